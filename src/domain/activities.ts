@@ -1,0 +1,182 @@
+import type { PhaseRecord } from './phases.ts';
+import type { CommitRef, CommitSha, FileRef, RepoId, RunName, Sha256 } from './refs.ts';
+import type { RunConfig } from './run-config.ts';
+import type { Trial, TrialParameters } from './search-space.ts';
+
+/** A run as its activities see it: what does not change from phase to phase. */
+export interface RunContext {
+  run: RunName;
+  /** Temporal ids, for records and fencing. */
+  workflowId: string;
+  runId: string;
+  config: RunConfig;
+  /** Hub user or organisation that owns the repositories. */
+  namespace: string;
+  /** Base model at a commit. */
+  base: CommitRef;
+  /** Source dataset at a commit. */
+  source: CommitRef;
+  repos: RunRepos;
+}
+
+/** The repositories of a run. */
+export interface RunRepos {
+  /** model, private: `fence.json`, `checkpoints/…`, `latest.json`, `metrics.jsonl`. */
+  checkpoints: RepoId;
+  /** dataset, private: `records/<phase>.json`, `evaluation/…`, `report/…`. */
+  record: RepoId;
+  /** model: releases as tags `v1`, `v2`, …, branch `production`. */
+  release: RepoId;
+  /** space. */
+  space: RepoId;
+}
+
+export interface PreparedDataset {
+  dataset: CommitRef;
+  images: { train: number; held_out: number; test: number; neighbours: number };
+  dropped: Record<string, number>;
+  cached: boolean;
+}
+
+export interface Analysis {
+  verdict: 'ready' | 'warnings' | 'blocked';
+  /** Sentences for people. */
+  reasons: string[];
+  /** `records/analysis.json` in the record repository. */
+  record: FileRef;
+  cached: boolean;
+}
+
+export interface TrainRequest {
+  context: RunContext;
+  dataset: CommitRef;
+  /** `main` for the run's own training, `trial-3` for a tuning trial: a folder of the checkpoint repository's branches. */
+  lane: string;
+  /** Overrides of the configuration's training fields. */
+  parameters: TrialParameters;
+  /** Stop at this step; null: at `training.steps`. */
+  stopAtStep: number | null;
+  acceptDifferences: string[];
+}
+
+export interface Training {
+  outcome: 'done' | 'stopped';
+  step: number;
+  steps: number;
+  /** The checkpoint's commit in the checkpoint repository. */
+  checkpoint: CommitRef;
+  /** `checkpoints/step-…` of that commit. */
+  path: string;
+  adapterSha256: Sha256;
+  heldOutLoss: number | null;
+  trainLoss: number | null;
+  /** Steps done again because an attempt died after its last checkpoint, over all attempts. */
+  repeatedSteps: number;
+  /** Attempts that ended without asking to (kill, lost worker), over all attempts. */
+  preemptions: number;
+  gpuSeconds: number;
+}
+
+export interface Evaluation {
+  /** `evaluation/report.json` in the record repository. */
+  report: FileRef;
+  /** The evaluated adapter, as exported, in the record repository: `evaluation/adapter/pytorch_lora_weights.safetensors`. */
+  adapter: FileRef;
+  /** One line for people. */
+  summary: string;
+}
+
+export interface GateDecision {
+  verdict: 'PASS' | 'FAIL' | 'INCONCLUSIVE';
+  /** One sentence per rule. */
+  reasons: string[];
+  /** `evaluation/verdict.json` in the record repository. */
+  record: FileRef;
+}
+
+export interface Approval {
+  decision: 'approved' | 'rejected';
+  by: string;
+  reason: string;
+  /** Milliseconds since the epoch. */
+  at: number;
+}
+
+export interface Release {
+  release: { repo: RepoId; tag: string; commit: CommitSha; sha256: Sha256 };
+  space: { repo: RepoId; commit: CommitSha } | null;
+  /** The release that was in production before; null: none. */
+  previousTag: string | null;
+  cached: boolean;
+}
+
+/** All that the run knows at its end, for the documents. */
+export interface RunSummary {
+  context: RunContext;
+  phases: PhaseRecord[];
+  dataset: PreparedDataset | null;
+  analysis: Analysis | null;
+  study: { strategy: string; trials: Trial[]; chosen: number } | null;
+  training: Training | null;
+  evaluation: Evaluation | null;
+  gate: GateDecision | null;
+  approval: Approval | null;
+  release: Release | null;
+  /** Error text when the run failed. */
+  failure: string | null;
+}
+
+export interface Documents {
+  /** `report/index.html` in the record repository. */
+  report: FileRef;
+  /** The record repository at the commit that holds everything. */
+  record: CommitRef;
+}
+
+/** Activities on queue `pipeline`: CPU, network, no GPU. */
+export interface PipelineActivities {
+  /** Names and resolves everything that the run refers to; creates its repositories. */
+  openRun(p: { config: RunConfig; workflowId: string; runId: string }): Promise<RunContext>;
+  prepare(p: { context: RunContext }): Promise<PreparedDataset>;
+  analyse(p: { context: RunContext; dataset: PreparedDataset }): Promise<Analysis>;
+  suggest(p: {
+    context: RunContext;
+    trials: Trial[];
+  }): Promise<{ number: number; parameters: TrialParameters }>;
+  /** Reads the report from the Hub, decides, stores the verdict. */
+  judge(p: { context: RunContext; evaluation: Evaluation }): Promise<GateDecision>;
+  /** Re-verifies verdict and bytes, tags a release, updates the Space, moves `production`. */
+  deploy(p: {
+    context: RunContext;
+    dataset: PreparedDataset;
+    training: Training;
+    evaluation: Evaluation;
+    gate: GateDecision;
+    approval: Approval | null;
+  }): Promise<Release>;
+  /** Moves `production` and the Space back to a release. */
+  rollBack(p: {
+    release: RepoId;
+    space: RepoId | null;
+    toTag: string | null;
+    reason: string;
+  }): Promise<Release>;
+  document(p: { summary: RunSummary }): Promise<Documents>;
+}
+
+/** Activities on queue `gpu`: they need the trainer. */
+export interface GpuActivities {
+  train(p: TrainRequest): Promise<Training>;
+  evaluate(p: { context: RunContext; dataset: CommitRef; training: Training }): Promise<Evaluation>;
+}
+
+/** What a GPU activity reports while it works: details of its heartbeats, and what `status` shows. */
+export interface GpuProgress {
+  stage: string;
+  done: number;
+  total: number;
+  etaSeconds: number | null;
+  /** Newest figures: loss, heldOutLoss, learningRate, … */
+  metrics: Record<string, number>;
+  lastCheckpoint: { step: number; commit: string; at: number } | null;
+}

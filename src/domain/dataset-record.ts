@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { CommitSha, RepoId, Sha256 } from './refs.ts';
+
+/**
+ * A prepared dataset repository: `data/{train,held_out,test,neighbours}-00000-of-00001.parquet` with the columns of
+ * `DatasetRow` (image as struct {bytes, path}), `manifest.json` (`DatasetManifest`), `dropped.jsonl` (`DroppedImage` a
+ * line) and `README.md`.
+ */
+export const SPLITS = ['train', 'held_out', 'test', 'neighbours'] as const;
+export const Split = z.enum(SPLITS);
+export type Split = z.infer<typeof Split>;
+
+/** One picture of a prepared dataset, without its bytes (PNG in column `image`). */
+export const DatasetRow = z.strictObject({
+  /** First 16 hexadecimal digits of the sha256 of the prepared pixels. */
+  id: z.string().regex(/^[0-9a-f]{16}$/),
+  caption: z.string().min(1),
+  artist: z.string(),
+  genre: z.string(),
+  style: z.string(),
+  width: z.int(),
+  height: z.int(),
+  /** May be mirrored: not a portrait, no text found. */
+  flip_allowed: z.boolean(),
+  /** Near-duplicate cluster; never in two splits. */
+  cluster: z.int(),
+  /** `file:row` in the source. */
+  source: z.string(),
+});
+export type DatasetRow = z.infer<typeof DatasetRow>;
+
+/** Why a picture was left out; counts of kept and dropped add up to the source's rows. */
+export const DropReason = z.enum([
+  'other-style',
+  'other-genre',
+  'corrupt',
+  'too-many-pixels',
+  'too-small',
+  'aspect-ratio',
+  'greyscale',
+  'exact-duplicate',
+  'near-duplicate',
+  'blurred',
+  'text',
+  'artist-cap',
+  'over-limit',
+]);
+export type DropReason = z.infer<typeof DropReason>;
+
+export const DroppedImage = z.strictObject({
+  source: z.string(),
+  reason: DropReason,
+  /** The measured value that decided, such as the short side in pixels. */
+  measured: z.union([z.number(), z.string()]).nullable(),
+  /** The limit it was held against. */
+  limit: z.union([z.number(), z.string()]).nullable(),
+});
+export type DroppedImage = z.infer<typeof DroppedImage>;
+
+export const DatasetManifest = z.strictObject({
+  format: z.literal(1),
+  /** sha256 over source commit, settings, seed and preparation version: the cache key. */
+  key: Sha256,
+  source: z.strictObject({ repo: RepoId, commit: CommitSha }),
+  settings: z.record(z.string(), z.unknown()),
+  rows: z.int(),
+  images: z.record(Split, z.int()),
+  /** Count by reason; reasons that did not occur are 0. `other-style` is counted, not listed. */
+  dropped: z.record(DropReason, z.int()),
+  bytesRead: z.int(),
+  files: z.array(z.strictObject({ path: z.string(), bytes: z.int(), sha256: Sha256 })),
+  /** Closest pair across splits by perceptual hash: the proof that nothing leaks. */
+  nearestCrossSplit: z.strictObject({ a: z.string(), b: z.string(), bits: z.int() }).nullable(),
+});
+export type DatasetManifest = z.infer<typeof DatasetManifest>;

@@ -1,0 +1,53 @@
+/** What went wrong, by kind: the kind decides retries, exit code and the runbook's entry. */
+export const ERROR_KINDS = {
+  /** Input or configuration that cannot work; retrying cannot help. */
+  InvalidInput: { retryable: false, exitCode: 2 },
+  /** Data that cannot be trained on: too few images, a leak, broken files everywhere. */
+  BadData: { retryable: false, exitCode: 3 },
+  /** A loss or gradient that is NaN, infinite or exploding. */
+  Diverged: { retryable: false, exitCode: 4 },
+  /** The accelerator's memory does not hold the configuration. */
+  OutOfMemory: { retryable: false, exitCode: 4 },
+  /** A file whose sha256 is not the one its manifest promises. */
+  Corrupt: { retryable: true, exitCode: 5 },
+  /** Another attempt has taken over: this one must stop without publishing. */
+  Fenced: { retryable: false, exitCode: 6 },
+  /** The trainer process died: a crash, a kill, a preemption. */
+  TrainerDied: { retryable: true, exitCode: 7 },
+  /** The Hub did not answer, or not as expected. */
+  HubUnavailable: { retryable: true, exitCode: 8 },
+  /** The Hub refused: a token that is missing, wrong or lacks a permission. */
+  HubRefused: { retryable: false, exitCode: 8 },
+  /** A budget of the run is used up; what is saved stays. */
+  BudgetExhausted: { retryable: false, exitCode: 9 },
+  /** The gate did not say PASS, or what would ship is not what was judged. */
+  GateRefused: { retryable: false, exitCode: 10 },
+  /** A fault of ours. */
+  Internal: { retryable: true, exitCode: 70 },
+} as const;
+
+export type ErrorKind = keyof typeof ERROR_KINDS;
+
+/** The one error class of the project: a message that says expected, got, where and what to do. */
+export class PipelineError extends Error {
+  readonly kind: ErrorKind;
+  readonly retryable: boolean;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(
+    kind: ErrorKind,
+    message: string,
+    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'PipelineError';
+    this.kind = kind;
+    this.retryable = ERROR_KINDS[kind].retryable;
+    this.details = options.details ?? {};
+  }
+}
+
+/** Every kind that Temporal must not retry, for retry policies. */
+export const NON_RETRYABLE_KINDS: ErrorKind[] = (Object.keys(ERROR_KINDS) as ErrorKind[]).filter(
+  (kind) => !ERROR_KINDS[kind].retryable,
+);

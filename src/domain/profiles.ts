@@ -1,0 +1,61 @@
+/** Named sets of defaults; `tiny` is the embedded one that trains on a CPU. */
+export const PROFILES = ['tiny', 't4', 'l4', 'a100', 'h100'] as const;
+export type Profile = (typeof PROFILES)[number];
+
+/** What each profile changes against the schema's defaults, which are those of an A100. */
+const OVERRIDES: Record<Profile, Record<string, unknown>> = {
+  tiny: {
+    namespace: 'plein-air',
+    base: { repo: 'plein-air/tiny-flux' },
+    dataset: {
+      source: 'plein-air/generated-wikiart',
+      resolution: 128,
+      minShortSide: 160,
+      maxPerArtist: 60,
+      heldOutFraction: 0.2,
+      neighboursPerStyle: 12,
+      minTrainingImages: 60,
+    },
+    training: {
+      steps: 300,
+      batchSize: 4,
+      accumulation: 1,
+      learningRate: 1e-3,
+      warmupSteps: 10,
+      rank: 8,
+      alpha: 8,
+      precision: 'fp32',
+      checkpointEvery: 50,
+      heldOutEvery: 50,
+    },
+    tuning: {
+      strategy: 'gp',
+      trials: 3,
+      steps: 40,
+    },
+    evaluation: {
+      promptSet: 'tiny-v1',
+      seedsPerPrompt: 4,
+      size: 128,
+      inferenceSteps: 12,
+      guidance: 1,
+      encoder: 'efficientnet-lite0',
+    },
+    budget: { gpuHours: 1, wallClockHours: 12 },
+  },
+  t4: {
+    dataset: { resolution: 512 },
+    evaluation: { size: 512 },
+    training: { precision: 'fp16', rank: 8, alpha: 8 },
+  },
+  l4: { dataset: { resolution: 512 }, evaluation: { size: 512 } },
+  a100: {},
+  h100: { training: { batchSize: 4, accumulation: 1 } },
+};
+
+/** Defaults of the profile that an input asks for; an unknown one yields none, and the schema names it. */
+export function profileDefaults(input: unknown): Record<string, unknown> {
+  const asked =
+    typeof input === 'object' && input !== null && 'profile' in input ? input.profile : ('tiny' as const);
+  return (PROFILES as readonly unknown[]).includes(asked) ? OVERRIDES[asked as Profile] : {};
+}

@@ -1,0 +1,263 @@
+import { z } from 'zod';
+import { GateConfig } from './gate-config.ts';
+import { PROFILES, profileDefaults } from './profiles.ts';
+import { RepoId, RunName } from './refs.ts';
+import { SearchSpace } from './search-space.ts';
+
+const Slug = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/, 'expected lower-case letters, digits and inner hyphens');
+const Fraction = z.number().min(0).max(1);
+const Side = z.int().min(64).max(2048).multipleOf(16);
+
+/** The base model that the adapter is trained on. */
+export const BaseConfig = z
+  .strictObject({
+    repo: RepoId.default(RepoId.parse('black-forest-labs/FLUX.1-dev')),
+    /** Branch, tag or commit; resolved to a commit once and recorded. */
+    revision: z.string().min(1).default('main'),
+  })
+  .prefault({});
+export type BaseConfig = z.infer<typeof BaseConfig>;
+
+/** Which pictures are wanted and how they are cleaned, split and captioned. */
+export const DatasetConfig = z
+  .strictObject({
+    source: RepoId.default(RepoId.parse('huggan/wikiart')),
+    revision: z.string().min(1).default('main'),
+    /** Style label wanted, by name. */
+    style: z.string().min(1).default('Impressionism'),
+    /** Genres wanted, by name; empty: all. */
+    genres: z.array(z.string().min(1)).default([]),
+    /** Words that call the style up, put at the end of every caption. */
+    trigger: z.string().min(1).max(80).default('plnr impressionism'),
+    /** Side of the square training area in pixels: buckets have about resolution² pixels. */
+    resolution: Side.default(768),
+    /** Pictures with a shorter side below this are dropped, in pixels. */
+    minShortSide: z.int().min(16).max(4096).default(512),
+    /** Pictures longer than this many times their short side are dropped. */
+    maxAspectRatio: z.number().min(1).max(10).default(2.5),
+    /** Mean chroma (CIELAB) below which a picture counts as greyscale. */
+    minChroma: z.number().min(0).max(50).default(4),
+    /** Perceptual hashes (64 bit dHash) at most this many bits apart are near-duplicates. */
+    nearDuplicateBits: z.int().min(0).max(16).default(6),
+    /** Most pictures kept of one artist. */
+    maxPerArtist: z.int().min(1).default(400),
+    /** Most pictures kept in all; null: no limit. Chosen by hash, not by order. */
+    maxImages: z.int().min(8).nullable().default(null),
+    /** Part of the pictures held out from training, for the held-out loss and the metrics. */
+    heldOutFraction: Fraction.default(0.1),
+    /** Part of the pictures sealed away: no phase before the gate reads them. */
+    testFraction: Fraction.default(0.1),
+    /** Pictures of each neighbouring style kept as reference for the style margin. */
+    neighboursPerStyle: z.int().min(0).default(40),
+    /** Fewest training pictures with which the run may start. */
+    minTrainingImages: z.int().min(1).default(100),
+  })
+  .refine((d) => d.heldOutFraction + d.testFraction <= 0.5, {
+    message: 'expected heldOutFraction + testFraction to be at most 0.5, or too little is left to train on',
+    path: ['heldOutFraction'],
+  })
+  .prefault({});
+export type DatasetConfig = z.infer<typeof DatasetConfig>;
+
+/** How the LoRA is trained. */
+export const TrainingConfig = z
+  .strictObject({
+    /** Optimizer updates. */
+    steps: z.int().min(1).max(100_000).default(2000),
+    batchSize: z.int().min(1).max(64).default(1),
+    /** Micro-steps per step. */
+    accumulation: z.int().min(1).max(64).default(4),
+    learningRate: z.number().gt(0).max(1).default(1e-4),
+    schedule: z.enum(['constant', 'cosine', 'linear']).default('cosine'),
+    warmupSteps: z.int().min(0).default(50),
+    rank: z.int().min(1).max(256).default(16),
+    alpha: z.number().gt(0).max(512).default(16),
+    /** LoRA target preset: attention only, attention and feed-forward, every linear layer. */
+    targets: z.enum(['attention', 'attention+feed-forward', 'all-linear']).default('attention+feed-forward'),
+    optimizer: z.enum(['adamw']).default('adamw'),
+    weightDecay: z.number().min(0).max(1).default(1e-2),
+    /** Largest L2 norm of a gradient; 0: no clipping. */
+    gradientClip: z.number().min(0).default(1),
+    /** Part of the micro-steps' samples whose caption is left out. */
+    captionDropout: Fraction.default(0.05),
+    /** Part of the samples mirrored, where the picture allows it. */
+    flip: Fraction.default(0.5),
+    timesteps: z.enum(['logit-normal', 'uniform']).default('logit-normal'),
+    /** Guidance value that FLUX.1-dev's embedding is given in training. */
+    guidance: z.number().min(0).max(10).default(1),
+    /** Compute type of the frozen base; LoRA weights and moments are always fp32. */
+    precision: z.enum(['fp32', 'bf16', 'fp16']).default('bf16'),
+    /** Decay of the exponential moving average of the LoRA; 0: none. */
+    ema: z.number().min(0).max(0.99999).default(0),
+    /** Steps between checkpoints; the worker may take one earlier when asked to stop. */
+    checkpointEvery: z.int().min(1).default(100),
+    /** Newest checkpoints kept on the Hub, besides the last one evaluated. */
+    keepCheckpoints: z.int().min(2).max(100).default(3),
+    /** Steps between measurements of the held-out loss. */
+    heldOutEvery: z.int().min(1).default(100),
+  })
+  .prefault({});
+export type TrainingConfig = z.infer<typeof TrainingConfig>;
+
+/** How hyperparameters are searched; `fixed` trains with the configuration as it is. */
+export const TuningConfig = z
+  .strictObject({
+    strategy: z.enum(['fixed', 'random', 'sobol', 'tpe', 'gp']).default('fixed'),
+    trials: z.int().min(1).max(1000).default(6),
+    /** Steps of a trial: the fidelity at which trials are compared. */
+    steps: z.int().min(1).default(400),
+    space: SearchSpace,
+  })
+  .prefault({});
+export type TuningConfig = z.infer<typeof TuningConfig>;
+
+/** How the standard sample set is made and measured. */
+export const EvaluationConfig = z
+  .strictObject({
+    /** Version of the prompt set in `domain/sample-set.ts`. */
+    promptSet: z.enum(['standard-v1', 'tiny-v1']).default('standard-v1'),
+    /** Paired seeds per prompt, the same for every model compared. */
+    seedsPerPrompt: z.int().min(1).max(32).default(4),
+    size: Side.default(768),
+    inferenceSteps: z.int().min(1).max(100).default(28),
+    guidance: z.number().min(0).max(20).default(3.5),
+    /** Feature encoder of the set metrics. */
+    encoder: z.enum(['efficientnet-lite0', 'dinov2-base']).default('dinov2-base'),
+  })
+  .prefault({});
+export type EvaluationConfig = z.infer<typeof EvaluationConfig>;
+
+/** Where a release goes. */
+export const DeploymentConfig = z
+  .strictObject({
+    /** Publish a Space that serves the release. */
+    space: z.boolean().default(true),
+    private: z.boolean().default(true),
+    /** Name of the person who signed the base model's licence off for a public demo. */
+    licenceSignOff: z.string().min(1).nullable().default(null),
+  })
+  .refine((d) => d.private || !d.space || d.licenceSignOff !== null, {
+    message:
+      'expected the name of the person who accepts the base licence for a public Space, got none: set deployment.licenceSignOff or deployment.private',
+    path: ['licenceSignOff'],
+  })
+  .prefault({});
+export type DeploymentConfig = z.infer<typeof DeploymentConfig>;
+
+/** What a run may use up; preemptions cost nothing else. */
+export const BudgetConfig = z
+  .strictObject({
+    gpuHours: z.number().gt(0).max(10_000).default(24),
+    wallClockHours: z.number().gt(0).max(10_000).default(168),
+    /** Attempts in a row that may end without a new checkpoint. */
+    attemptsWithoutProgress: z.int().min(1).max(1000).default(10),
+  })
+  .prefault({});
+export type BudgetConfig = z.infer<typeof BudgetConfig>;
+
+/** Faults planted on purpose, to show that the gate refuses. */
+export const Sabotage = z.enum(['none', 'zero-lora']);
+export type Sabotage = z.infer<typeof Sabotage>;
+
+/** A whole run, every default filled in: what `fineTune` works from. */
+export const RunConfig = z
+  .strictObject({
+    /** Name of the run; null: taken from the workflow id. */
+    run: RunName.nullable().default(null),
+    profile: z.enum(PROFILES).default('tiny'),
+    /** Name of the model that is released, and of its repository. */
+    model: Slug.default('impressionist'),
+    /** Hub user or organisation that owns every repository of the run; null: the token's owner. */
+    namespace: z
+      .string()
+      .regex(/^[A-Za-z0-9][\w.-]{0,95}$/, 'expected a Hub user or organisation')
+      .nullable()
+      .default(null),
+    /** Seed of everything random: split, order, noise, samples. */
+    seed: z
+      .int()
+      .min(0)
+      .max(2 ** 31 - 1)
+      .default(0),
+    base: BaseConfig,
+    dataset: DatasetConfig,
+    training: TrainingConfig,
+    tuning: TuningConfig,
+    evaluation: EvaluationConfig,
+    gate: GateConfig,
+    deployment: DeploymentConfig,
+    budget: BudgetConfig,
+    sabotage: Sabotage.default('none'),
+  })
+  .superRefine((c, ctx) => {
+    if (c.training.warmupSteps >= c.training.steps)
+      ctx.addIssue({
+        code: 'custom',
+        path: ['training', 'warmupSteps'],
+        message: `expected fewer warm-up steps than training.steps (${c.training.steps}), got ${c.training.warmupSteps}`,
+      });
+    if (c.tuning.strategy !== 'fixed' && c.tuning.steps > c.training.steps)
+      ctx.addIssue({
+        code: 'custom',
+        path: ['tuning', 'steps'],
+        message: `expected at most training.steps (${c.training.steps}) for a trial, got ${c.tuning.steps}`,
+      });
+  });
+export type RunConfig = z.infer<typeof RunConfig>;
+
+/** What people may send: any part of a run configuration. */
+export type FineTuneInput = z.input<typeof RunConfig>;
+
+/** One field that cannot be used, as shown to people. */
+export interface FieldProblem {
+  field: string;
+  problem: string;
+}
+
+export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: FieldProblem[] };
+
+/** Fills a partial input from its profile and the defaults, or names every offending field. */
+export function parseRunConfig(input: unknown): Parsed<RunConfig> {
+  return parseFields(RunConfig, mergeDeep(profileDefaults(input), input ?? {}));
+}
+
+/** Parses with any schema into the value or the list of offending fields, all at once. */
+export function parseFields<S extends z.ZodType>(schema: S, input: unknown): Parsed<z.output<S>> {
+  const parsed = schema.safeParse(input, { reportInput: true });
+  if (parsed.success) return { ok: true, value: parsed.data };
+  return { ok: false, problems: parsed.error.issues.flatMap(describeIssue) };
+}
+
+function describeIssue(issue: z.core.$ZodIssue): FieldProblem[] {
+  const at = issue.path.map(String).join('.');
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({
+      field: at === '' ? key : `${at}.${key}`,
+      problem: 'unknown field: check its spelling in docs/configuration.md',
+    }));
+  const got =
+    issue.input === undefined || issue.message.includes(', got ')
+      ? ''
+      : `, got ${JSON.stringify(issue.input)}`;
+  return [{ field: at === '' ? '(input)' : at, problem: `${issue.message}${got}` }];
+}
+
+/** One message that lists every offending field, the same words in the CLI and in a failed workflow. */
+export function describeProblems(problems: FieldProblem[]): string {
+  return problems.map((p) => `${p.field}: ${p.problem}`).join('\n');
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** `over` laid over `under`, object by object; arrays and scalars replace. */
+export function mergeDeep(under: unknown, over: unknown): unknown {
+  if (!isPlainObject(under) || !isPlainObject(over)) return over;
+  const merged: Record<string, unknown> = { ...under };
+  for (const [key, value] of Object.entries(over))
+    merged[key] = key in merged ? mergeDeep(merged[key], value) : value;
+  return merged;
+}

@@ -1,0 +1,251 @@
+import { z } from 'zod';
+import { Dimension, TrialParameters } from './search-space.ts';
+
+/**
+ * The trainer's protocol: one JSON object a line. Requests go to its stdin, events come from its stdout, logs from its
+ * stderr. Every path is local to the GPU worker; the trainer knows no token and no network.
+ */
+
+const Path = z.string().min(1);
+const Sha = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** The part of the training configuration that the trainer needs; names as in `TrainingConfig`. */
+export const TrainerTraining = z.strictObject({
+  seed: z.int(),
+  steps: z.int(),
+  batchSize: z.int(),
+  accumulation: z.int(),
+  learningRate: z.number(),
+  schedule: z.enum(['constant', 'cosine', 'linear']),
+  /** Steps over which the schedule runs: the same as `steps`, except in a trial that stops early. */
+  scheduleSteps: z.int(),
+  warmupSteps: z.int(),
+  rank: z.int(),
+  alpha: z.number(),
+  targets: z.enum(['attention', 'attention+feed-forward', 'all-linear']),
+  optimizer: z.enum(['adamw']),
+  weightDecay: z.number(),
+  gradientClip: z.number(),
+  captionDropout: z.number(),
+  flip: z.number(),
+  timesteps: z.enum(['logit-normal', 'uniform']),
+  guidance: z.number(),
+  precision: z.enum(['fp32', 'bf16', 'fp16']),
+  ema: z.number(),
+  checkpointEvery: z.int(),
+  heldOutEvery: z.int(),
+  resolution: z.int(),
+});
+export type TrainerTraining = z.infer<typeof TrainerTraining>;
+
+export const ProbeParams = z.strictObject({});
+export const ProbeResult = z.strictObject({
+  device: z.enum(['cpu', 'cuda']),
+  name: z.string(),
+  vramBytes: z.int().nullable(),
+  ramBytes: z.int(),
+  cpuCapability: z.string(),
+  threads: z.int(),
+  /** Versions of python, torch, diffusers, transformers, peft, safetensors. */
+  versions: z.record(z.string(), z.string()),
+});
+
+/** Encodes the pictures and captions of a prepared dataset; entries that exist and verify are kept. */
+export const EncodeParams = z.strictObject({
+  base: Path,
+  /** Folder of a prepared dataset: `data/train-*.parquet`, `data/held_out-*.parquet`, … */
+  dataset: Path,
+  out: Path,
+  resolution: z.int(),
+  splits: z.array(z.enum(['train', 'held_out'])),
+});
+export const EncodeResult = z.strictObject({
+  images: z.int(),
+  captions: z.int(),
+  reused: z.int(),
+  bytes: z.int(),
+});
+
+export const TrainParams = z.strictObject({
+  base: Path,
+  /** Content ids that go into the fingerprint: base commit and dataset commit. */
+  baseCommit: z.string(),
+  datasetCommit: z.string(),
+  dataset: Path,
+  /** Folder that `encode` filled. */
+  cache: Path,
+  /** Checkpoints are written here as `step-00000100/`, each one whole or not there. */
+  out: Path,
+  /** Folder of a verified checkpoint to go on from; null: start. */
+  resumeFrom: Path.nullable(),
+  /** Fingerprint fields whose difference is accepted. */
+  acceptDifferences: z.array(z.string()),
+  /** Stop (checkpoint, then result) at this step at the latest; null: at `training.steps`. */
+  stopAtStep: z.int().nullable(),
+  training: TrainerTraining,
+});
+export const TrainResult = z.strictObject({
+  /** `done`: the last step is reached; `stopped`: asked to stop, checkpoint written. */
+  outcome: z.enum(['done', 'stopped']),
+  step: z.int(),
+  microStep: z.int(),
+  checkpoint: Path,
+  /** sha256 of the checkpoint's `pytorch_lora_weights.safetensors`. */
+  adapterSha256: Sha,
+  heldOutLoss: z.number().nullable(),
+  trainLoss: z.number().nullable(),
+});
+
+/** One picture of the standard sample set. */
+export const SampleRequest = z.strictObject({
+  /** File name without its ending, unique in the set, such as `landscape-01-s0`. */
+  id: z.string().regex(/^[a-z0-9][a-z0-9_-]*$/),
+  prompt: z.string(),
+  seed: z.int(),
+});
+export type SampleRequest = z.infer<typeof SampleRequest>;
+
+export const SampleParams = z.strictObject({
+  base: Path,
+  /** LoRA file in diffusers' format; null: the base alone. */
+  adapter: Path.nullable(),
+  adapterScale: z.number(),
+  samples: z.array(SampleRequest).min(1),
+  size: z.int(),
+  inferenceSteps: z.int(),
+  guidance: z.number(),
+  precision: z.enum(['fp32', 'bf16', 'fp16']),
+  /** Gets `<id>.png` each and `manifest.json` last; pictures that are there and verify are kept. */
+  out: Path,
+});
+export const SampleResult = z.strictObject({
+  images: z.int(),
+  reused: z.int(),
+  /** sha256 of `manifest.json`. */
+  manifestSha256: Sha,
+});
+
+export const EvaluateParams = z.strictObject({
+  base: Path,
+  adapter: Path,
+  dataset: Path,
+  /** Folders that `sample` filled. */
+  baseSamples: Path,
+  candidateSamples: Path,
+  encoder: z.enum(['efficientnet-lite0', 'dinov2-base']),
+  /** Which prompt and genre each sample id belongs to, for clustering. */
+  samples: z.array(
+    z.strictObject({ id: z.string(), prompt: z.string(), promptId: z.string(), genre: z.string() }),
+  ),
+  confidence: z.number(),
+  seed: z.int(),
+  /** `report.json` and the closest pairs' pictures are written here. */
+  out: Path,
+});
+/** The report itself is `domain/evaluation-report.ts`, in `out/report.json`. */
+export const EvaluateResult = z.strictObject({ report: Path, sha256: Sha });
+
+export const ExportParams = z.strictObject({
+  /** A checkpoint folder. */
+  checkpoint: Path,
+  out: Path,
+  formats: z.array(z.enum(['diffusers', 'kohya'])).min(1),
+  /** modelspec.* metadata for the exports other than diffusers' own. */
+  title: z.string(),
+  trigger: z.string(),
+  /** `zero-lora` writes an adapter without effect, to show that the gate refuses it. */
+  sabotage: z.enum(['none', 'zero-lora']),
+});
+export const ExportResult = z.strictObject({
+  files: z.array(
+    z.strictObject({ format: z.enum(['diffusers', 'kohya']), path: Path, sha256: Sha, bytes: z.int() }),
+  ),
+});
+
+export const SuggestParams = z.strictObject({
+  strategy: z.enum(['fixed', 'random', 'sobol', 'tpe', 'gp']),
+  space: z.record(z.string(), Dimension),
+  /** Known-good values: always trial 0. */
+  defaults: TrialParameters,
+  trials: z.array(
+    z.strictObject({
+      number: z.int(),
+      parameters: TrialParameters,
+      state: z.enum(['running', 'complete', 'infeasible']),
+      value: z.number().nullable(),
+    }),
+  ),
+  seed: z.int(),
+});
+export const SuggestResult = z.strictObject({ number: z.int(), parameters: TrialParameters });
+
+/** Parameters and result of every verb. */
+export const VERBS = {
+  probe: { params: ProbeParams, result: ProbeResult },
+  encode: { params: EncodeParams, result: EncodeResult },
+  train: { params: TrainParams, result: TrainResult },
+  sample: { params: SampleParams, result: SampleResult },
+  evaluate: { params: EvaluateParams, result: EvaluateResult },
+  export: { params: ExportParams, result: ExportResult },
+  suggest: { params: SuggestParams, result: SuggestResult },
+} as const;
+export type Verb = keyof typeof VERBS;
+export type VerbParams<V extends Verb> = z.infer<(typeof VERBS)[V]['params']>;
+export type VerbResult<V extends Verb> = z.infer<(typeof VERBS)[V]['result']>;
+
+/**
+ * A request line. `stop` asks the running `train` to checkpoint at the next micro-step and end; `shutdown` ends the
+ * process after the current request. End of stdin is `shutdown`; SIGTERM is `stop`, then `shutdown`.
+ */
+export const TrainerRequest = z.discriminatedUnion('verb', [
+  z.strictObject({ id: z.string(), verb: z.literal('stop') }),
+  z.strictObject({ id: z.string(), verb: z.literal('shutdown') }),
+  ...(['probe', 'encode', 'train', 'sample', 'evaluate', 'export', 'suggest'] as const).map((verb) =>
+    z.strictObject({ id: z.string(), verb: z.literal(verb), params: VERBS[verb].params }),
+  ),
+]);
+export type TrainerRequest = z.infer<typeof TrainerRequest>;
+
+/** What the trainer may say about a request, by the request's id. */
+export const TrainerEvent = z.discriminatedUnion('event', [
+  /** The process is up and reads requests; the first line it writes, before torch is imported. */
+  z.strictObject({ event: z.literal('ready'), protocol: z.literal(1), pid: z.int() }),
+  /** Progress of any verb: `done` of `total` units; for `train` the units are steps. */
+  z.strictObject({
+    event: z.literal('progress'),
+    id: z.string(),
+    stage: z.string(),
+    done: z.int(),
+    total: z.int(),
+    etaSeconds: z.number().nullable(),
+  }),
+  /** Figures of one training step: loss, heldOutLoss, learningRate, gradientNorm, imagesPerSecond, vramBytes, … */
+  z.strictObject({
+    event: z.literal('metric'),
+    id: z.string(),
+    step: z.int(),
+    values: z.record(z.string(), z.number()),
+  }),
+  /** A checkpoint folder is complete, fsynced and renamed. */
+  z.strictObject({
+    event: z.literal('checkpoint'),
+    id: z.string(),
+    step: z.int(),
+    microStep: z.int(),
+    path: Path,
+    /** sha256 of the folder's manifest.json. */
+    manifestSha256: Sha,
+    bytes: z.int(),
+    heldOutLoss: z.number().nullable(),
+  }),
+  z.strictObject({ event: z.literal('result'), id: z.string(), result: z.unknown() }),
+  /** The request failed; the process lives on unless it says otherwise. */
+  z.strictObject({
+    event: z.literal('error'),
+    id: z.string(),
+    kind: z.enum(['InvalidInput', 'BadData', 'Diverged', 'OutOfMemory', 'Corrupt', 'Internal']),
+    message: z.string(),
+    details: z.record(z.string(), z.unknown()),
+  }),
+]);
+export type TrainerEvent = z.infer<typeof TrainerEvent>;

@@ -1,0 +1,27 @@
+import type { TrainerEvent, Verb, VerbParams, VerbResult } from '../domain/trainer-protocol.ts';
+
+/** The Python process of a GPU session: started on first use, kept warm, replaced after it died. */
+export interface Trainer {
+  /**
+   * Sends one request and waits for its result. Throws `PipelineError` of the kind the trainer names, or `TrainerDied`.
+   * Aborting `signal` asks a running `train` to checkpoint and stop (its result is then `stopped`); it kills other verbs.
+   */
+  call<V extends Verb>(
+    verb: V,
+    params: VerbParams<V>,
+    options?: { onEvent?: (event: TrainerEvent) => void; signal?: AbortSignal },
+  ): Promise<VerbResult<V>>;
+  /** pid of the live process; null while none runs. */
+  readonly pid: number | null;
+  /** Ends the process: shutdown request, then SIGTERM, then SIGKILL. */
+  close(): Promise<void>;
+}
+
+export interface TrainerOptions {
+  /** Path of the Python interpreter. */
+  python: string;
+  /** Folder that holds the package `plein_air`. */
+  packageFolder: string;
+  /** Receives the trainer's stderr, line by line. */
+  log: (line: string) => void;
+}
