@@ -133,6 +133,15 @@ export interface Documents {
   record: CommitRef;
 }
 
+/** A release in production with the records it was made from. */
+export interface ProductionModel {
+  tag: string;
+  /** The context of the run that made it, its record repository replaced by the model's re-evaluation records. */
+  context: RunContext;
+  dataset: CommitRef;
+  training: Training;
+}
+
 /** Activities on queue `pipeline`: CPU, network, no GPU. */
 export interface PipelineActivities {
   /** Names and resolves everything that the run refers to; creates its repositories. */
@@ -155,6 +164,11 @@ export interface PipelineActivities {
     approval: Approval | null;
   }): Promise<Release>;
   /** Moves `production` and the Space back to a release. */
+  /** Full names of a model's repositories; `space` is null where none was published. */
+  nameRelease(p: {
+    model: string;
+    namespace: string | null;
+  }): Promise<{ release: RepoId; space: RepoId | null }>;
   rollBack(p: {
     release: RepoId;
     space: RepoId | null;
@@ -162,6 +176,13 @@ export interface PipelineActivities {
     reason: string;
   }): Promise<Release>;
   document(p: { summary: RunSummary }): Promise<Documents>;
+  /** Finds what a model's `production` serves and how it was made; `BadData` when nothing was released yet. */
+  openRelease(p: {
+    model: string;
+    namespace: string | null;
+    workflowId: string;
+    runId: string;
+  }): Promise<ProductionModel>;
 }
 
 /** Activities on queue `gpu`: they need the trainer. */

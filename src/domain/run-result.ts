@@ -1,0 +1,50 @@
+import type { Approval, GateDecision, Release, Training } from './activities.ts';
+import type { Phase, PhaseRecord } from './phases.ts';
+import type { CommitRef, FileRef, RunName } from './refs.ts';
+import type { Trial, TrialParameters } from './search-space.ts';
+
+/** What `fineTune` returns: references and figures, never bytes. */
+export interface RunResult {
+  run: RunName;
+  verdict: GateDecision['verdict'] | null;
+  phases: PhaseRecord[];
+  dataset: (CommitRef & { images: number; dropped: number }) | null;
+  training: Training | null;
+  evaluation: FileRef | null;
+  gate: GateDecision | null;
+  approval: Approval | null;
+  release: Release | null;
+  report: FileRef | null;
+}
+
+/** Answer of the query `status`: enough for a person to know what happens and what is wanted of them. */
+export interface RunStatus {
+  run: string;
+  model: string;
+  profile: string;
+  phase: Phase | null;
+  state: 'running' | 'paused' | 'waiting-for-approval' | 'done' | 'failed' | 'cancelled';
+  /** What a person has to do for the run to go on; null: nothing. */
+  needs: string | null;
+  phases: PhaseRecord[];
+  study: StudyStatus | null;
+  training: Training | null;
+  verdict: GateDecision['verdict'] | null;
+  reasons: string[];
+  release: Release | null;
+  failure: string | null;
+}
+
+export interface StudyStatus {
+  strategy: string;
+  trials: Trial[];
+  chosen: number | null;
+}
+
+/** What `tune` returns. */
+export interface StudyResult {
+  strategy: string;
+  trials: Trial[];
+  chosen: number;
+  parameters: TrialParameters;
+}

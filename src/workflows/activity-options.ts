@@ -1,0 +1,45 @@
+import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
+import { NON_RETRYABLE_KINDS } from '../domain/errors.ts';
+import type { RunConfig } from '../domain/run-config.ts';
+
+/** Task queues: `pipeline` needs a CPU and the network, `gpu` the trainer. */
+export const PIPELINE_QUEUE = 'pipeline';
+export const GPU_QUEUE = 'gpu';
+
+/** Every timeout and retry of the service stands in this file. */
+const NEVER_GIVE_UP = {
+  initialInterval: '0.5s',
+  backoffCoefficient: 2,
+  maximumInterval: '1m',
+  nonRetryableErrorTypes: NON_RETRYABLE_KINDS as string[],
+} as const;
+
+/** Short work on the CPU queue: a few Hub calls. A worker that died is noticed by the time-out. */
+export const SHORT: ActivityOptions = {
+  taskQueue: PIPELINE_QUEUE,
+  startToCloseTimeout: '2m',
+  retry: { ...NEVER_GIVE_UP, maximumAttempts: 20 },
+};
+
+/** Long work on the CPU queue that heartbeats per shard or file. */
+export const LONG: ActivityOptions = {
+  taskQueue: PIPELINE_QUEUE,
+  startToCloseTimeout: '12h',
+  heartbeatTimeout: '60s',
+  retry: { ...NEVER_GIVE_UP, maximumAttempts: 50 },
+};
+
+/**
+ * Work on the GPU queue. No schedule-to-start time-out: waiting for a GPU is a state, not a failure. No limit of
+ * attempts: preemption is not an error; the activity's own ledger holds the budgets.
+ */
+export function gpuOptions(config: RunConfig): ActivityOptions {
+  return {
+    taskQueue: GPU_QUEUE,
+    startToCloseTimeout: `${config.budget.wallClockHours}h`,
+    // The CPU profile loads its base in seconds; a 12-billion-parameter base needs longer between two signs of life.
+    heartbeatTimeout: config.profile === 'tiny' ? '20s' : '3m',
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    retry: { ...NEVER_GIVE_UP, maximumInterval: '10s' },
+  };
+}

@@ -1,0 +1,26 @@
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowFailure,
+  isCancellation,
+} from '@temporalio/workflow';
+import { describeProblems, type FieldProblem } from '../domain/run-config.ts';
+
+/** The failure of an input that cannot be used: not retried, every offending field in message and details. */
+export function invalidInput(workflow: string, problems: FieldProblem[]): ApplicationFailure {
+  return ApplicationFailure.create({
+    type: 'InvalidInput',
+    message: `${workflow} cannot start with this input:\n${describeProblems(problems)}`,
+    details: [problems],
+    nonRetryable: true,
+  });
+}
+
+/** Kind and message of whatever ended a phase, unwrapped from Temporal's layers. */
+export function describeFailure(error: unknown): { kind: string; message: string } {
+  if (isCancellation(error)) return { kind: 'Cancelled', message: 'cancelled; what was trained is saved' };
+  if (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure)
+    return describeFailure(error.cause);
+  if (error instanceof ApplicationFailure) return { kind: error.type ?? 'Internal', message: error.message };
+  return { kind: 'Internal', message: error instanceof Error ? error.message : String(error) };
+}

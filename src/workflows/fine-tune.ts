@@ -1,0 +1,274 @@
+import {
+  ApplicationFailure,
+  CancellationScope,
+  executeChild,
+  isCancellation,
+  proxyActivities,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type {
+  GpuActivities,
+  PipelineActivities,
+  RunContext,
+  RunSummary,
+  Training,
+} from '../domain/activities.ts';
+import type { Phase } from '../domain/phases.ts';
+import { parseRunConfig, type RunConfig } from '../domain/run-config.ts';
+import type { RunResult } from '../domain/run-result.ts';
+import type { TrialParameters } from '../domain/search-space.ts';
+import { gpuOptions, LONG, SHORT } from './activity-options.ts';
+import { describeFailure, invalidInput } from './failures.ts';
+import { RunState } from './run-state.ts';
+import { tune } from './tune.ts';
+
+const quick = proxyActivities<PipelineActivities>(SHORT);
+const slow = proxyActivities<PipelineActivities>(LONG);
+
+/** The pipeline: prepare, analyse, tune, train, evaluate, gate, deploy, document. */
+export async function fineTune(input: unknown = {}): Promise<RunResult> {
+  const parsed = parseRunConfig(input);
+  if (!parsed.ok) throw invalidInput('fineTune', parsed.problems);
+  const { workflowId, runId } = workflowInfo();
+  const state = new RunState(parsed.value.run ?? workflowId, parsed.value);
+  const context = await quick.openRun({ config: parsed.value, workflowId, runId });
+  state.status.run = context.run;
+
+  const summary: RunSummary = {
+    context,
+    phases: state.status.phases,
+    dataset: null,
+    analysis: null,
+    study: null,
+    training: null,
+    evaluation: null,
+    gate: null,
+    approval: null,
+    release: null,
+    failure: null,
+  };
+  try {
+    await new Pipeline(context, summary, state).run();
+  } catch (error) {
+    const { kind, message } = describeFailure(error);
+    summary.failure = `${kind}: ${message}`;
+    state.status.failure = summary.failure;
+    state.status.state = isCancellation(error) ? 'cancelled' : 'failed';
+    for (const phase of state.status.phases)
+      if (phase.status === 'running') state.mark(phase.name, 'failed', message);
+    await CancellationScope.nonCancellable(() => document(state, summary)).catch(() => undefined);
+    if (isCancellation(error)) throw error;
+    throw ApplicationFailure.create({ type: kind, message, nonRetryable: true });
+  }
+  const documents = await document(state, summary);
+  state.status.state = 'done';
+  state.show();
+  return result(summary, documents.report);
+}
+
+async function document(state: RunState, summary: RunSummary) {
+  state.mark('document', 'running');
+  const documents = await slow.document({ summary });
+  state.mark('document', 'done', `report in ${documents.report.repo}`);
+  return documents;
+}
+
+/** One run's phases in order; each leaves what it made in the summary. */
+class Pipeline {
+  private readonly config: RunConfig;
+  private readonly gpu: ReturnType<typeof proxyActivities<GpuActivities>>;
+  private readonly context: RunContext;
+  private readonly summary: RunSummary;
+  private readonly state: RunState;
+
+  constructor(context: RunContext, summary: RunSummary, state: RunState) {
+    this.context = context;
+    this.summary = summary;
+    this.state = state;
+    this.config = context.config;
+    this.gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
+  }
+
+  async run(): Promise<void> {
+    await this.prepare();
+    await this.analyse();
+    const parameters = await this.tune();
+    await this.train(parameters);
+    await this.evaluate();
+    await this.gate();
+    await this.deploy();
+  }
+
+  private async phase<T>(
+    name: Phase,
+    work: () => Promise<T>,
+    tell: (made: T) => [string, boolean?],
+  ): Promise<T> {
+    this.state.mark(name, 'running');
+    const made = await work();
+    const [result, cached] = tell(made);
+    this.state.mark(name, cached === true ? 'cached' : 'done', result);
+    return made;
+  }
+
+  private async prepare(): Promise<void> {
+    this.summary.dataset = await this.phase(
+      'prepare',
+      () => slow.prepare({ context: this.context }),
+      (d) => [
+        `${d.images.train} training, ${d.images.held_out} held-out and ${d.images.test} test images`,
+        d.cached,
+      ],
+    );
+  }
+
+  private async analyse(): Promise<void> {
+    const dataset = must(this.summary.dataset);
+    const analysis = await this.phase(
+      'analyse',
+      () => slow.analyse({ context: this.context, dataset }),
+      (a) => [[a.verdict, ...a.reasons].join('; '), a.cached],
+    );
+    this.summary.analysis = analysis;
+    if (analysis.verdict === 'blocked')
+      throw ApplicationFailure.create({
+        type: 'BadData',
+        nonRetryable: true,
+        message: `the dataset is not ready for training: ${analysis.reasons.join('; ')}`,
+      });
+  }
+
+  private async tune(): Promise<TrialParameters> {
+    if (this.config.tuning.strategy === 'fixed') {
+      this.state.mark('tune', 'running');
+      this.state.mark('tune', 'skipped', 'strategy fixed: trained as configured');
+      return {};
+    }
+    const dataset = must(this.summary.dataset).dataset;
+    const study = await this.phase(
+      'tune',
+      () =>
+        executeChild(tune, {
+          workflowId: `${workflowInfo().workflowId}-tune`,
+          args: [this.config, { context: this.context, dataset }],
+          staticSummary: `study of ${this.config.tuning.trials} trials`,
+        }),
+      (s) => [
+        `trial ${s.chosen} of ${s.trials.length}: ${Object.entries(s.parameters)
+          .map(([k, v]) => `${k} ${typeof v === 'number' ? Number(v.toPrecision(3)) : v}`)
+          .join(', ')}`,
+      ],
+    );
+    this.summary.study = { strategy: study.strategy, trials: study.trials, chosen: study.chosen };
+    this.state.status.study = this.summary.study;
+    return study.parameters;
+  }
+
+  private async train(parameters: TrialParameters): Promise<void> {
+    const dataset = must(this.summary.dataset).dataset;
+    const request = {
+      context: this.context,
+      dataset,
+      lane: 'main',
+      parameters,
+      stopAtStep: null,
+      acceptDifferences: [],
+    };
+    this.summary.training = await this.phase(
+      'train',
+      () =>
+        this.state.holdable<Training>(
+          () => this.gpu.train(request),
+          (t) => t.outcome === 'done',
+        ),
+      (t) => [
+        `${t.step} steps, held-out loss ${t.heldOutLoss?.toFixed(4) ?? 'not measured'}, ${t.preemptions} preemptions, ${t.repeatedSteps} steps repeated`,
+      ],
+    );
+    this.state.status.training = this.summary.training;
+  }
+
+  private async evaluate(): Promise<void> {
+    const dataset = must(this.summary.dataset).dataset;
+    const training = must(this.summary.training);
+    this.summary.evaluation = await this.phase(
+      'evaluate',
+      () =>
+        this.state.holdable(
+          () => this.gpu.evaluate({ context: this.context, dataset, training }),
+          () => true,
+        ),
+      (e) => [e.summary],
+    );
+  }
+
+  private async gate(): Promise<void> {
+    const evaluation = must(this.summary.evaluation);
+    this.state.mark('gate', 'running');
+    const gate = await quick.judge({ context: this.context, evaluation });
+    this.summary.gate = gate;
+    this.state.status.verdict = gate.verdict;
+    this.state.status.reasons = gate.reasons;
+    if (gate.verdict === 'PASS' && this.config.gate.requireApproval)
+      this.summary.approval = await this.state.waitForApproval(this.config.gate.approvalTimeoutHours);
+    const approval = this.summary.approval;
+    const decision = approval === null ? '' : `, ${approval.decision} by ${approval.by}`;
+    this.state.mark('gate', 'done', `${gate.verdict}${decision}`);
+  }
+
+  private async deploy(): Promise<void> {
+    const gate = must(this.summary.gate);
+    if (gate.verdict !== 'PASS')
+      return this.state.mark('deploy', 'skipped', `verdict ${gate.verdict}: nothing is released`);
+    if (this.config.gate.requireApproval && this.summary.approval?.decision !== 'approved') {
+      const why = this.summary.approval === null ? 'nobody approved in time' : 'rejected';
+      return this.state.mark('deploy', 'skipped', `${why}: nothing is released`);
+    }
+    this.summary.release = await this.phase(
+      'deploy',
+      () =>
+        slow.deploy({
+          context: this.context,
+          dataset: must(this.summary.dataset),
+          training: must(this.summary.training),
+          evaluation: must(this.summary.evaluation),
+          gate,
+          approval: this.summary.approval,
+        }),
+      (r) => [
+        `${r.release.repo} ${r.release.tag}${r.space === null ? '' : `, Space ${r.space.repo}`}`,
+        r.cached,
+      ],
+    );
+    this.state.status.release = this.summary.release;
+  }
+}
+
+function must<T>(value: T | null): T {
+  if (value === null)
+    throw ApplicationFailure.nonRetryable('a phase ran before the one it needs', 'Internal');
+  return value;
+}
+
+function result(summary: RunSummary, report: RunResult['report']): RunResult {
+  const { dataset } = summary;
+  return {
+    run: summary.context.run,
+    verdict: summary.gate?.verdict ?? null,
+    phases: summary.phases,
+    dataset:
+      dataset === null
+        ? null
+        : {
+            ...dataset.dataset,
+            images: dataset.images.train + dataset.images.held_out + dataset.images.test,
+            dropped: Object.values(dataset.dropped).reduce((a, b) => a + b, 0),
+          },
+    training: summary.training,
+    evaluation: summary.evaluation?.report ?? null,
+    gate: summary.gate,
+    approval: summary.approval,
+    release: summary.release,
+    report,
+  };
+}

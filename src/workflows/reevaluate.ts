@@ -1,0 +1,50 @@
+import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { GateDecision, GpuActivities, PipelineActivities, Release } from '../domain/activities.ts';
+import { ReevaluateInput } from '../domain/release-inputs.ts';
+import { parseFields } from '../domain/run-config.ts';
+import { gpuOptions, LONG, SHORT } from './activity-options.ts';
+import { invalidInput } from './failures.ts';
+import { releaseStatusQuery } from './messages.ts';
+
+const quick = proxyActivities<PipelineActivities>(SHORT);
+const slow = proxyActivities<PipelineActivities>(LONG);
+
+/** What a re-evaluation found, and what was done about it. */
+export interface ReevaluationResult {
+  tag: string;
+  gate: GateDecision;
+  rolledBack: Release | null;
+}
+
+/** Samples and judges the model in production again; on a bad verdict reports it or rolls back. */
+export async function reevaluate(input: unknown = {}): Promise<ReevaluationResult> {
+  const parsed = parseFields(ReevaluateInput, input ?? {});
+  if (!parsed.ok) throw invalidInput('reevaluate', parsed.problems);
+  const { model, namespace, onFail } = parsed.value;
+  const { workflowId, runId } = workflowInfo();
+  let now = 'looking up what is in production';
+  const say = (words: string) => {
+    now = words;
+    setCurrentDetails(`**${model}**: ${words}`);
+  };
+  setHandler(releaseStatusQuery, () => ({ model, now }));
+
+  const production = await quick.openRelease({ model, namespace, workflowId, runId });
+  const { context, dataset, training, tag } = production;
+  say(`${tag} is being sampled and measured`);
+  const gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
+  const evaluation = await gpu.evaluate({ context, dataset, training });
+  const gate = await quick.judge({ context, evaluation });
+  say(`${tag}: ${gate.verdict}`);
+  const back =
+    gate.verdict === 'PASS' || onFail === 'report'
+      ? null
+      : await slow.rollBack({
+          release: context.repos.release,
+          space: context.config.deployment.space ? context.repos.space : null,
+          toTag: null,
+          reason: `re-evaluation of ${tag}: ${gate.verdict}`,
+        });
+  if (back !== null) say(`${tag}: ${gate.verdict}, rolled back to ${back.release.tag}`);
+  return { tag, gate, rolledBack: back };
+}

@@ -1,0 +1,81 @@
+import { ApplicationFailure, proxyActivities, setHandler, workflowInfo } from '@temporalio/workflow';
+import type { GpuActivities, PipelineActivities, RunContext, Training } from '../domain/activities.ts';
+import type { CommitRef } from '../domain/refs.ts';
+import { parseRunConfig } from '../domain/run-config.ts';
+import type { StudyResult, StudyStatus } from '../domain/run-result.ts';
+import type { Trial } from '../domain/search-space.ts';
+import { chooseTrial } from '../domain/tuning.ts';
+import { gpuOptions, LONG, SHORT } from './activity-options.ts';
+import { describeFailure, invalidInput } from './failures.ts';
+import { studyQuery } from './messages.ts';
+
+/** What `fineTune` hands to its study instead of having it open and prepare again. */
+export interface PreparedStudy {
+  context: RunContext;
+  dataset: CommitRef;
+}
+
+const quick = proxyActivities<PipelineActivities>(SHORT);
+const slow = proxyActivities<PipelineActivities>(LONG);
+
+/** Failures that make a trial infeasible: they teach the sampler and do not end the study. */
+const INFEASIBLE = new Set(['Diverged', 'OutOfMemory']);
+
+/** Searches hyperparameters by held-out loss; `prepared` is set when a run starts it as its child. */
+export async function tune(input: unknown = {}, prepared?: PreparedStudy): Promise<StudyResult> {
+  const parsed = parseRunConfig(input);
+  if (!parsed.ok) throw invalidInput('tune', parsed.problems);
+  const { tuning } = parsed.value;
+  const study: StudyStatus = { strategy: tuning.strategy, trials: [], chosen: null };
+  setHandler(studyQuery, () => study);
+
+  const { context, dataset } = prepared ?? (await open(parsed.value));
+  const gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
+  const trials = tuning.strategy === 'fixed' ? 1 : tuning.trials;
+  while (study.trials.length < trials) {
+    const next = await quick.suggest({ context, trials: study.trials });
+    const trial: Trial = { ...next, state: 'running', value: null };
+    study.trials.push(trial);
+    try {
+      const training = await gpu.train({
+        context,
+        dataset,
+        lane: `trial-${next.number}`,
+        parameters: next.parameters,
+        stopAtStep: tuning.steps,
+        acceptDifferences: [],
+      });
+      settle(trial, training);
+    } catch (error) {
+      if (!INFEASIBLE.has(describeFailure(error).kind)) throw error;
+      trial.state = 'infeasible';
+    }
+  }
+  const chosen = chooseTrial(study.trials);
+  if (chosen === null)
+    throw ApplicationFailure.create({
+      type: 'BadData',
+      nonRetryable: true,
+      message: `expected at least one of ${trials} trials to finish, got none: every one diverged or ran out of memory; narrow tuning.space`,
+    });
+  study.chosen = chosen.number;
+  return {
+    strategy: study.strategy,
+    trials: study.trials,
+    chosen: chosen.number,
+    parameters: chosen.parameters,
+  };
+}
+
+async function open(config: RunContext['config']): Promise<PreparedStudy> {
+  const { workflowId, runId } = workflowInfo();
+  const context = await quick.openRun({ config, workflowId, runId });
+  const prepared = await slow.prepare({ context });
+  return { context, dataset: prepared.dataset };
+}
+
+function settle(trial: Trial, training: Training): void {
+  const usable = training.heldOutLoss !== null && Number.isFinite(training.heldOutLoss);
+  trial.state = usable ? 'complete' : 'infeasible';
+  trial.value = usable ? training.heldOutLoss : null;
+}
