@@ -1,0 +1,1 @@
+"""Plein Air's trainer: one process a GPU session, JSON lines in and out."""

@@ -1,0 +1,39 @@
+"""Which device computes, and how it is made to give the same bytes every time."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+
+_prepared: list[torch.device] = []
+
+
+def set_environment() -> None:
+    """Settings that must be in the environment before torch is imported."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("MKL_NUM_THREADS", "1")
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def prepare_torch() -> torch.device:
+    """Picks cuda or cpu, one thread on the CPU, deterministic algorithms; once a process."""
+    if _prepared:
+        return _prepared[0]
+    set_environment()
+    import torch
+
+    cuda = torch.cuda.is_available()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    # Filling fresh memory with NaN is only a debugging aid, and costs a pass over every output.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
+    torch.backends.cudnn.benchmark = False
+    _prepared.append(torch.device("cuda", 0) if cuda else torch.device("cpu"))
+    return _prepared[0]
