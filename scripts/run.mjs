@@ -1,0 +1,13 @@
+/** Sets up what is missing, then hands over to the command line in this very process. */
+import { setUp } from './setup.mjs';
+
+try {
+  const seconds = await setUp();
+  process.env.PLEIN_AIR_SETUP_SECONDS ??= seconds.toFixed(1);
+} catch (error) {
+  process.stderr.write(
+    `set-up: ${error.message}\nMend the cause and run the same command again: what is done stays done.\n`,
+  );
+  process.exit(1);
+}
+await import('../dist/cli/main.js');

@@ -1,0 +1,59 @@
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { PipelineError } from '../domain/errors.ts';
+import { PROJECT } from './paths.ts';
+
+const Empty = z.literal('').transform(() => undefined);
+const text = () => z.union([Empty, z.string()]).optional();
+
+/** Every environment variable that Plein Air reads, besides Temporal's own `TEMPORAL_*`. */
+export const Environment = z.object({
+  /** Folder of the embedded stack: its databases, logs and work. Default `.plein-air` in the current folder. */
+  PLEIN_AIR_DATA_DIR: text(),
+  /** The Hub's address; default: the running embedded Hub, else the public one. */
+  HF_ENDPOINT: text(),
+  /** Token for the Hub, with write permission. */
+  HF_TOKEN: text(),
+  /** Python with the trainer's packages; default `gpu-worker/.venv`. */
+  PLEIN_AIR_PYTHON: text(),
+  /** The `temporal` program; default the one that set-up installs. */
+  PLEIN_AIR_TEMPORAL: text(),
+  /** Folder that a worker may fill and lose. */
+  PLEIN_AIR_WORK_DIR: text(),
+  /** Name of a worker in the Temporal UI; default: host and process id. */
+  PLEIN_AIR_IDENTITY: text(),
+  /** Seconds that a worker gives its activities to checkpoint after SIGTERM. */
+  PLEIN_AIR_GRACE_SECONDS: z.coerce.number().min(0).max(3600).default(60),
+  /** Set by the start script: how long set-up took. */
+  PLEIN_AIR_SETUP_SECONDS: z.coerce.number().optional(),
+});
+export type Environment = z.infer<typeof Environment>;
+
+/** The environment, parsed once; a bad value is named with what was expected. */
+export function readEnvironment(source: NodeJS.ProcessEnv = processEnvironment()): Environment {
+  const parsed = Environment.safeParse(source);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+  throw new PipelineError('InvalidInput', `environment:\n${problems.join('\n')}`);
+}
+
+/** The process's variables, for children that must inherit them. */
+export function processEnvironment(): NodeJS.ProcessEnv {
+  // biome-ignore lint/style/noProcessEnv: this file is the only reader of process.env.
+  return process.env;
+}
+
+/** Python interpreter of the trainer. */
+export function pythonPath(env: Environment): string {
+  return env.PLEIN_AIR_PYTHON ?? join(PROJECT, 'gpu-worker', '.venv', 'bin', 'python');
+}
+
+/** The `temporal` program. */
+export function temporalPath(env: Environment): string {
+  return env.PLEIN_AIR_TEMPORAL ?? join(PROJECT, '.tools', 'bin', 'temporal');
+}
+
+/** Absolute data folder of the embedded stack. */
+export function dataFolder(env: Environment, option?: string): string {
+  return resolve(option ?? env.PLEIN_AIR_DATA_DIR ?? '.plein-air');
+}
