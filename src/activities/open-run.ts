@@ -1,0 +1,94 @@
+import { z } from 'zod';
+import type { PipelineActivities } from '../domain/activities.ts';
+import { PipelineError } from '../domain/errors.ts';
+import { CommitRef, type RepoRef } from '../domain/refs.ts';
+import { releaseRepos, runNameFrom, runRepos } from '../domain/repositories.ts';
+import { RunConfig } from '../domain/run-config.ts';
+import { type Hub, HubConflict } from '../hub/hub.ts';
+
+/** `records/run.json`: what a run was started with and which commits it is pinned to. */
+export const RunRecord = z.strictObject({
+  format: z.literal(1),
+  config: RunConfig,
+  base: CommitRef,
+  source: CommitRef,
+});
+export type RunRecord = z.infer<typeof RunRecord>;
+export const RUN_RECORD = 'records/run.json';
+
+/** Resolves names and revisions, creates the run's repositories, and pins the run to what it found. */
+export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRun'] {
+  return async ({ config, workflowId, runId }) => {
+    const run = config.run ?? runNameFrom(workflowId);
+    const namespace = config.namespace ?? (await hub.whoAmI());
+    const repos = runRepos(namespace, run, config.model);
+    const record: RepoRef = { type: 'dataset', repo: repos.record };
+    await hub.ensureRepo(record, { private: true });
+    await hub.ensureRepo({ type: 'model', repo: repos.checkpoints }, { private: true });
+    const pinned = await pin({ hub, record, config: { ...config, run, namespace } });
+    return { run, workflowId, runId, config: pinned.config, namespace, base: pinned.base, source: pinned.source, repos };
+  };
+}
+
+/** The run's record: the one that is there, or a new one; two attempts at once agree on the first that lands. */
+async function pin({ hub, record, config }: { hub: Hub; record: RepoRef; config: RunConfig }): Promise<RunRecord> {
+  for (;;) {
+    const head = await hub.resolve(record);
+    const known = head === null ? null : await hub.read(record, head, RUN_RECORD);
+    if (known !== null) return samePinned(RunRecord.parse(JSON.parse(known.toString('utf8'))), config);
+    const fresh: RunRecord = {
+      format: 1,
+      config,
+      base: await commitOf(hub, { type: 'model', repo: config.base.repo }, config.base.revision, 'base'),
+      source: await commitOf(hub, { type: 'dataset', repo: config.dataset.source }, config.dataset.revision, 'dataset.source'),
+    };
+    try {
+      await hub.commit({
+        repo: record,
+        ...(head === null ? {} : { parent: head }),
+        message: `Open run ${config.run}`,
+        files: [{ path: RUN_RECORD, content: `${JSON.stringify(fresh, null, 2)}\n` }],
+      });
+      return fresh;
+    } catch (error) {
+      if (!(error instanceof HubConflict)) throw error;
+    }
+  }
+}
+
+/** Sections that may change when a run goes on: they decide how long it may take, not what comes out. */
+const MAY_CHANGE = new Set(['budget']);
+
+function samePinned(known: RunRecord, config: RunConfig): RunRecord {
+  const differing = Object.keys(config).filter(
+    (key) =>
+      !MAY_CHANGE.has(key) &&
+      JSON.stringify(config[key as keyof RunConfig]) !== JSON.stringify(known.config[key as keyof RunConfig]),
+  );
+  if (differing.length === 0) return { ...known, config: { ...known.config, budget: config.budget } };
+  throw new PipelineError(
+    'InvalidInput',
+    `run: expected a new name, got "${config.run}", which exists with another configuration (it differs in ${differing.join(', ')}): choose another name, or resume it as it was with "plein-air resume ${config.run}"`,
+    { details: { differing } },
+  );
+}
+
+async function commitOf(hub: Hub, repo: RepoRef, revision: string, field: string): Promise<CommitRef> {
+  const commit = await hub.resolve(repo, revision);
+  if (commit === null)
+    throw new PipelineError(
+      'InvalidInput',
+      `${field}: expected a ${repo.type} repository that the token can read, got "${repo.repo}" at "${revision}", which is not on ${hub.endpoint}`,
+    );
+  return { ...repo, commit };
+}
+
+/** Full names of a model's repositories. */
+export function createNameRelease({ hub }: { hub: Hub }): PipelineActivities['nameRelease'] {
+  return async ({ model, namespace }) => {
+    const names = releaseRepos(namespace ?? (await hub.whoAmI()), model);
+    const space = await hub.resolve({ type: 'space', repo: names.space });
+    return { release: names.release, space: space === null ? null : names.space };
+  };
+}
+

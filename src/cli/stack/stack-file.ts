@@ -1,0 +1,68 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+
+/** `stack.json` in the data folder: where a running embedded stack is, for every other command. */
+export const StackFile = z.strictObject({
+  format: z.literal(1),
+  /** Process that owns the stack. */
+  owner: z.int(),
+  temporal: z.strictObject({ address: z.string(), ui: z.string() }),
+  hub: z.strictObject({ url: z.string() }),
+  processes: z.array(z.strictObject({ name: z.string(), pid: z.int() })),
+});
+export type StackFile = z.infer<typeof StackFile>;
+
+const path = (dataDir: string) => join(dataDir, 'stack.json');
+
+/** The stack of a data folder, when one is written down and its owner lives. */
+export function readStack(dataDir: string): StackFile | null {
+  const stack = readAnyStack(dataDir);
+  return stack !== null && isAlive(stack.owner) ? stack : null;
+}
+
+function readAnyStack(dataDir: string): StackFile | null {
+  try {
+    return StackFile.parse(JSON.parse(readFileSync(path(dataDir), 'utf8')));
+  } catch {
+    return null;
+  }
+}
+
+/** Replaces `stack.json` whole. */
+export function writeStack(dataDir: string, stack: StackFile): void {
+  mkdirSync(dataDir, { recursive: true });
+  writeFileSync(`${path(dataDir)}.tmp`, JSON.stringify(stack, null, 2));
+  renameSync(`${path(dataDir)}.tmp`, path(dataDir));
+}
+
+/** Forgets the stack of a data folder. */
+export function removeStack(dataDir: string): void {
+  rmSync(path(dataDir), { force: true });
+}
+
+/** Processes of a stack whose owner died: they still hold ports and databases. */
+export function orphans(dataDir: string): { name: string; pid: number }[] {
+  const stack = readAnyStack(dataDir);
+  if (stack === null || isAlive(stack.owner)) return [];
+  return stack.processes.filter((p) => isAlive(p.pid) && commandLine(p.pid).includes(dataDir));
+}
+
+/** Whether a process of this id lives. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Arguments of a process where the system shows them; a pid alone may belong to somebody else by now. */
+function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}

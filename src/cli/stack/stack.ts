@@ -1,0 +1,154 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Connection } from '@temporalio/client';
+import { type Environment, processEnvironment, pythonPath, temporalPath } from '../../config/env.ts';
+import { PROJECT } from '../../config/paths.ts';
+import { PipelineError } from '../../domain/errors.ts';
+import { type Child, startChild } from './child.ts';
+import { freePort } from './ports.ts';
+import { orphans, readStack, removeStack, writeStack } from './stack-file.ts';
+
+/** Token of the embedded Hub: it is bound to loopback, so the token keeps accidents out, not attackers. */
+export const LOCAL_TOKEN = 'hf_local_plein_air';
+
+/** Wait for a condition that another process brings about, looking often. */
+async function until(what: string, child: Child, seconds: number, test: () => Promise<boolean>): Promise<void> {
+  const end = Date.now() + seconds * 1000;
+  while (!(await test())) {
+    if (!child.isRunning())
+      throw new PipelineError('Internal', `${child.name} ended while starting; its last words:\n${child.lastWords()}`);
+    if (Date.now() > end)
+      throw new PipelineError(
+        'Internal',
+        `expected ${what} within ${seconds} s, got nothing; see ${child.logFile}:\n${child.lastWords()}`,
+      );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+/** The embedded stack: Temporal dev server, local Hub, a pipeline worker and GPU workers, all real processes. */
+export class Stack {
+  readonly dataDir: string;
+  readonly address: string;
+  readonly uiUrl: string;
+  readonly hubUrl: string;
+  private readonly env: Environment;
+  private readonly children: Child[] = [];
+  private workers = 0;
+
+  private constructor(p: { dataDir: string; env: Environment; ports: [number, number, number] }) {
+    this.dataDir = p.dataDir;
+    this.env = p.env;
+    this.address = `127.0.0.1:${p.ports[0]}`;
+    this.uiUrl = `http://127.0.0.1:${p.ports[1]}`;
+    this.hubUrl = `http://127.0.0.1:${p.ports[2]}`;
+  }
+
+  /** Starts the servers and waits until they answer; workers are started apart. */
+  static async start(dataDir: string, env: Environment): Promise<Stack> {
+    if (readStack(dataDir) !== null)
+      throw new PipelineError(
+        'InvalidInput',
+        `a stack is already running in ${dataDir}: use it ("plein-air status"), stop it with Ctrl+C where it runs, or give another --data-dir`,
+      );
+    for (const orphan of orphans(dataDir)) process.kill(orphan.pid, 'SIGTERM');
+    for (const folder of ['logs', 'work', 'hub']) mkdirSync(join(dataDir, folder), { recursive: true });
+    const ports = [await freePort(), await freePort(), await freePort()] as [number, number, number];
+    const stack = new Stack({ dataDir, env, ports });
+    try {
+      await Promise.all([stack.startTemporal(ports[0], ports[1]), stack.startHub(ports[2])]);
+    } catch (error) {
+      await stack.stop();
+      throw error;
+    }
+    return stack;
+  }
+
+  private async startTemporal(port: number, uiPort: number): Promise<void> {
+    const file = temporalPath(this.env);
+    const database = join(this.dataDir, 'temporal.db');
+    const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)];
+    args.push('--db-filename', database, '--log-level', 'error', '--ui-disable-news-fetch');
+    const server = this.spawn('temporal', file, args, {});
+    await until('the Temporal server to answer', server, 60, async () => {
+      try {
+        const connection = await Connection.connect({ address: this.address, connectTimeout: '1s' });
+        await connection.workflowService.describeNamespace({ namespace: 'default' });
+        await connection.close();
+        return true;
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  private async startHub(port: number): Promise<void> {
+    const cli = join(PROJECT, 'dist', 'cli', 'main.js');
+    const args = [cli, 'hub', 'serve', '--root', join(this.dataDir, 'hub'), '--port', String(port)];
+    const hub = this.spawn('hub', process.execPath, args, {});
+    await until('the local Hub to answer', hub, 30, async () => {
+      try {
+        const headers = { authorization: `Bearer ${LOCAL_TOKEN}` };
+        return (await fetch(`${this.hubUrl}/api/whoami-v2`, { headers })).ok;
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  /** Starts a worker with a work folder of its own; a GPU worker's folder is new each time. */
+  startWorker(kind: 'pipeline' | 'gpu'): Child {
+    this.workers += 1;
+    const name = `${kind}-worker-${this.workers}`;
+    const work = join(this.dataDir, 'work', `${name}-${process.pid}`);
+    mkdirSync(work, { recursive: true });
+    const file = join(PROJECT, 'dist', 'workers', `${kind}-worker.js`);
+    return this.spawn(name, process.execPath, [file, '--stop-with-parent', '--work-dir', work], {
+      ...this.clientEnvironment(),
+      PLEIN_AIR_WORK_DIR: work,
+      PLEIN_AIR_PYTHON: pythonPath(this.env),
+      PLEIN_AIR_IDENTITY: name,
+    });
+  }
+
+  /** What a client of this stack has in its environment. */
+  clientEnvironment(): Record<string, string> {
+    return { TEMPORAL_ADDRESS: this.address, HF_ENDPOINT: this.hubUrl, HF_TOKEN: LOCAL_TOKEN };
+  }
+
+  private spawn(name: string, file: string, args: string[], env: Record<string, string>): Child {
+    const logFile = join(this.dataDir, 'logs', `${name}.log`);
+    const child = startChild({
+      name,
+      file,
+      args,
+      env: { ...processEnvironment(), ...env },
+      cwd: this.dataDir,
+      logFile,
+    });
+    this.children.push(child);
+    this.write();
+    void child.ended.then(() => this.write());
+    return child;
+  }
+
+  private write(): void {
+    const alive = this.children.filter((child) => child.isRunning());
+    if (alive.length === 0) return removeStack(this.dataDir);
+    writeStack(this.dataDir, {
+      format: 1,
+      owner: process.pid,
+      temporal: { address: this.address, ui: this.uiUrl },
+      hub: { url: this.hubUrl },
+      processes: alive.map(({ name, pid }) => ({ name, pid })),
+    });
+  }
+
+  /** Stops everything in order: GPU workers may still publish a checkpoint, so servers go last. */
+  async stop(): Promise<void> {
+    const isServer = (child: Child) => child.name === 'temporal' || child.name === 'hub';
+    await Promise.all(this.children.filter((child) => !isServer(child)).map((child) => child.stop(45)));
+    await Promise.all(this.children.filter(isServer).map((child) => child.stop()));
+    removeStack(this.dataDir);
+  }
+}

@@ -1,0 +1,37 @@
+import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { NativeConnection } from '@temporalio/worker';
+import type { Environment } from '../config/env.ts';
+import { PipelineError } from '../domain/errors.ts';
+import { connectHub } from '../hub/client.ts';
+import type { Hub } from '../hub/hub.ts';
+
+/** Connects a worker to Temporal as `TEMPORAL_*` and its configuration file say. */
+export async function connectTemporal(): Promise<{ connection: NativeConnection; namespace: string }> {
+  const { connectionOptions, namespace } = loadClientConnectConfig();
+  const address = connectionOptions.address ?? '127.0.0.1:7233';
+  try {
+    return {
+      connection: await NativeConnection.connect({ ...connectionOptions, address }),
+      namespace: namespace ?? 'default',
+    };
+  } catch (error) {
+    throw new PipelineError(
+      'HubUnavailable',
+      `expected a Temporal server at ${address}, got: ${error instanceof Error ? error.message : String(error)}. Start one with "plein-air up", or set TEMPORAL_ADDRESS`,
+      { cause: error },
+    );
+  }
+}
+
+/** The Hub that the environment names; its token never leaves this function's closure. */
+export function hubFromEnvironment(env: Environment): Hub {
+  if (env.HF_TOKEN === undefined)
+    throw new PipelineError(
+      'HubRefused',
+      'expected a Hub token with write permission in HF_TOKEN, got none: create one in your Hub settings and set it as a secret',
+    );
+  return connectHub({
+    endpoint: env.HF_ENDPOINT ?? 'https://huggingface.co',
+    accessToken: env.HF_TOKEN,
+  });
+}
