@@ -1,0 +1,1 @@
+"""The trainer's protocol: lines in, lines out, nothing of torch."""
