@@ -1,0 +1,157 @@
+import { z } from 'zod';
+import { pagePath, requireWrite } from '../http/access.ts';
+import { badRequest, entryNotFound, HubError } from '../http/errors.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Hub } from '../hub.ts';
+import { commitChanges } from '../store/commit.ts';
+import { isFolder } from '../store/directories.ts';
+import { gitBlobId, lfsPointerId } from '../store/git-ids.ts';
+import type { Repo } from '../store/repo.ts';
+import { splitFolderPath, splitRepoPath } from '../store/repo-path.ts';
+import { locate, type TreeChange } from '../store/tree.ts';
+import { readLines } from './lines.ts';
+
+const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'Expected 64 lower-case hexadecimal digits');
+const Line = z.discriminatedUnion('key', [
+  z.object({
+    key: z.literal('header'),
+    value: z.object({
+      summary: z.string().default(''),
+      description: z.string().nullish(),
+      parentCommit: z.string().nullish(),
+    }),
+  }),
+  z.object({
+    key: z.literal('file'),
+    value: z.object({
+      path: z.string(),
+      content: z.string(),
+      encoding: z.enum(['base64', 'utf-8', 'utf8']).nullish(),
+    }),
+  }),
+  z.object({
+    key: z.literal('lfsFile'),
+    value: z.object({
+      path: z.string(),
+      oid: Sha256,
+      size: z.number().int().nonnegative().nullish(),
+      algo: z.string().nullish(),
+    }),
+  }),
+  z.object({ key: z.literal('deletedFile'), value: z.object({ path: z.string() }) }),
+  z.object({ key: z.literal('deletedFolder'), value: z.object({ path: z.string() }) }),
+  z.object({ key: z.literal('deletedEntry'), value: z.object({ path: z.string() }) }),
+  z.object({
+    key: z.literal('copyFile'),
+    value: z.object({ path: z.string(), srcPath: z.string(), srcRevision: z.string().nullish() }),
+  }),
+]);
+type Line = z.infer<typeof Line>;
+
+/** POST commit/{branch}: JSON lines; files are stored as they arrive, and land in one step or not at all. */
+export async function commit(hub: Hub, exchange: Exchange, repo: Repo, branch: string): Promise<void> {
+  const author = requireWrite(exchange);
+  if (exchange.url.searchParams.get('create_pr')) {
+    throw new HubError(400, 'Expected a commit to a branch: this Hub has no pull requests');
+  }
+  const name = branch.replace(/^refs\/heads\//, '');
+  if ((await repo.refs.read('heads', name)) === undefined) await repo.resolve(name).then(refuseTarget(name));
+  let header: Extract<Line, { key: 'header' }>['value'] | undefined;
+  const changes: TreeChange[] = [];
+  for await (const text of readLines(exchange.request)) {
+    const line = parseLine(text, changes.length + 1);
+    if (line.key === 'header') header = line.value;
+    else changes.push(await toChange(hub, repo, name, line));
+  }
+  if (!header) throw badRequest('Expected a line with key "header" in the commit, got none');
+  const { summary, description, parentCommit } = header;
+  const oid = await repo.exclusively(() =>
+    commitChanges(repo, {
+      branch: name,
+      changes,
+      title: summary,
+      message: description ?? '',
+      author,
+      parent: parentCommit ?? undefined,
+    }),
+  );
+  exchange.json({
+    success: true,
+    commitOid: oid,
+    commitUrl: `${exchange.base}/${pagePath(repo)}/commit/${oid}`,
+    hookOutput: '',
+  });
+}
+
+function refuseTarget(name: string): () => never {
+  return () => {
+    throw badRequest(`Expected the name of a branch to commit to, got ${JSON.stringify(name)}`);
+  };
+}
+
+function parseLine(text: string, number: number): Line {
+  let raw: unknown;
+  try {
+    raw = JSON.parse(text);
+  } catch {
+    throw badRequest(`Expected JSON in line ${number} of the commit, got something else`);
+  }
+  const parsed = Line.safeParse(raw);
+  if (!parsed.success) throw badRequest(`Line ${number} of the commit: ${z.prettifyError(parsed.error)}`);
+  return parsed.data;
+}
+
+async function toChange(
+  hub: Hub,
+  repo: Repo,
+  branch: string,
+  line: Exclude<Line, { key: 'header' }>,
+): Promise<TreeChange> {
+  switch (line.key) {
+    case 'file': {
+      const bytes = Buffer.from(line.value.content, line.value.encoding === 'base64' ? 'base64' : 'utf8');
+      const { sha256, size } = await hub.blobs.store(once(bytes));
+      return {
+        kind: 'put',
+        path: splitRepoPath(line.value.path),
+        file: { oid: gitBlobId(bytes), size, sha256 },
+      };
+    }
+    case 'lfsFile': {
+      const { oid, size: claimed, path } = line.value;
+      const size = await hub.blobs.size(oid);
+      if (size === undefined || (claimed != null && claimed !== size)) {
+        throw badRequest(
+          `Expected the large file ${path} (sha256 ${oid}) to be uploaded before its commit, with ${claimed} bytes`,
+        );
+      }
+      return {
+        kind: 'put',
+        path: splitRepoPath(path),
+        file: { oid: lfsPointerId(oid, size), size, sha256: oid, lfs: true },
+      };
+    }
+    case 'deletedFile':
+      return { kind: 'deleteFile', path: splitRepoPath(line.value.path) };
+    case 'deletedFolder':
+      return { kind: 'deleteFolder', path: splitFolderPath(line.value.path) };
+    case 'deletedEntry': {
+      const path = splitRepoPath(line.value.path);
+      const { tree } = await repo.commit(await repo.resolve(branch));
+      const entry = await locate(repo.objects, tree, path);
+      return { kind: entry && isFolder(entry) ? 'deleteFolder' : 'deleteFile', path };
+    }
+    case 'copyFile': {
+      const revision = line.value.srcRevision ?? branch;
+      const { tree } = await repo.commit(await repo.resolve(revision));
+      const entry = await locate(repo.objects, tree, splitRepoPath(line.value.srcPath));
+      if (!entry || isFolder(entry)) throw entryNotFound(line.value.srcPath, revision);
+      const { name: _, ...file } = entry;
+      return { kind: 'put', path: splitRepoPath(line.value.path), file };
+    }
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}

@@ -1,0 +1,118 @@
+import { parse as parseYaml } from 'yaml';
+import type { Exchange } from '../http/exchange.ts';
+import type { Hub } from '../hub.ts';
+import { isFolder } from '../store/directories.ts';
+import type { CommitRecord, Repo, RepoType } from '../store/repo.ts';
+import { locate, walk } from '../store/tree.ts';
+import { nextLink } from './entries.ts';
+import { describeRuntime } from './spaces.ts';
+
+const CARD_LIMIT = 512 * 1024;
+
+/** The text of a repo's card at a commit, or undefined. */
+export async function readCard(hub: Hub, repo: Repo, commit: CommitRecord): Promise<string | undefined> {
+  const entry = await locate(repo.objects, commit.tree, ['README.md']);
+  if (!entry || isFolder(entry) || entry.size > CARD_LIMIT) return undefined;
+  const chunks: Buffer[] = [];
+  for await (const chunk of hub.blobs.read(entry.sha256)) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Splits a card into its YAML head and its text; a head that does not parse counts as none. */
+export function splitCard(card: string): { data: Record<string, unknown>; text: string } {
+  const match = /^---\r?\n([\s\S]*?)\r?\n---\r?(?:\n|$)/.exec(card);
+  if (!match) return { data: {}, text: card };
+  try {
+    const data: unknown = parseYaml(match[1] ?? '', { maxAliasCount: 20 });
+    const isRecord = typeof data === 'object' && data !== null && !Array.isArray(data);
+    return { data: isRecord ? (data as Record<string, unknown>) : {}, text: card.slice(match[0].length) };
+  } catch {
+    return { data: {}, text: card.slice(match[0].length) };
+  }
+}
+
+function tagsOf(repo: Repo, data: Record<string, unknown>): string[] {
+  const list = (value: unknown): string[] =>
+    (Array.isArray(value) ? value : [value]).filter((tag) => typeof tag === 'string');
+  return [
+    ...list(data.tags),
+    ...list(data.library_name),
+    ...list(data.pipeline_tag),
+    ...list(data.license).map((license) => `license:${license}`),
+    ...list(data.base_model).map((model) => `base_model:${model}`),
+    ...list(data.datasets).map((dataset) => `dataset:${dataset}`),
+    ...(repo.record.sdk ? [repo.record.sdk] : []),
+    'region:local',
+  ];
+}
+
+/** What every listing says of a repo; one that has lost its main branch says less. */
+async function summarise(hub: Hub, repo: Repo, oid: string | undefined): Promise<Record<string, unknown>> {
+  const commit = oid === undefined ? undefined : await repo.commit(oid);
+  const card = commit && (await readCard(hub, repo, commit));
+  const { data } = splitCard(card ?? '');
+  return {
+    _id: repo.record.uid,
+    id: repo.id,
+    ...(repo.type === 'model'
+      ? { modelId: repo.id, pipeline_tag: data.pipeline_tag, library_name: data.library_name }
+      : {}),
+    author: repo.id.split('/')[0],
+    sha: oid,
+    lastModified: commit?.date ?? repo.record.createdAt,
+    createdAt: repo.record.createdAt,
+    private: repo.record.private,
+    gated: repo.record.gated,
+    disabled: false,
+    downloads: 0,
+    likes: 0,
+    tags: tagsOf(repo, data),
+    ...(card === undefined ? {} : { cardData: data }),
+    ...(repo.type === 'space' ? { sdk: repo.record.sdk, runtime: describeRuntime(hub, repo) } : {}),
+  };
+}
+
+/** GET /api/{type}s/{id}[/revision/{revision}]. */
+export async function repoInfo(hub: Hub, exchange: Exchange, repo: Repo, revision: string): Promise<void> {
+  const oid = await repo.resolve(revision);
+  const withBlobs = ['true', '1', 'True'].includes(exchange.url.searchParams.get('blobs') ?? '');
+  const siblings: unknown[] = [];
+  let usedStorage = 0;
+  const { tree } = await repo.commit(oid);
+  for await (const { path, entry } of walk(repo.objects, tree, { prefix: '', recursive: true })) {
+    if (isFolder(entry)) continue;
+    usedStorage += entry.size;
+    const lfs = entry.lfs ? { lfs: { sha256: entry.sha256, size: entry.size, pointerSize: 134 } } : {};
+    siblings.push({ rfilename: path, ...(withBlobs ? { size: entry.size, blobId: entry.oid, ...lfs } : {}) });
+  }
+  exchange.json({ ...(await summarise(hub, repo, oid)), siblings, usedStorage, spaces: [] });
+}
+
+/** GET /api/{type}s: repos the asker may see, by author, search and tag, in pages. */
+export async function listRepos(hub: Hub, exchange: Exchange, type: RepoType): Promise<void> {
+  const { searchParams } = exchange.url;
+  const author = searchParams.get('author');
+  const search = searchParams.get('search')?.toLowerCase();
+  const filters = searchParams.getAll('filter').flatMap((filter) => filter.split(','));
+  const asked = Number(searchParams.get('limit') ?? 500);
+  const limit = Number.isInteger(asked) && asked > 0 ? Math.min(asked, 500) : 500;
+  const from = Math.max(0, Math.trunc(Number(searchParams.get('cursor') ?? 0)) || 0);
+  const visible = (await hub.repos.list(type)).filter(
+    (repo) =>
+      (!repo.record.private || exchange.identity) &&
+      (author === null || repo.id.startsWith(`${author}/`)) &&
+      (search === undefined || repo.id.toLowerCase().includes(search)),
+  );
+  const all: Record<string, unknown>[] = [];
+  for (const repo of visible) {
+    const summary = await summarise(hub, repo, await repo.refs.read('heads', 'main'));
+    const tags = summary.tags as string[];
+    if (filters.every((filter) => tags.includes(filter))) all.push(summary);
+  }
+  all.sort((a, b) => String(b.lastModified).localeCompare(String(a.lastModified)));
+  if (searchParams.get('sort') === 'createdAt')
+    all.sort((a, b) => String(b.createdAt).localeCompare(String(a.createdAt)));
+  const headers =
+    all.length > from + limit ? { Link: nextLink(exchange, 'cursor', String(from + limit)) } : undefined;
+  exchange.json(all.slice(from, from + limit), 200, headers);
+}

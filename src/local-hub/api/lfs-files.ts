@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { requireWrite } from '../http/access.ts';
+import type { Exchange } from '../http/exchange.ts';
+import { type Entry, editFolder, isFolder, readFolder } from '../store/directories.ts';
+import type { CommitRecord, Repo } from '../store/repo.ts';
+import { nextLink } from './entries.ts';
+
+const PAGE = 1000;
+
+/** GET lfs-files: every large file that was ever committed and not permanently deleted. */
+export async function listLfsFiles(exchange: Exchange, repo: Repo): Promise<void> {
+  const from = Math.max(0, Math.trunc(Number(exchange.url.searchParams.get('cursor') ?? 0)) || 0);
+  const all = [...(await repo.readLfsJournal()).values()].filter((line) => !line.deleted);
+  const page = all.slice(from, from + PAGE).map(({ oid, size, path, ref, pushedAt, pusher }) => ({
+    fileOid: oid,
+    oid,
+    filename: path,
+    size,
+    ref,
+    pushedAt,
+    pusher: { name: pusher },
+  }));
+  const headers =
+    all.length > from + PAGE ? { Link: nextLink(exchange, 'cursor', String(from + PAGE)) } : undefined;
+  exchange.json(page, 200, headers);
+}
+
+const Request = z.object({
+  deletions: z.object({ sha: z.array(z.string()).max(1000), rewriteHistory: z.boolean().nullish() }),
+});
+
+/** POST lfs-files/batch: takes large files out of every commit that refs reach; their bytes go with the next gc. */
+export async function deleteLfsFiles(exchange: Exchange, repo: Repo): Promise<void> {
+  requireWrite(exchange);
+  const { deletions } = await exchange.body(Request);
+  const doomed = new Set(deletions.sha);
+  await repo.exclusively(async () => {
+    const rewritten = new Map<string, string>();
+    for (const kind of ['heads', 'tags'] as const) {
+      for (const { name, target } of await repo.refs.list(kind)) {
+        const fresh = await rewriteCommit(repo, target, doomed, rewritten);
+        if (fresh !== target) await repo.refs.write(kind, name, fresh);
+      }
+    }
+    const journal = await repo.readLfsJournal();
+    await repo.appendLfsJournal(
+      [...doomed].flatMap((oid) => {
+        const line = journal.get(oid);
+        return line && !line.deleted ? [{ ...line, deleted: true as const }] : [];
+      }),
+    );
+  });
+  exchange.json({ success: true });
+}
+
+/** Rewrites a commit and those before it without some files; commits that never held them keep their ids. */
+async function rewriteCommit(
+  repo: Repo,
+  head: string,
+  doomed: ReadonlySet<string>,
+  rewritten: Map<string, string>,
+): Promise<string> {
+  const chain: string[] = [];
+  for (let oid: string | undefined = head; oid !== undefined && !rewritten.has(oid); ) {
+    chain.push(oid);
+    oid = (await repo.commit(oid)).parents[0];
+  }
+  for (const oid of chain.reverse()) {
+    const commit: CommitRecord = await repo.commit(oid);
+    const tree = commit.tree === null ? null : await withoutFiles(repo, commit.tree, doomed);
+    const parents = commit.parents.map((parent) => rewritten.get(parent) ?? parent);
+    rewritten.set(oid, await repo.objects.write('commit', { ...commit, tree, parents }));
+  }
+  return rewritten.get(head) ?? head;
+}
+
+async function withoutFiles(repo: Repo, folder: string, doomed: ReadonlySet<string>): Promise<string | null> {
+  const edits = new Map<string, Entry | null>();
+  for (const entry of await readFolder(repo.objects, folder)) {
+    if (isFolder(entry)) {
+      const tree = await withoutFiles(repo, entry.tree, doomed);
+      if (tree !== entry.tree) edits.set(entry.name, tree === null ? null : { name: entry.name, tree });
+    } else if (entry.lfs && doomed.has(entry.sha256)) {
+      edits.set(entry.name, null);
+    }
+  }
+  return editFolder(repo.objects, folder, edits);
+}

@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { findRepo, pagePath, requireWrite } from '../http/access.ts';
+import { HubError } from '../http/errors.ts';
+import type { Exchange } from '../http/exchange.ts';
+import type { Hub } from '../hub.ts';
+import { commitChanges } from '../store/commit.ts';
+import { gitBlobId } from '../store/git-ids.ts';
+import { RepoType } from '../store/repo.ts';
+import { DEFAULT_GITATTRIBUTES } from '../store/upload-mode.ts';
+
+const KeyValue = z.object({ key: z.string().min(1), value: z.string(), description: z.string().nullish() });
+const CreateRequest = z.object({
+  name: z.string(),
+  organization: z.string().nullish(),
+  type: RepoType.nullish(),
+  private: z.boolean().nullish(),
+  visibility: z.enum(['public', 'private', 'protected']).nullish(),
+  sdk: z.string().nullish(),
+  hardware: z.string().nullish(),
+  sleepTimeSeconds: z.number().nullish(),
+  secrets: z.array(KeyValue).nullish(),
+  variables: z.array(KeyValue).nullish(),
+  license: z.string().nullish(),
+  files: z
+    .array(z.object({ content: z.string(), path: z.string(), encoding: z.string().nullish() }))
+    .nullish(),
+});
+
+function keyed(list: readonly z.infer<typeof KeyValue>[] | null | undefined) {
+  const updatedAt = new Date().toISOString();
+  return Object.fromEntries(
+    (list ?? []).map(({ key, value, description }) => [
+      key,
+      { value, updatedAt, ...(description ? { description } : {}) },
+    ]),
+  );
+}
+
+/** POST /api/repos/create. */
+export async function createRepo(hub: Hub, exchange: Exchange): Promise<void> {
+  const user = requireWrite(exchange);
+  const asked = await exchange.body(CreateRequest);
+  const type = asked.type ?? 'model';
+  const id = asked.name.includes('/') ? asked.name : `${asked.organization ?? user}/${asked.name}`;
+  const url = `${exchange.base}/${pagePath({ type, id })}`;
+  if (type === 'space' && !asked.sdk)
+    throw new HubError(400, 'Expected an `sdk` for the Space: gradio, static or docker');
+  if (await hub.repos.find(type, id)) {
+    throw new HubError(409, `You already created this ${type} repo`, undefined, { url, name: id });
+  }
+  const repo = await hub.repos.create(
+    type,
+    id,
+    {
+      private: asked.private ?? asked.visibility === 'private',
+      secrets: keyed(asked.secrets),
+      variables: keyed(asked.variables),
+      ...(asked.sdk ? { sdk: asked.sdk } : {}),
+      ...(asked.hardware ? { hardware: asked.hardware } : {}),
+      ...(asked.sleepTimeSeconds == null ? {} : { sleepTime: asked.sleepTimeSeconds }),
+    },
+    async (draft) => {
+      const bytes = Buffer.from(DEFAULT_GITATTRIBUTES);
+      const { sha256, size } = await hub.blobs.store(toChunks(bytes), { size: bytes.length });
+      const file = { oid: gitBlobId(bytes), sha256, size };
+      await commitChanges(draft, {
+        branch: 'main',
+        changes: [{ kind: 'put', path: ['.gitattributes'], file }],
+        title: 'initial commit',
+        message: '',
+        author: user,
+        create: true,
+      });
+    },
+  );
+  exchange.json({ url, name: id, id: repo.record.uid, private: repo.record.private });
+}
+
+async function* toChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+const DeleteRequest = z.object({
+  name: z.string(),
+  organization: z.string().nullish(),
+  type: RepoType.nullish(),
+});
+
+/** DELETE /api/repos/delete. */
+export async function deleteRepo(hub: Hub, exchange: Exchange): Promise<void> {
+  const user = requireWrite(exchange);
+  const { name, organization, type } = await exchange.body(DeleteRequest);
+  const id = name.includes('/') ? name : `${organization ?? user}/${name}`;
+  const repo = await findRepo(hub, exchange, type ?? 'model', id);
+  await repo.exclusively(() => hub.repos.remove(repo));
+  exchange.json({ success: true });
+}
+
+const MoveRequest = z.object({ fromRepo: z.string(), toRepo: z.string(), type: RepoType.nullish() });
+
+/** POST /api/repos/move. */
+export async function moveRepo(hub: Hub, exchange: Exchange): Promise<void> {
+  requireWrite(exchange);
+  const { fromRepo, toRepo, type } = await exchange.body(MoveRequest);
+  const repo = await findRepo(hub, exchange, type ?? 'model', fromRepo);
+  if (await hub.repos.find(repo.type, toRepo))
+    throw new HubError(409, `Expected a free name, but ${toRepo} exists`);
+  await repo.exclusively(() => hub.repos.move(repo, toRepo));
+  exchange.json({ success: true });
+}

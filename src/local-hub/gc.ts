@@ -1,0 +1,72 @@
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { lockFolder } from './store/process-lock.ts';
+import { walkReachable } from './store/reachable.ts';
+import { RepoType } from './store/repo.ts';
+import { RepoCollection } from './store/repos.ts';
+
+/** What was kept and what was removed. */
+export interface GcReport {
+  readonly keptBlobs: number;
+  readonly removedBlobs: number;
+  readonly removedBytes: number;
+  readonly removedRecords: number;
+  readonly temporaryFiles: number;
+}
+
+/** Removes blobs and records that no ref reaches. Takes the folder's lock; a damaged repo stops it before it removes anything. */
+export async function gc(root: string): Promise<GcReport> {
+  const folder = resolve(root);
+  const unlock = await lockFolder(folder);
+  try {
+    return await sweep(folder);
+  } finally {
+    await unlock();
+  }
+}
+
+async function sweep(root: string): Promise<GcReport> {
+  const collection = new RepoCollection(root);
+  const wanted = new Set<string>();
+  const doomed: string[] = [];
+  for (const type of RepoType.options) {
+    for (const repo of await collection.list(type)) {
+      const { records, files, problems } = await walkReachable(repo);
+      if (problems.length > 0)
+        throw new Error(`Expected sound repos before removing anything: ${problems[0]}. Run fsck.`);
+      for (const sha256 of files.keys()) wanted.add(sha256);
+      for await (const { oid, path } of hashedFiles(join(repo.folder, 'objects')))
+        if (!records.has(oid)) doomed.push(path);
+    }
+  }
+  for (const path of doomed) await rm(path, { force: true });
+  let keptBlobs = 0;
+  let removedBlobs = 0;
+  let removedBytes = 0;
+  for await (const { oid, path } of hashedFiles(join(root, 'blobs', 'sha256'))) {
+    if (wanted.has(oid)) {
+      keptBlobs += 1;
+      continue;
+    }
+    removedBytes += (await stat(path)).size;
+    removedBlobs += 1;
+    await rm(path, { force: true });
+  }
+  const temporary = await readdir(join(root, 'tmp')).catch(() => []);
+  for (const name of temporary) await rm(join(root, 'tmp', name), { recursive: true, force: true });
+  return {
+    keptBlobs,
+    removedBlobs,
+    removedBytes,
+    removedRecords: doomed.length,
+    temporaryFiles: temporary.length,
+  };
+}
+
+async function* hashedFiles(folder: string): AsyncGenerator<{ oid: string; path: string }> {
+  for (const prefix of await readdir(folder).catch(() => [])) {
+    for (const rest of await readdir(join(folder, prefix)).catch(() => [])) {
+      yield { oid: `${prefix}${rest}`, path: join(folder, prefix, rest) };
+    }
+  }
+}

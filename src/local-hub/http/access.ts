@@ -1,0 +1,66 @@
+import type { Hub } from '../hub.ts';
+import { type Repo, RepoType } from '../store/repo.ts';
+import { HubError } from './errors.ts';
+import type { Exchange } from './exchange.ts';
+
+/** Reads the `Authorization` header; a token that nobody knows is refused even where none is needed. */
+export function identify(hub: Hub, exchange: Exchange): void {
+  const header = exchange.request.headers.authorization;
+  if (header === undefined) return;
+  const [scheme = '', credentials = ''] = header.split(' ');
+  const token =
+    scheme.toLowerCase() === 'basic'
+      ? Buffer.from(credentials, 'base64').toString().split(':').slice(1).join(':')
+      : credentials;
+  const identity = hub.tokens.identify(token);
+  if (!identity) throw new HubError(401, 'Invalid user token: this Hub does not know it');
+  exchange.identity = identity;
+}
+
+/** Insists on a token that may write. */
+export function requireWrite(exchange: Exchange): string {
+  if (!exchange.identity) throw new HubError(401, 'This needs a token: send "Authorization: Bearer hf_..."');
+  if (exchange.identity.role !== 'write') {
+    throw new HubError(
+      403,
+      `The token of ${exchange.identity.user} may read only: this needs one that may write`,
+    );
+  }
+  return exchange.identity.user;
+}
+
+/** The repo's answer for those who may not know whether it exists. */
+function repoNotFound(exchange: Exchange): HubError {
+  return exchange.identity
+    ? new HubError(404, 'Repository not found', 'RepoNotFound')
+    : new HubError(401, 'Repository not found, or private: this needs a token', 'RepoNotFound');
+}
+
+/** Finds a repo that the asker may read; a private one does not exist for those without a token. */
+export async function findRepo(hub: Hub, exchange: Exchange, type: RepoType, id: string): Promise<Repo> {
+  const repo = await hub.repos.find(type, id);
+  if (!repo || (repo.record.private && !exchange.identity)) throw repoNotFound(exchange);
+  return repo;
+}
+
+/** A gated repo's files need a token; its card and listing do not. */
+export function requireContent(repo: Repo, exchange: Exchange): void {
+  if (repo.record.gated !== false && !exchange.identity) {
+    throw new HubError(
+      401,
+      `Access to ${repo.type} ${repo.id} is restricted: this needs a token`,
+      'GatedRepo',
+    );
+  }
+}
+
+/** Reads `models`, `datasets` or `spaces`. */
+export function parseRepoTypePlural(segment: string | undefined): RepoType | undefined {
+  const parsed = RepoType.safeParse(segment?.replace(/s$/, ''));
+  return parsed.success && segment?.endsWith('s') ? parsed.data : undefined;
+}
+
+/** The path of a repo's page: models have no prefix. */
+export function pagePath(repo: { type: RepoType; id: string }): string {
+  return repo.type === 'model' ? repo.id : `${repo.type}s/${repo.id}`;
+}

@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import { badRequest, HubError } from './errors.ts';
+import type { Identity } from './tokens.ts';
+
+const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/;
+const JSON_LIMIT = 32 * 1024 * 1024;
+
+/** One request and the means to answer it. */
+export class Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly url: URL;
+  readonly method: string;
+  readonly segments: readonly string[];
+  readonly requestId = randomUUID();
+  identity: Identity | undefined;
+  readonly #ownUrl: string;
+
+  constructor(request: IncomingMessage, response: ServerResponse, ownUrl: string) {
+    this.request = request;
+    this.response = response;
+    this.#ownUrl = ownUrl;
+    this.method = request.method ?? 'GET';
+    this.url = parseTarget(request.url ?? '/');
+    this.segments = splitPath(this.url.pathname);
+  }
+
+  /** The address under which the client reached this server, for links in answers. */
+  get base(): string {
+    const { host } = this.request.headers;
+    return host !== undefined && HOST.test(host) ? `http://${host}` : this.#ownUrl;
+  }
+
+  /** Answers with JSON. */
+  json(body: unknown, status = 200, headers: Record<string, string> = {}): void {
+    this.#send(status, 'application/json; charset=utf-8', JSON.stringify(body), headers);
+  }
+
+  /** Answers with a page; nothing in it may load from elsewhere or run. */
+  html(body: string, status = 200): void {
+    this.#send(status, 'text/html; charset=utf-8', body, {
+      'Content-Security-Policy':
+        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; base-uri 'none'",
+    });
+  }
+
+  /** Answers with nothing but a status. */
+  empty(status: number, headers: Record<string, string> = {}): void {
+    this.response.writeHead(status, { ...this.#common(), ...headers });
+    this.response.end();
+  }
+
+  #common(): Record<string, string> {
+    return { 'X-Request-Id': this.requestId, 'X-Content-Type-Options': 'nosniff' };
+  }
+
+  #send(status: number, type: string, body: string, headers: Record<string, string>): void {
+    const bytes = Buffer.from(body);
+    this.response.writeHead(status, {
+      ...this.#common(),
+      'Content-Type': type,
+      'Content-Length': String(bytes.length),
+      ...headers,
+    });
+    this.response.end(this.method === 'HEAD' ? undefined : bytes);
+  }
+
+  /** Answers with an error in the form that both official clients read. */
+  fail(error: HubError): void {
+    if (this.response.headersSent) {
+      this.response.destroy();
+      return;
+    }
+    const message = error.message.replace(/[^\x20-\x7e]/g, '?').slice(0, 500);
+    this.json({ error: error.message, ...error.data }, error.status, {
+      'X-Error-Message': message,
+      ...(error.code === undefined || error.code === 'BadRequest' ? {} : { 'X-Error-Code': error.code }),
+      ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+    });
+  }
+
+  /** Reads the body whole; longer than `limit` bytes is 413. */
+  async bytes(limit = JSON_LIMIT): Promise<Buffer> {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    for await (const chunk of this.request as AsyncIterable<Buffer>) {
+      size += chunk.length;
+      if (size > limit) throw new HubError(413, `Expected a body of at most ${limit} bytes, got more`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+  }
+
+  /** Reads a JSON body (a form is taken as JSON of strings and lists) and checks it. */
+  async body<T extends z.ZodType>(schema: T): Promise<z.infer<T>> {
+    const text = (await this.bytes()).toString('utf8');
+    const type = this.request.headers['content-type'] ?? '';
+    const raw = type.startsWith('application/x-www-form-urlencoded') ? parseForm(text) : parseJson(text);
+    const parsed = schema.safeParse(raw);
+    if (!parsed.success) throw badRequest(`Expected another body: ${z.prettifyError(parsed.error)}`);
+    return parsed.data;
+  }
+}
+
+function parseJson(text: string): unknown {
+  if (text.trim() === '') return {};
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badRequest('Expected a JSON body, got something else');
+  }
+}
+
+function parseForm(text: string): Record<string, string | string[]> {
+  const form: Record<string, string | string[]> = {};
+  const fields = new URLSearchParams(text);
+  for (const key of new Set(fields.keys())) {
+    const all = fields.getAll(key);
+    Object.defineProperty(form, key, { value: all.length === 1 ? all[0] : all, enumerable: true });
+  }
+  return form;
+}
+
+function parseTarget(target: string): URL {
+  try {
+    const slash = target.startsWith('/') ? target.replace(/^\/+/, '/') : '/';
+    const query = slash.indexOf('?');
+    const url = new URL('http://hub.invalid/');
+    url.search = query < 0 ? '' : slash.slice(query);
+    // The path is kept as sent: URL would resolve `..` before anybody can refuse it.
+    Object.defineProperty(url, 'pathname', { value: query < 0 ? slash : slash.slice(0, query) });
+    return url;
+  } catch {
+    throw badRequest('Expected a request target that is a path');
+  }
+}
+
+function splitPath(pathname: string): string[] {
+  return pathname
+    .slice(1)
+    .split('/')
+    .map((segment) => {
+      try {
+        return decodeURIComponent(segment);
+      } catch {
+        throw badRequest(
+          `Expected percent-encoded UTF-8 in the path, got ${JSON.stringify(segment.slice(0, 100))}`,
+        );
+      }
+    });
+}

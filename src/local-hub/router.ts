@@ -1,0 +1,123 @@
+import { commit } from './api/commit.ts';
+import { listTree, pathsInfo } from './api/entries.ts';
+import { listCommits, superSquash } from './api/history.ts';
+import { listRepos, repoInfo } from './api/info.ts';
+import { lfsBatch, lfsTransfer, lfsVerify } from './api/lfs.ts';
+import { deleteLfsFiles, listLfsFiles } from './api/lfs-files.ts';
+import { preupload } from './api/preupload.ts';
+import { createBranch, createTag, deleteBranch, deleteTag, listRefs } from './api/refs.ts';
+import { createRepo, deleteRepo, moveRepo } from './api/repos.ts';
+import { resolveFile } from './api/resolve.ts';
+import { changeSettings } from './api/settings.ts';
+import { changeSpace, spaceKeys, spaceRuntime } from './api/spaces.ts';
+import { whoAmI } from './api/whoami.ts';
+import { xetTransfer, xetWriteToken } from './api/xet.ts';
+import { findRepo, identify, parseRepoTypePlural, requireContent } from './http/access.ts';
+import { HubError } from './http/errors.ts';
+import type { Exchange } from './http/exchange.ts';
+import type { Hub } from './hub.ts';
+import type { Repo, RepoType } from './store/repo.ts';
+
+type RepoHandler = (hub: Hub, exchange: Exchange, repo: Repo, rest: string[]) => Promise<void> | void;
+
+/** Joins what is left of a path; a revision is one segment, or several that start with `refs`. */
+function splitRevision(rest: readonly string[]): { revision: string; path: string } {
+  const count = rest[0] === 'refs' ? 3 : 1;
+  return { revision: rest.slice(0, count).join('/'), path: rest.slice(count).join('/') };
+}
+
+/** Everything under /api/{type}s/{namespace}/{name}/, by method and verb. */
+const REPO_ROUTES: Readonly<Record<string, RepoHandler>> = {
+  'GET ': (hub, exchange, repo) => repoInfo(hub, exchange, repo, 'HEAD'),
+  'GET revision': (hub, exchange, repo, rest) => repoInfo(hub, exchange, repo, rest.join('/')),
+  'GET tree': (_hub, exchange, repo, rest) => {
+    const { revision, path } = splitRevision(rest);
+    return listTree(exchange, repo, revision || 'HEAD', path);
+  },
+  'POST paths-info': (_hub, exchange, repo, rest) => pathsInfo(exchange, repo, rest.join('/')),
+  'GET refs': (_hub, exchange, repo) => listRefs(exchange, repo),
+  'GET commits': (_hub, exchange, repo, rest) => listCommits(exchange, repo, rest.join('/')),
+  'POST preupload': (hub, exchange, repo, rest) => preupload(hub, exchange, repo, rest.join('/')),
+  'POST commit': (hub, exchange, repo, rest) => commit(hub, exchange, repo, rest.join('/')),
+  'POST branch': (_hub, exchange, repo, rest) => createBranch(exchange, repo, rest.join('/')),
+  'DELETE branch': (_hub, exchange, repo, rest) => deleteBranch(exchange, repo, rest.join('/')),
+  'POST tag': (_hub, exchange, repo, rest) => createTag(exchange, repo, rest.join('/')),
+  'DELETE tag': (_hub, exchange, repo, rest) => deleteTag(exchange, repo, rest.join('/')),
+  'POST super-squash': (_hub, exchange, repo, rest) => superSquash(exchange, repo, rest.join('/')),
+  'GET lfs-files': (_hub, exchange, repo) => listLfsFiles(exchange, repo),
+  'POST lfs-files': (_hub, exchange, repo) => deleteLfsFiles(exchange, repo),
+  'PUT settings': (_hub, exchange, repo) => changeSettings(exchange, repo),
+  'GET xet-write-token': (hub, exchange, repo) => xetWriteToken(hub, exchange, repo),
+  'GET auth-check': (_hub, exchange, repo) => {
+    requireContent(repo, exchange);
+    exchange.json({ success: true });
+  },
+  'GET secrets': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'secrets'),
+  'POST secrets': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'secrets'),
+  'DELETE secrets': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'secrets'),
+  'GET variables': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'variables'),
+  'POST variables': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'variables'),
+  'DELETE variables': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'variables'),
+  'GET runtime': (hub, exchange, repo) => spaceRuntime(hub, exchange, repo),
+  'POST hardware': (hub, exchange, repo) => changeSpace(hub, exchange, repo, 'hardware'),
+  'POST sleeptime': (hub, exchange, repo) => changeSpace(hub, exchange, repo, 'sleeptime'),
+  'POST pause': (hub, exchange, repo) => changeSpace(hub, exchange, repo, 'pause'),
+  'POST restart': (hub, exchange, repo) => changeSpace(hub, exchange, repo, 'restart'),
+};
+
+/** Sends a request to its endpoint. */
+export async function route(hub: Hub, exchange: Exchange): Promise<void> {
+  const [first] = exchange.segments;
+  if (first === '_lfs') return lfsTransfer(hub, exchange);
+  if (first === '_xet') return xetTransfer(hub, exchange);
+  identify(hub, exchange);
+  if (first === 'api') return routeApi(hub, exchange);
+  return routePage(hub, exchange);
+}
+
+function nothingHere(exchange: Exchange): HubError {
+  return new HubError(
+    404,
+    `Nothing is at ${exchange.method} ${exchange.url.pathname.slice(0, 200)} on this Hub`,
+  );
+}
+
+async function routeApi(hub: Hub, exchange: Exchange): Promise<void> {
+  const [, area = '', namespace, name, verb = '', ...rest] = exchange.segments;
+  const method = exchange.method === 'HEAD' ? 'GET' : exchange.method;
+  const top = `${method} ${exchange.segments.slice(1).join('/')}`;
+  if (top === 'GET whoami-v2') return whoAmI(exchange);
+  if (top === 'POST repos/create') return createRepo(hub, exchange);
+  if (top === 'DELETE repos/delete') return deleteRepo(hub, exchange);
+  if (top === 'POST repos/move') return moveRepo(hub, exchange);
+  const type = parseRepoTypePlural(area);
+  if (!type) throw nothingHere(exchange);
+  if (namespace === undefined) return listRepos(hub, exchange, type);
+  const id = name === undefined ? namespace : `${namespace}/${name}`;
+  const repo = await findRepo(hub, exchange, type, id);
+  const key = `${method} ${verb}`;
+  const handler = Object.hasOwn(REPO_ROUTES, key) ? REPO_ROUTES[key] : undefined;
+  if (!handler) throw nothingHere(exchange);
+  return handler(hub, exchange, repo, rest);
+}
+
+async function routePage(hub: Hub, exchange: Exchange): Promise<void> {
+  const [first, ...others] = exchange.segments;
+  const prefixed: RepoType | undefined =
+    first === 'datasets' || first === 'spaces' ? parseRepoTypePlural(first) : undefined;
+  const type = prefixed ?? 'model';
+  const [namespace = '', name = '', verb = '', ...rest] = prefixed ? others : exchange.segments;
+  if (name.endsWith('.git')) {
+    const repo = await findRepo(hub, exchange, type, `${namespace}/${name.slice(0, -'.git'.length)}`);
+    const action = `${exchange.method} ${[verb, ...rest].join('/')}`;
+    if (action === 'POST info/lfs/objects/batch') return lfsBatch(hub, exchange, repo);
+    if (action === 'POST info/lfs/objects/verify') return lfsVerify(hub, exchange);
+    throw new HubError(404, 'This Hub speaks HTTP and large-file storage, not git: use the API');
+  }
+  if ((verb === 'resolve' || verb === 'raw') && (exchange.method === 'GET' || exchange.method === 'HEAD')) {
+    const repo = await findRepo(hub, exchange, type, `${namespace}/${name}`);
+    const { revision, path } = splitRevision(rest);
+    return resolveFile(hub, exchange, repo, revision, path);
+  }
+  throw nothingHere(exchange);
+}

@@ -1,0 +1,134 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join, resolve } from 'node:path';
+import { Capabilities } from './http/capabilities.ts';
+import { HubError, toHubError } from './http/errors.ts';
+import { Exchange } from './http/exchange.ts';
+import { type RateLimit, RateLimiter } from './http/rate-limit.ts';
+import { DEFAULT_TOKEN, type HubToken, TokenBook } from './http/tokens.ts';
+import type { Hub } from './hub.ts';
+import { route } from './router.ts';
+import { BlobStore } from './store/blobs.ts';
+import { lockFolder } from './store/process-lock.ts';
+import { RepoCollection } from './store/repos.ts';
+
+/** How to serve a Hub from a folder. `port` 0 takes a free one; `tokens` defaults to the one local token. */
+export interface LocalHubOptions {
+  readonly root: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly tokens?: readonly HubToken[];
+  readonly rateLimit?: RateLimit;
+}
+
+/** A Hub that serves. */
+export interface LocalHub {
+  readonly url: string;
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+
+/** Opens (or creates) the folder, takes its lock and serves it. */
+export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub> {
+  const host = options.host ?? '127.0.0.1';
+  if (!LOOPBACK.has(host) && (options.tokens ?? []).length === 0) {
+    throw new Error(
+      `Expected a token of your own to serve on ${host}: only loopback works with the default one`,
+    );
+  }
+  const root = resolve(options.root);
+  const unlock = await lockFolder(root);
+  try {
+    const hub = await openHub(root, options.tokens ?? [DEFAULT_TOKEN]);
+    const server = serve(hub, options.rateLimit);
+    await listen(server, options.port ?? 0, host);
+    const { port } = server.address() as AddressInfo;
+    const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return {
+      url,
+      port,
+      close: async () => {
+        await closeServer(server);
+        await unlock();
+      },
+    };
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+async function openHub(root: string, tokens: readonly HubToken[]): Promise<Hub> {
+  await rm(join(root, 'tmp'), { recursive: true, force: true });
+  await mkdir(join(root, 'tmp'), { recursive: true });
+  return {
+    root,
+    blobs: new BlobStore(root),
+    repos: new RepoCollection(root),
+    tokens: new TokenBook(tokens),
+    capabilities: await Capabilities.open(root),
+  };
+}
+
+function serve(hub: Hub, rateLimit: RateLimit | undefined): Server {
+  const limiter = rateLimit && new RateLimiter(rateLimit);
+  let ownUrl = 'http://127.0.0.1';
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 30_000 }, (request, response) => {
+    const answer = async (): Promise<void> => {
+      let exchange: Exchange | undefined;
+      try {
+        exchange = new Exchange(request, response, ownUrl);
+        if (limiter && exchange.segments[0] === 'api') takeRequest(limiter, exchange);
+        await route(hub, exchange);
+      } catch (error) {
+        const failure = toHubError(error);
+        if (exchange) exchange.fail(failure);
+        else
+          response
+            .writeHead(failure.status, { 'Content-Type': 'application/json' })
+            .end(JSON.stringify({ error: failure.message }));
+      } finally {
+        if (!request.complete) request.resume();
+      }
+    };
+    void answer();
+  });
+  server.on('listening', () => {
+    const address = server.address() as AddressInfo;
+    ownUrl = `http://127.0.0.1:${address.port}`;
+  });
+  server.on('clientError', (_error, socket) => {
+    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');
+  });
+  return server;
+}
+
+/** Counts an API request and says, in the real Hub's headers, how many are left. */
+function takeRequest(limiter: RateLimiter, exchange: Exchange): void {
+  const asker = exchange.request.headers.authorization ?? exchange.request.socket.remoteAddress ?? '';
+  const { allowed, left, seconds } = limiter.take(asker);
+  exchange.response.setHeader('RateLimit', `"api";r=${left};t=${seconds}`);
+  if (allowed) return;
+  exchange.response.setHeader('Retry-After', String(seconds));
+  throw new HubError(429, `Too many requests: there are more in ${seconds} seconds`);
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((done, failed) => {
+    server.once('error', failed);
+    server.listen(port, host, () => {
+      server.off('error', failed);
+      done();
+    });
+  });
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((done) => {
+    server.close(() => done());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, type ReadStream } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { badRequest } from '../http/errors.ts';
+import { publish, writeTemporary } from './durable.ts';
+
+/** What the store knows of a stored file's bytes; `gitOid` is the id that git gives them. */
+export interface StoredBlob {
+  readonly sha256: string;
+  readonly size: number;
+}
+
+/** What the bytes must turn out to be; anything else is refused and not kept. */
+export interface ExpectedBlob {
+  readonly sha256?: string | undefined;
+  readonly size?: number | undefined;
+}
+
+/** The contents of every file in every repo, one file each, named by sha256. */
+export class BlobStore {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** Where the bytes of a sha256 lie, or will lie. */
+  path(sha256: string): string {
+    return join(this.root, 'blobs', 'sha256', sha256.slice(0, 2), sha256.slice(2));
+  }
+
+  /** Size in bytes, or undefined where it is not stored. */
+  async size(sha256: string): Promise<number | undefined> {
+    try {
+      return (await stat(this.path(sha256))).size;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Streams bytes to disk while hashing them; memory stays at one chunk whatever the size. */
+  async store(chunks: AsyncIterable<Uint8Array>, expected: ExpectedBlob = {}): Promise<StoredBlob> {
+    const hash = createHash('sha256');
+    let size = 0;
+    const temporary = await writeTemporary(this.root, async (file) => {
+      for await (const chunk of chunks) {
+        size += chunk.byteLength;
+        if (expected.size !== undefined && size > expected.size) {
+          throw badRequest(`Expected ${expected.size} bytes, got more`);
+        }
+        hash.update(chunk);
+        for (let at = 0; at < chunk.byteLength; ) {
+          at += (await file.write(chunk, at, chunk.byteLength - at)).bytesWritten;
+        }
+      }
+    });
+    const sha256 = hash.digest('hex');
+    try {
+      if (expected.size !== undefined && size !== expected.size) {
+        throw badRequest(`Expected ${expected.size} bytes, got ${size}`);
+      }
+      if (expected.sha256 !== undefined && sha256 !== expected.sha256) {
+        throw badRequest(`Expected bytes with sha256 ${expected.sha256}, got ${sha256}`);
+      }
+      await publish(temporary, this.path(sha256));
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    return { sha256, size };
+  }
+
+  /** Reads bytes from `start` up to and including `end`. */
+  read(sha256: string, range?: { start: number; end: number }): ReadStream {
+    return createReadStream(this.path(sha256), { ...range, highWaterMark: 1024 * 1024 });
+  }
+}

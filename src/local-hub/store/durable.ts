@@ -1,0 +1,55 @@
+import { randomUUID } from 'node:crypto';
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+
+/** Flushes a directory, so that a rename into it survives a power cut. */
+export async function syncDirectory(path: string): Promise<void> {
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** A fresh name in the Hub's folder for unfinished files; what a crash leaves there is removed at the next start. */
+export function temporaryPath(root: string): string {
+  return join(root, 'tmp', randomUUID());
+}
+
+/** Opens a new temporary file, lets `write` fill it, and flushes it; a failure removes it. */
+export async function writeTemporary(
+  root: string,
+  write: (file: FileHandle) => Promise<void>,
+): Promise<string> {
+  const path = temporaryPath(root);
+  try {
+    const file = await open(path, 'wx');
+    try {
+      await write(file);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  }
+  return path;
+}
+
+/** Renames a flushed temporary file to its place and flushes that folder. */
+export async function publish(temporary: string, target: string): Promise<void> {
+  const folder = dirname(target);
+  await mkdir(folder, { recursive: true });
+  await rename(temporary, target);
+  await syncDirectory(folder);
+}
+
+/** Replaces a small file whole: a reader, or a restart after a crash, sees the old text or the new. */
+export async function replaceFile(root: string, target: string, text: string): Promise<void> {
+  const temporary = await writeTemporary(root, async (file) => {
+    await file.writeFile(text);
+  });
+  await publish(temporary, target);
+}
