@@ -1,5 +1,5 @@
 import { createWriteStream, readFileSync } from 'node:fs';
-import { execa, type ResultPromise } from 'execa';
+import { execa } from 'execa';
 
 /** A process of the embedded stack: in a group of its own, logging to a file, stopped by its id. */
 export interface Child {
@@ -27,7 +27,7 @@ export function startChild(p: {
   logFile: string;
 }): Child {
   const log = createWriteStream(p.logFile, { flags: 'a' });
-  const child: ResultPromise = execa(p.file, p.args, {
+  const child = execa(p.file, p.args, {
     env: p.env,
     extendEnv: false,
     cwd: p.cwd,

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import type { Client } from '@temporalio/client';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { PipelineError } from '../../domain/errors.ts';
+import { mergeDeep, parseRunConfig, type RunConfig } from '../../domain/run-config.ts';
+import type { RunResult } from '../../domain/run-result.ts';
+import { connectClient } from '../connect.ts';
+import { action, type CommonOptions } from '../context.ts';
+import { duration, print, table } from '../output.ts';
+import { takeSnapshot } from '../run-snapshot.ts';
+import { mustParse, startWorkflow, unservedQueues } from '../start-run.ts';
+import { phaseLine, watchRun } from '../watch-run.ts';
+
+interface InputOptions extends CommonOptions {
+  input?: string;
+  set: string[];
+  run?: string;
+  profile?: string;
+  watch?: boolean;
+}
+
+/** Adds the commands that start and follow runs: start, tune, status, watch, cancel. */
+export function addRunCommands(program: Command): void {
+  for (const [name, type, what] of [
+    ['start', 'fineTune', 'start a fine-tuning run'],
+    ['tune', 'tune', 'search hyperparameters without training to the end'],
+  ] as const)
+    action<InputOptions>(
+      withInput(program.command(name).description(what)).option('--watch', 'follow the run until it ends'),
+      async ({ dataDir, json }, options) => {
+        const config = readInput(type, options);
+        const client = await connectClient(dataDir);
+        const { input, workflowId } = named(config.input, name === 'start' ? 'run' : 'study');
+        await startWorkflow(client, { type, workflowId, input, summary: `${config.parsed.profile}: ${config.parsed.model}` });
+        const warnings = await unservedQueues(client);
+        if (options.watch !== true)
+          return print(json, { run: workflowId, warnings }, () =>
+            [`started ${pc.bold(workflowId)}`, ...warnings.map((w) => pc.yellow(`! ${w}`))].join('\n'),
+          );
+        await follow(client, workflowId, json);
+      },
+    );
+
+  action<CommonOptions>(
+    program.command('status').argument('[run]', 'name of a run; none: list the runs').description('show runs'),
+    async ({ dataDir, json }, _options, run) => {
+      const client = await connectClient(dataDir);
+      await (run === undefined ? listRuns(client, json) : showRun(client, run, json));
+    },
+  );
+
+  action<CommonOptions>(
+    program.command('watch').argument('<run>', 'name of the run').description('follow a run live'),
+    async ({ dataDir, json }, _options, run) => follow(await connectClient(dataDir), String(run), json),
+  );
+
+  action<CommonOptions>(
+    program
+      .command('cancel')
+      .argument('<run>', 'name of the run')
+      .description('checkpoint, then end a run; "plein-air resume" goes on from there'),
+    async ({ dataDir, json }, _options, run) => {
+      const client = await connectClient(dataDir);
+      await takeSnapshot(client, String(run));
+      await client.workflow.getHandle(String(run)).cancel();
+      print(json, { run, cancelled: true }, () => `${run} will checkpoint and end`);
+    },
+  );
+}
+
+function withInput(command: Command): Command {
+  return command
+    .option('--input <json>', 'the input as JSON, or @FILE to read it from a file')
+    .option('--set <field=value>', 'set one field, such as training.steps=500', collect, [])
+    .option('--run <name>', 'name of the run')
+    .option('--profile <profile>', 'tiny, t4, l4, a100 or h100');
+}
+
+const collect = (value: string, all: string[]) => [...all, value];
+
+/** Input from options, refused with the workflow's own words before anything starts. */
+export function readInput(
+  type: string,
+  options: Pick<InputOptions, 'input' | 'set' | 'run' | 'profile'>,
+): { input: Record<string, unknown>; parsed: RunConfig } {
+  let input: unknown = options.input === undefined ? {} : readJson(options.input);
+  for (const assignment of options.set) input = mergeDeep(input, assign(assignment));
+  if (options.run !== undefined) input = mergeDeep(input, { run: options.run });
+  if (options.profile !== undefined) input = mergeDeep(input, { profile: options.profile });
+  return { parsed: mustParse(type, parseRunConfig(input)), input: input as Record<string, unknown> };
+}
+
+function readJson(text: string): unknown {
+  const source = text.startsWith('@') ? text.slice(1) : null;
+  try {
+    return JSON.parse(source === null ? text : readFileSync(source, 'utf8'));
+  } catch (error) {
+    throw new PipelineError(
+      'InvalidInput',
+      `--input: expected JSON${source === null ? '' : ` in ${source}`}, got: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+function assign(assignment: string): unknown {
+  const at = assignment.indexOf('=');
+  if (at < 1)
+    throw new PipelineError('InvalidInput', `--set: expected field=value, got "${assignment}"`);
+  const text = assignment.slice(at + 1);
+  let value: unknown = text;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // Not JSON: the text itself is the value.
+  }
+  return assignment
+    .slice(0, at)
+    .split('.')
+    .reverse()
+    .reduce((inner, key) => ({ [key]: inner }), value);
+}
+
+/** Workflow id of a run: its name, or one made from the time. */
+function named(input: Record<string, unknown>, prefix: string): { input: Record<string, unknown>; workflowId: string } {
+  const given = input['run'];
+  const workflowId = typeof given === 'string' ? given : timestamped(prefix);
+  return { workflowId, input: { ...input, run: workflowId } };
+}
+
+/** `demo-20261123-235959`: a name that sorts by time. */
+export function timestamped(prefix: string, now = new Date()): string {
+  const [day, time] = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T');
+  return `${prefix}-${day}-${time}`;
+}
+
+async function follow(client: Client, run: string, json: boolean): Promise<void> {
+  const last = await watchRun(client, run, { out: process.stderr });
+  if (last.execution === 'COMPLETED') {
+    const result = (await client.workflow.getHandle(run).result()) as RunResult;
+    return print(json, result, () => `${run}: ${result.verdict ?? 'done'}`);
+  }
+  const failure = await failureOf(client, run);
+  throw new PipelineError('Internal', `${run} ended as ${last.execution}: ${failure}`);
+}
+
+/** Why a run ended other than well, in its own words. */
+export async function failureOf(client: Client, run: string): Promise<string> {
+  try {
+    await client.workflow.getHandle(run).result();
+    return '';
+  } catch (error) {
+    const cause = error instanceof Error ? (error.cause ?? error) : error;
+    return cause instanceof Error ? cause.message : String(cause);
+  }
+}
+
+async function listRuns(client: Client, json: boolean): Promise<void> {
+  const runs = [];
+  for await (const run of client.workflow.list({ query: 'ORDER BY StartTime DESC', pageSize: 50 })) {
+    runs.push({ run: run.workflowId, type: run.type, execution: run.status.name, startedAt: run.startTime.toISOString() });
+    if (runs.length === 50) break;
+  }
+  print(json, runs, () =>
+    runs.length === 0
+      ? 'no runs yet: "plein-air start" starts one'
+      : table(
+          ['run', 'type', 'state', 'started'],
+          runs.map((r) => [r.run, r.type, r.execution, r.startedAt.replace('T', ' ').slice(0, 16)]),
+        ),
+  );
+}
+
+async function showRun(client: Client, run: string, json: boolean): Promise<void> {
+  const snapshot = await takeSnapshot(client, run);
+  print(json, snapshot, () => {
+    const until = snapshot.closedAt ?? new Date();
+    const lines = [
+      `${pc.bold(run)} ${snapshot.execution} after ${duration((until.getTime() - snapshot.startedAt.getTime()) / 1000)}`,
+      ...(snapshot.status?.phases ?? []).map(phaseLine),
+    ];
+    for (const p of snapshot.pending)
+      lines.push(
+        p.running
+          ? `  ${p.type} on ${p.worker}: ${p.progress === null ? 'at work' : `${p.progress.stage} ${p.progress.done} of ${p.progress.total}`}`
+          : `  ${p.type} waits for a worker`,
+      );
+    if (snapshot.status?.needs != null) lines.push(pc.yellow(`! ${snapshot.status.needs}`));
+    if (snapshot.status?.failure != null) lines.push(pc.red(snapshot.status.failure));
+    return lines.join('\n');
+  });
+}

@@ -1,0 +1,135 @@
+import { userInfo } from 'node:os';
+import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import type { Command } from 'commander';
+import { RUN_RECORD, RunRecord } from '../../activities/open-run.ts';
+import type { Release } from '../../domain/activities.ts';
+import { PipelineError } from '../../domain/errors.ts';
+import { RollbackInput, ReevaluateInput } from '../../domain/release-inputs.ts';
+import { RunName } from '../../domain/refs.ts';
+import { runRepos } from '../../domain/repositories.ts';
+import { mergeDeep, parseFields } from '../../domain/run-config.ts';
+import { connectClient, connectRunHub } from '../connect.ts';
+import { action, type CommonOptions } from '../context.ts';
+import { print } from '../output.ts';
+import { mustParse, startWorkflow } from '../start-run.ts';
+import { timestamped } from './run.ts';
+
+/** Adds the commands by which people steer: approve, reject, pause, resume, rollback, reevaluate. */
+export function addSteerCommands(program: Command): void {
+  for (const name of ['approve', 'reject'] as const)
+    action<CommonOptions & { by: string; reason: string }>(
+      program
+        .command(name)
+        .argument('<run>', 'name of the run')
+        .description(`${name} a candidate that waits for a person`)
+        .option('--by <name>', 'who decides', userInfo().username)
+        .requiredOption('--reason <words>', 'why; it goes into the record'),
+      async ({ dataDir, json }, { by, reason }, run) => {
+        const client = await connectClient(dataDir);
+        try {
+          const decision = await client.workflow.getHandle(String(run)).executeUpdate<string, [object]>(name, {
+            args: [{ by, reason }],
+          });
+          print(json, { run, decision, by, reason }, () => `${run}: ${decision} by ${by}`);
+        } catch (error) {
+          if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowNotFoundError)
+            throw new PipelineError(
+              'InvalidInput',
+              `${name}: ${error.cause instanceof Error ? error.cause.message : error.message}`,
+            );
+          throw error;
+        }
+      },
+    );
+
+  action<CommonOptions>(
+    program.command('pause').argument('<run>', 'name of the run').description('checkpoint, then hold a run'),
+    async ({ dataDir, json }, _options, run) => {
+      const client = await connectClient(dataDir);
+      await client.workflow.getHandle(String(run)).signal('pause');
+      print(json, { run, paused: true }, () => `${run} will checkpoint and hold; "plein-air resume ${run}" goes on`);
+    },
+  );
+
+  action<CommonOptions & { namespace?: string; gpuHours?: string }>(
+    program
+      .command('resume')
+      .argument('<run>', 'name of the run')
+      .description('go on with a paused run, or with an ended one from what the Hub holds')
+      .option('--namespace <name>', 'Hub user or organisation of the run; default: the token’s owner')
+      .option('--gpu-hours <hours>', 'a new budget of GPU hours'),
+    async ({ env, dataDir, json }, options, operand) => {
+      const run = RunName.parse(operand);
+      const client = await connectClient(dataDir);
+      const handle = client.workflow.getHandle(run);
+      if (await isRunning(() => handle.describe())) {
+        await handle.signal('resume');
+        return print(json, { run, resumed: 'signal' }, () => `${run} goes on`);
+      }
+      const hub = connectRunHub(env, dataDir);
+      const namespace = options.namespace ?? (await hub.whoAmI());
+      const repo = { type: 'dataset', repo: runRepos(namespace, run, 'any').record } as const;
+      const record = await hub.read(repo, 'main', RUN_RECORD);
+      if (record === null)
+        throw new PipelineError(
+          'InvalidInput',
+          `expected the record of run "${run}" in ${repo.repo} on ${hub.endpoint}, got none: check the name with "plein-air status", or give --namespace`,
+        );
+      const { config } = RunRecord.parse(JSON.parse(record.toString('utf8')));
+      const budget = options.gpuHours === undefined ? {} : { budget: { gpuHours: Number(options.gpuHours) } };
+      await startWorkflow(client, { type: 'fineTune', workflowId: run, input: mergeDeep(config, budget) });
+      print(json, { run, resumed: 'restarted' }, () => `${run} goes on from its newest checkpoint on the Hub`);
+    },
+  );
+
+  action<CommonOptions & { to?: string; reason?: string; namespace?: string }>(
+    program
+      .command('rollback')
+      .argument('[model]', 'name of the model', 'impressionist')
+      .description('put an earlier release back into production')
+      .option('--to <tag>', 'release tag such as v1; default: the one before')
+      .option('--reason <words>', 'why; it goes into the record')
+      .option('--namespace <name>', 'Hub user or organisation'),
+    async ({ dataDir, json }, { to, reason, namespace }, model) => {
+      const input = defined({ model, to, reason, namespace });
+      mustParse('rollback', parseFields(RollbackInput, input));
+      const client = await connectClient(dataDir);
+      const workflowId = timestamped('rollback');
+      await startWorkflow(client, { type: 'rollback', workflowId, input });
+      const release = (await client.workflow.getHandle(workflowId).result()) as Release;
+      print(json, release, () => `${release.release.repo} ${release.release.tag} is in production`);
+    },
+  );
+
+  action<CommonOptions & { onFail?: string; namespace?: string }>(
+    program
+      .command('reevaluate')
+      .argument('[model]', 'name of the model', 'impressionist')
+      .description('sample and judge the model in production again')
+      .option('--on-fail <action>', 'report or rollback')
+      .option('--namespace <name>', 'Hub user or organisation'),
+    async ({ dataDir, json }, { onFail, namespace }, model) => {
+      const input = defined({ model, onFail, namespace });
+      mustParse('reevaluate', parseFields(ReevaluateInput, input));
+      const client = await connectClient(dataDir);
+      const workflowId = timestamped('reevaluate');
+      await startWorkflow(client, { type: 'reevaluate', workflowId, input });
+      const result = (await client.workflow.getHandle(workflowId).result()) as { tag: string; gate: { verdict: string } };
+      print(json, result, () => `${model} ${result.tag}: ${result.gate.verdict}`);
+    },
+  );
+}
+
+function defined(input: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
+}
+
+async function isRunning(describe: () => Promise<{ status: { name: string } }>): Promise<boolean> {
+  try {
+    return (await describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
+}
+

@@ -1,0 +1,40 @@
+import pc from 'picocolors';
+import { ERROR_KINDS, PipelineError } from '../domain/errors.ts';
+
+/** Ends a command: prints the error in one way and sets the exit code of its kind. */
+export function reportError(error: unknown, json: boolean): void {
+  const known = error instanceof PipelineError;
+  const kind = known ? error.kind : 'Internal';
+  const message = error instanceof Error ? error.message : String(error);
+  if (json) process.stdout.write(`${JSON.stringify({ error: { kind, message } })}\n`);
+  else process.stderr.write(`${pc.red(`${kind}:`)} ${message}\n`);
+  if (!known && !json && error instanceof Error && error.stack !== undefined)
+    process.stderr.write(`${pc.dim(error.stack.split('\n').slice(1, 5).join('\n'))}\n`);
+  process.exitCode = ERROR_KINDS[kind].exitCode;
+}
+
+/** Prints a value as JSON, or the text made for people. */
+export function print(json: boolean, value: unknown, text: () => string): void {
+  process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
+}
+
+/** Columns padded to their widest cell; colour codes do not count. */
+export function table(head: string[], rows: string[][]): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes start with the escape character.
+  const width = (cell: string) => cell.replaceAll(/\u001b\[\d+m/g, '').length;
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => width(row[i] ?? ''))));
+  const line = (cells: string[]) =>
+    cells
+      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - width(cell)))
+      .join('  ')
+      .trimEnd();
+  return [pc.dim(line(head)), ...rows.map(line)].join('\n');
+}
+
+/** `1 h 02 min`, `2 min 05 s` or `3.4 s`. */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${String(Math.round(seconds % 60)).padStart(2, '0')} s`;
+  return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
+}

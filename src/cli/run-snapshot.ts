@@ -1,0 +1,94 @@
+import { defaultPayloadConverter, type Client, WorkflowNotFoundError } from '@temporalio/client';
+import type { GpuProgress } from '../domain/activities.ts';
+import { PipelineError } from '../domain/errors.ts';
+import type { RunStatus } from '../domain/run-result.ts';
+
+/** An activity that is scheduled or running, as the server knows it. */
+export interface PendingActivity {
+  type: string;
+  running: boolean;
+  attempt: number;
+  /** Worker that runs it; null while it waits. */
+  worker: string | null;
+  lastFailure: string | null;
+  progress: GpuProgress | null;
+}
+
+/** All that can be known about a run at one moment. */
+export interface RunSnapshot {
+  workflowId: string;
+  type: string;
+  /** Temporal's word: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED, … */
+  execution: string;
+  startedAt: Date;
+  closedAt: Date | null;
+  status: RunStatus | null;
+  pending: PendingActivity[];
+}
+
+/** Reads a run's status, the activities under way and their newest heartbeats. */
+export async function takeSnapshot(client: Client, workflowId: string): Promise<RunSnapshot> {
+  const handle = client.workflow.getHandle(workflowId);
+  try {
+    const description = await handle.describe();
+    const running = description.status.name === 'RUNNING';
+    const pending = (description.raw.pendingActivities ?? []).map(readPending);
+    const children = description.raw.pendingChildren ?? [];
+    for (const child of children) {
+      if (typeof child.workflowId !== 'string') continue;
+      const inner = await client.workflow.getHandle(child.workflowId).describe();
+      pending.push(...(inner.raw.pendingActivities ?? []).map(readPending));
+    }
+    return {
+      workflowId,
+      type: description.type,
+      execution: description.status.name,
+      startedAt: description.startTime,
+      closedAt: description.closeTime ?? null,
+      status: running || description.status.name === 'COMPLETED' ? await queryStatus(client, workflowId) : null,
+      pending,
+    };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError)
+      throw new PipelineError(
+        'InvalidInput',
+        `expected a run, got "${workflowId}", which this Temporal server does not know: "plein-air status" lists the runs`,
+        { cause: error },
+      );
+    throw error;
+  }
+}
+
+/** The workflow's own answer; null while no worker can give it. */
+async function queryStatus(client: Client, workflowId: string): Promise<RunStatus | null> {
+  try {
+    return await client.withDeadline(Date.now() + 3000, () =>
+      client.workflow.getHandle(workflowId).query<RunStatus>('status'),
+    );
+  } catch {
+    return null;
+  }
+}
+
+type RawPending = NonNullable<
+  Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['describe']>>['raw']['pendingActivities']
+>[number];
+
+function readPending(raw: RawPending): PendingActivity {
+  const payload = raw.heartbeatDetails?.payloads?.[0];
+  return {
+    type: raw.activityType?.name ?? '',
+    running: raw.lastWorkerIdentity !== '' && raw.state === 2,
+    attempt: raw.attempt ?? 1,
+    worker: raw.state === 2 ? (raw.lastWorkerIdentity ?? null) : null,
+    lastFailure: raw.lastFailure?.message ?? null,
+    progress:
+      payload === undefined || payload === null ? null : asProgress(defaultPayloadConverter.fromPayload(payload)),
+  };
+}
+
+function asProgress(details: unknown): GpuProgress | null {
+  return typeof details === 'object' && details !== null && 'stage' in details && 'total' in details
+    ? (details as GpuProgress)
+    : null;
+}

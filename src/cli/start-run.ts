@@ -1,0 +1,66 @@
+import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { PipelineError } from '../domain/errors.ts';
+import { describeProblems, type Parsed } from '../domain/run-config.ts';
+
+/** The value, or one error that lists every offending field with the words that the workflow would use. */
+export function mustParse<T>(workflow: string, parsed: Parsed<T>): T {
+  if (parsed.ok) return parsed.value;
+  throw new PipelineError(
+    'InvalidInput',
+    `${workflow} cannot start with this input:\n${describeProblems(parsed.problems)}`,
+    { details: { problems: parsed.problems } },
+  );
+}
+
+/** Starts a workflow on queue `pipeline`; an id that is running already is an error, never silently kept. */
+export async function startWorkflow(
+  client: Client,
+  p: { type: string; workflowId: string; input: unknown; summary?: string },
+): Promise<void> {
+  try {
+    await client.workflow.start(p.type, {
+      taskQueue: 'pipeline',
+      workflowId: p.workflowId,
+      args: [p.input],
+      workflowIdConflictPolicy: 'FAIL',
+      ...(p.summary === undefined ? {} : { staticSummary: p.summary }),
+    });
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError)
+      throw new PipelineError(
+        'InvalidInput',
+        `expected a new run, got "${p.workflowId}", which is running: see "plein-air status ${p.workflowId}", or choose another name`,
+        { cause: error },
+      );
+    throw error;
+  }
+}
+
+/** Workers that poll a task queue right now, by name. */
+export async function pollers(client: Client, queue: 'pipeline' | 'gpu'): Promise<string[]> {
+  const kinds = queue === 'pipeline' ? [1, 2] : [2];
+  const found = new Set<string>();
+  for (const taskQueueType of kinds) {
+    const answer = await client.workflowService.describeTaskQueue({
+      namespace: client.options.namespace,
+      taskQueue: { name: queue },
+      taskQueueType,
+    });
+    for (const poller of answer.pollers ?? []) {
+      const age = Date.now() - Number(poller.lastAccessTime?.seconds ?? 0) * 1000;
+      if (age < 70_000 && typeof poller.identity === 'string') found.add(poller.identity);
+    }
+  }
+  return [...found];
+}
+
+/** Sentences about queues that nobody serves: a run would wait there without a word. */
+export async function unservedQueues(client: Client): Promise<string[]> {
+  const sentences: string[] = [];
+  for (const queue of ['pipeline', 'gpu'] as const)
+    if ((await pollers(client, queue)).length === 0)
+      sentences.push(
+        `no worker serves queue "${queue}": the run will wait there until one starts ("plein-air up" starts both)`,
+      );
+  return sentences;
+}

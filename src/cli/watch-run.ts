@@ -1,0 +1,139 @@
+import type { Client } from '@temporalio/client';
+import { SingleBar } from 'cli-progress';
+import pc from 'picocolors';
+import type { GpuProgress } from '../domain/activities.ts';
+import type { PhaseRecord } from '../domain/phases.ts';
+import { duration } from './output.ts';
+import { type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
+
+export interface WatchOptions {
+  /** Where lines go; bars are drawn only on a terminal. */
+  out: NodeJS.WriteStream;
+  signal?: AbortSignal;
+  /** Sees every snapshot; the demo decides there when to kill. */
+  onSnapshot?: (snapshot: RunSnapshot) => void | Promise<void>;
+}
+
+const SYMBOL: Record<PhaseRecord['status'], string> = {
+  pending: '·',
+  running: '▸',
+  done: pc.green('✓'),
+  cached: pc.green('↺'),
+  skipped: pc.yellow('–'),
+  failed: pc.red('✗'),
+};
+
+/** Shows a run live, a line per phase and a bar for the work under way, until it ends. */
+export async function watchRun(client: Client, workflowId: string, options: WatchOptions): Promise<RunSnapshot> {
+  const view = new View(options.out);
+  try {
+    for (;;) {
+      const snapshot = await takeSnapshot(client, workflowId);
+      view.show(snapshot);
+      await options.onSnapshot?.(snapshot);
+      if (snapshot.execution !== 'RUNNING' || options.signal?.aborted === true) return snapshot;
+      await pause(500, options.signal);
+    }
+  } finally {
+    view.close();
+  }
+}
+
+function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+/** One line about a phase. */
+export function phaseLine(phase: PhaseRecord): string {
+  const time =
+    phase.startedAt === null || phase.endedAt === null ? '' : duration((phase.endedAt - phase.startedAt) / 1000);
+  return `${SYMBOL[phase.status]} ${phase.name.padEnd(9)} ${pc.dim(time.padStart(8))}  ${phase.result}`;
+}
+
+/** Newest figures in one line: step, losses, rate. */
+export function figures(progress: GpuProgress): string {
+  const names: Record<string, string> = { loss: 'loss', heldOutLoss: 'held-out', imagesPerSecond: 'images/s' };
+  return Object.entries(names)
+    .filter(([key]) => progress.metrics[key] !== undefined)
+    .map(([key, name]) => `${name} ${Number(progress.metrics[key]).toPrecision(3)}`)
+    .join('  ');
+}
+
+class View {
+  private readonly out: NodeJS.WriteStream;
+  private readonly shown = new Set<string>();
+  private bar: SingleBar | null = null;
+  private lastPlain = '';
+
+  constructor(out: NodeJS.WriteStream) {
+    this.out = out;
+  }
+
+  show(snapshot: RunSnapshot): void {
+    const { status } = snapshot;
+    for (const phase of status?.phases ?? []) {
+      if (phase.status === 'pending' || phase.status === 'running') continue;
+      this.once(`${phase.name}:${phase.status}`, phaseLine(phase));
+    }
+    if (status?.needs != null) this.once(`needs:${status.needs}`, pc.yellow(`! ${status.needs}`));
+    const active = snapshot.pending.find((activity) => activity.progress !== null) ?? snapshot.pending[0];
+    for (const activity of snapshot.pending)
+      if (activity.attempt > 1 && activity.lastFailure !== null)
+        this.once(
+          `${activity.type}:${activity.attempt}`,
+          pc.yellow(`! ${activity.type}: attempt ${activity.attempt} (${activity.lastFailure.split('\n')[0]})`),
+        );
+    if (active === undefined) return this.hideBar();
+    if (!active.running) return this.progress(status?.phase ?? active.type, `waiting for a worker`, 0, 1);
+    const { progress } = active;
+    if (progress === null) return this.progress(status?.phase ?? active.type, active.type, 0, 1);
+    const eta = progress.etaSeconds === null ? '' : `  ${duration(progress.etaSeconds)} left`;
+    this.progress(status?.phase ?? active.type, `${progress.stage}  ${figures(progress)}${eta}`, progress.done, progress.total);
+  }
+
+  private once(key: string, line: string): void {
+    if (this.shown.has(key)) return;
+    this.shown.add(key);
+    this.hideBar();
+    this.out.write(`${line}\n`);
+  }
+
+  private progress(phase: string, words: string, done: number, total: number): void {
+    if (!this.out.isTTY) {
+      const tenth = total <= 1 ? 0 : Math.floor((done / total) * 4);
+      const key = `${phase} ${words.split('  ')[0]} ${tenth}`;
+      if (key !== this.lastPlain && total > 1) this.out.write(`  ${phase}: ${done} of ${total}  ${words}\n`);
+      this.lastPlain = key;
+      return;
+    }
+    if (this.bar === null) {
+      this.bar = new SingleBar({
+        format: `  {phase} {bar} {value}/{total}  {words}`,
+        barsize: 24,
+        stream: this.out,
+        hideCursor: true,
+        clearOnComplete: true,
+        barCompleteChar: '━',
+        barIncompleteChar: '╌',
+      });
+      this.bar.start(total, done, { phase, words });
+    }
+    this.bar.setTotal(total);
+    this.bar.update(done, { phase, words });
+  }
+
+  private hideBar(): void {
+    this.bar?.stop();
+    this.bar = null;
+  }
+
+  close(): void {
+    this.hideBar();
+  }
+}
