@@ -24,7 +24,7 @@ _FOLDERS: dict[Part, tuple[str, ...]] = {
     "text": ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"),
     "transformer": ("transformer",),
 }
-_session: dict[tuple[str, str], FluxBase] = {}
+_session: dict[str, dict[Part, Any]] = {}
 _hashes: dict[tuple[str, int, int], str] = {}
 
 
@@ -46,21 +46,21 @@ def torch_dtype(precision: Precision) -> torch.dtype:
 
 
 def open_base(path: str, precision: Precision) -> FluxBase:
-    """The session's base of this folder and precision; a later request gets the one that is already loaded."""
-    key = (str(Path(path).resolve()), precision)
+    """The session's base of this folder; a later request finds its components loaded, the transformer in `precision`."""
+    key = str(Path(path).resolve())
+    if not (Path(path) / "model_index.json").is_file():
+        raise TrainerError(
+            "InvalidInput",
+            f"Expected a FLUX pipeline in diffusers' layout at base, got no model_index.json in {path}: "
+            "download the base model there first.",
+            {"field": "base", "path": path},
+        )
     if key not in _session:
-        if not (Path(path) / "model_index.json").is_file():
-            raise TrainerError(
-                "InvalidInput",
-                f"Expected a FLUX pipeline in diffusers' layout at base, got no model_index.json in {path}: "
-                "download the base model there first.",
-                {"field": "base", "path": path},
-            )
-        for other in _session.values():
-            other.release("vae", "text", "transformer")
+        # One base a session: two of them do not fit on a GPU.
         _session.clear()
-        _session[key] = FluxBase(Path(path), precision, prepare_torch())
-    return _session[key]
+        _session[key] = {}
+        gc.collect()
+    return FluxBase(Path(path), precision, prepare_torch(), _session[key])
 
 
 def load_transformer(path: str, precision: Precision) -> FluxTransformer2DModel:
@@ -76,19 +76,22 @@ def load_pipeline(path: str, precision: Precision) -> FluxPipeline:
 class FluxBase:
     """Components of one base folder, frozen, in eval mode, on the device."""
 
-    def __init__(self, path: Path, precision: Precision, device: torch.device) -> None:
-        """Loads nothing yet."""
+    def __init__(self, path: Path, precision: Precision, device: torch.device, loaded: dict[Part, Any]) -> None:
+        """Loads nothing yet; `loaded` is shared by everyone who opens the same folder in this session."""
         self.path = path
         self.precision: Precision = precision
         self.device = device
-        self._loaded: dict[Part, Any] = {}
+        self._loaded = loaded
 
     def transformer(self) -> FluxTransformer2DModel:
-        """The transformer in the session's precision, without adapters."""
+        """The transformer in this base's precision, without adapters."""
+        dtype = torch_dtype(self.precision)
+        if "transformer" in self._loaded and self._loaded["transformer"].dtype != dtype:
+            self.release("transformer")
         if "transformer" not in self._loaded:
             from diffusers import FluxTransformer2DModel
 
-            self._loaded["transformer"] = self._load(FluxTransformer2DModel, "transformer", torch_dtype(self.precision))
+            self._loaded["transformer"] = self._load(FluxTransformer2DModel, "transformer", dtype)
         return self._loaded["transformer"]
 
     def vae(self) -> AutoencoderKL:
@@ -119,6 +122,10 @@ class FluxBase:
                 t5_tokenizer=AutoTokenizer.from_pretrained(self.path / "tokenizer_2"),
             )
         return self._loaded["text"]
+
+    def text_length(self) -> int:
+        """Tokens that T5 is given, 512 for FLUX.1-dev: use it as `max_sequence_length` when sampling."""
+        return min(512, self.text_encoders().t5_tokenizer.model_max_length)
 
     def scheduler(self) -> FlowMatchEulerDiscreteScheduler:
         """A fresh scheduler with the base's own settings."""

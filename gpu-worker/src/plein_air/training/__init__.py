@@ -1,0 +1,1 @@
+"""LoRA training that resumes to the same bytes."""

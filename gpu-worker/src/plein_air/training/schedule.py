@@ -1,0 +1,61 @@
+"""Learning rate and noise level: pure functions of the step and of one draw."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Literal
+
+_NORMAL = NormalDist()
+
+
+def learning_rate(
+    step: int, *, peak: float, schedule: Literal["constant", "cosine", "linear"], warmup_steps: int, schedule_steps: int
+) -> float:
+    """Learning rate of an optimizer step counted from 0: linear warm-up, then the schedule down to 0."""
+    if step < warmup_steps:
+        return peak * (step + 1) / warmup_steps
+    if schedule == "constant":
+        return peak
+    done = min(1.0, (step - warmup_steps) / max(1, schedule_steps - warmup_steps))
+    return peak * (1 - done if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done)))
+
+
+@dataclass(frozen=True)
+class SigmaShift:
+    """How the base's scheduler shifts noise levels: by resolution (FLUX.1-dev) or by a constant."""
+
+    dynamic: bool
+    shift: float
+    base_tokens: int
+    max_tokens: int
+    base_shift: float
+    max_shift: float
+
+    @classmethod
+    def from_scheduler(cls, config: dict[str, Any]) -> SigmaShift:
+        """Reads a FlowMatchEulerDiscreteScheduler's settings; FLUX.1-dev's values where one is missing."""
+        return cls(
+            dynamic=bool(config.get("use_dynamic_shifting", False)),
+            shift=float(config.get("shift", 1.0)),
+            base_tokens=int(config.get("base_image_seq_len", 256)),
+            max_tokens=int(config.get("max_image_seq_len", 4096)),
+            base_shift=float(config.get("base_shift", 0.5)),
+            max_shift=float(config.get("max_shift", 1.15)),
+        )
+
+    def apply(self, sigma: float, tokens: int) -> float:
+        """The noise level after the shift; `tokens` are the picture's packed latents."""
+        if not self.dynamic:
+            return self.shift * sigma / (1 + (self.shift - 1) * sigma)
+        slope = (self.max_shift - self.base_shift) / (self.max_tokens - self.base_tokens)
+        factor = math.exp(self.base_shift + slope * (tokens - self.base_tokens))
+        return factor / (factor + (1 / sigma - 1))
+
+
+def sigma_at(quantile: float, distribution: Literal["logit-normal", "uniform"]) -> float:
+    """Noise level in (0, 1) at a quantile of the distribution, before the shift; logit-normal(0, 1)."""
+    if distribution == "uniform":
+        return quantile
+    return 1 / (1 + math.exp(-_NORMAL.inv_cdf(quantile)))

@@ -1,0 +1,57 @@
+"""What `train` is asked to do, as frozen dataclasses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from plein_air.base import Precision
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the LoRA is trained; names and meaning as `TrainerTraining` in the protocol."""
+
+    seed: int
+    steps: int
+    batch_size: int
+    accumulation: int
+    learning_rate: float
+    schedule: Literal["constant", "cosine", "linear"]
+    schedule_steps: int
+    warmup_steps: int
+    rank: int
+    alpha: float
+    targets: Literal["attention", "attention+feed-forward", "all-linear"]
+    optimizer: Literal["adamw"]
+    weight_decay: float
+    gradient_clip: float
+    caption_dropout: float
+    flip: float
+    timesteps: Literal["logit-normal", "uniform"]
+    guidance: float
+    precision: Precision
+    ema: float
+    checkpoint_every: int
+    held_out_every: int
+    resolution: int
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """Parameters of `train`; see `TrainParams` in the protocol."""
+
+    base: str
+    base_commit: str
+    dataset_commit: str
+    dataset: str
+    cache: str
+    out: str
+    resume_from: str | None
+    accept_differences: tuple[str, ...]
+    stop_at_step: int | None
+    training: Training
+
+    def last_step(self) -> int:
+        """The step at which this request ends at the latest."""
+        return self.training.steps if self.stop_at_step is None else min(self.stop_at_step, self.training.steps)
