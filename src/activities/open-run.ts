@@ -26,12 +26,29 @@ export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRu
     await hub.ensureRepo(record, { private: true });
     await hub.ensureRepo({ type: 'model', repo: repos.checkpoints }, { private: true });
     const pinned = await pin({ hub, record, config: { ...config, run, namespace } });
-    return { run, workflowId, runId, config: pinned.config, namespace, base: pinned.base, source: pinned.source, repos };
+    return {
+      run,
+      workflowId,
+      runId,
+      config: pinned.config,
+      namespace,
+      base: pinned.base,
+      source: pinned.source,
+      repos,
+    };
   };
 }
 
 /** The run's record: the one that is there, or a new one; two attempts at once agree on the first that lands. */
-async function pin({ hub, record, config }: { hub: Hub; record: RepoRef; config: RunConfig }): Promise<RunRecord> {
+async function pin({
+  hub,
+  record,
+  config,
+}: {
+  hub: Hub;
+  record: RepoRef;
+  config: RunConfig;
+}): Promise<RunRecord> {
   for (;;) {
     const head = await hub.resolve(record);
     const known = head === null ? null : await hub.read(record, head, RUN_RECORD);
@@ -40,7 +57,12 @@ async function pin({ hub, record, config }: { hub: Hub; record: RepoRef; config:
       format: 1,
       config,
       base: await commitOf(hub, { type: 'model', repo: config.base.repo }, config.base.revision, 'base'),
-      source: await commitOf(hub, { type: 'dataset', repo: config.dataset.source }, config.dataset.revision, 'dataset.source'),
+      source: await commitOf(
+        hub,
+        { type: 'dataset', repo: config.dataset.source },
+        config.dataset.revision,
+        'dataset.source',
+      ),
     };
     try {
       await hub.commit({
@@ -91,4 +113,3 @@ export function createNameRelease({ hub }: { hub: Hub }): PipelineActivities['na
     return { release: names.release, space: space === null ? null : names.space };
   };
 }
-

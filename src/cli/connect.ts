@@ -11,7 +11,7 @@ import { readStack } from './stack/stack-file.ts';
 export async function connectClient(dataDir: string): Promise<Client> {
   const { connectionOptions, namespace } = loadClientConnectConfig();
   const stack = readStack(dataDir);
-  const asked = processEnvironment()['TEMPORAL_ADDRESS'];
+  const asked = processEnvironment().TEMPORAL_ADDRESS;
   const address = asked === undefined && stack !== null ? stack.temporal.address : connectionOptions.address;
   try {
     const connection = await Connection.connect({

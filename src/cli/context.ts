@@ -28,7 +28,11 @@ export function action<O extends CommonOptions>(
       const operands = all.slice(0, -2) as (string | undefined)[];
       try {
         const env = readEnvironment();
-        await run({ env, dataDir: dataFolder(env, options.dataDir), json: options.json }, options, ...operands);
+        await run(
+          { env, dataDir: dataFolder(env, options.dataDir), json: options.json },
+          options,
+          ...operands,
+        );
       } catch (error) {
         reportError(error, options.json);
       }

@@ -1,4 +1,4 @@
-import { defaultPayloadConverter, type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, defaultPayloadConverter, WorkflowNotFoundError } from '@temporalio/client';
 import type { GpuProgress } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { RunStatus } from '../domain/run-result.ts';
@@ -45,7 +45,8 @@ export async function takeSnapshot(client: Client, workflowId: string): Promise<
       execution: description.status.name,
       startedAt: description.startTime,
       closedAt: description.closeTime ?? null,
-      status: running || description.status.name === 'COMPLETED' ? await queryStatus(client, workflowId) : null,
+      status:
+        running || description.status.name === 'COMPLETED' ? await queryStatus(client, workflowId) : null,
       pending,
     };
   } catch (error) {
@@ -83,7 +84,9 @@ function readPending(raw: RawPending): PendingActivity {
     worker: raw.state === 2 ? (raw.lastWorkerIdentity ?? null) : null,
     lastFailure: raw.lastFailure?.message ?? null,
     progress:
-      payload === undefined || payload === null ? null : asProgress(defaultPayloadConverter.fromPayload(payload)),
+      payload === undefined || payload === null
+        ? null
+        : asProgress(defaultPayloadConverter.fromPayload(payload)),
   };
 }
 

@@ -24,7 +24,11 @@ const SYMBOL: Record<PhaseRecord['status'], string> = {
 };
 
 /** Shows a run live, a line per phase and a bar for the work under way, until it ends. */
-export async function watchRun(client: Client, workflowId: string, options: WatchOptions): Promise<RunSnapshot> {
+export async function watchRun(
+  client: Client,
+  workflowId: string,
+  options: WatchOptions,
+): Promise<RunSnapshot> {
   const view = new View(options.out);
   try {
     for (;;) {
@@ -52,13 +56,19 @@ function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
 /** One line about a phase. */
 export function phaseLine(phase: PhaseRecord): string {
   const time =
-    phase.startedAt === null || phase.endedAt === null ? '' : duration((phase.endedAt - phase.startedAt) / 1000);
+    phase.startedAt === null || phase.endedAt === null
+      ? ''
+      : duration((phase.endedAt - phase.startedAt) / 1000);
   return `${SYMBOL[phase.status]} ${phase.name.padEnd(9)} ${pc.dim(time.padStart(8))}  ${phase.result}`;
 }
 
 /** Newest figures in one line: step, losses, rate. */
 export function figures(progress: GpuProgress): string {
-  const names: Record<string, string> = { loss: 'loss', heldOutLoss: 'held-out', imagesPerSecond: 'images/s' };
+  const names: Record<string, string> = {
+    loss: 'loss',
+    heldOutLoss: 'held-out',
+    imagesPerSecond: 'images/s',
+  };
   return Object.entries(names)
     .filter(([key]) => progress.metrics[key] !== undefined)
     .map(([key, name]) => `${name} ${Number(progress.metrics[key]).toPrecision(3)}`)
@@ -87,14 +97,21 @@ class View {
       if (activity.attempt > 1 && activity.lastFailure !== null)
         this.once(
           `${activity.type}:${activity.attempt}`,
-          pc.yellow(`! ${activity.type}: attempt ${activity.attempt} (${activity.lastFailure.split('\n')[0]})`),
+          pc.yellow(
+            `! ${activity.type}: attempt ${activity.attempt} (${activity.lastFailure.split('\n')[0]})`,
+          ),
         );
     if (active === undefined) return this.hideBar();
     if (!active.running) return this.progress(status?.phase ?? active.type, `waiting for a worker`, 0, 1);
     const { progress } = active;
     if (progress === null) return this.progress(status?.phase ?? active.type, active.type, 0, 1);
     const eta = progress.etaSeconds === null ? '' : `  ${duration(progress.etaSeconds)} left`;
-    this.progress(status?.phase ?? active.type, `${progress.stage}  ${figures(progress)}${eta}`, progress.done, progress.total);
+    this.progress(
+      status?.phase ?? active.type,
+      `${progress.stage}  ${figures(progress)}${eta}`,
+      progress.done,
+      progress.total,
+    );
   }
 
   private once(key: string, line: string): void {

@@ -32,7 +32,12 @@ export function addRunCommands(program: Command): void {
         const config = readInput(type, options);
         const client = await connectClient(dataDir);
         const { input, workflowId } = named(config.input, name === 'start' ? 'run' : 'study');
-        await startWorkflow(client, { type, workflowId, input, summary: `${config.parsed.profile}: ${config.parsed.model}` });
+        await startWorkflow(client, {
+          type,
+          workflowId,
+          input,
+          summary: `${config.parsed.profile}: ${config.parsed.model}`,
+        });
         const warnings = await unservedQueues(client);
         if (options.watch !== true)
           return print(json, { run: workflowId, warnings }, () =>
@@ -43,7 +48,10 @@ export function addRunCommands(program: Command): void {
     );
 
   action<CommonOptions>(
-    program.command('status').argument('[run]', 'name of a run; none: list the runs').description('show runs'),
+    program
+      .command('status')
+      .argument('[run]', 'name of a run; none: list the runs')
+      .description('show runs'),
     async ({ dataDir, json }, _options, run) => {
       const client = await connectClient(dataDir);
       await (run === undefined ? listRuns(client, json) : showRun(client, run, json));
@@ -105,8 +113,7 @@ function readJson(text: string): unknown {
 
 function assign(assignment: string): unknown {
   const at = assignment.indexOf('=');
-  if (at < 1)
-    throw new PipelineError('InvalidInput', `--set: expected field=value, got "${assignment}"`);
+  if (at < 1) throw new PipelineError('InvalidInput', `--set: expected field=value, got "${assignment}"`);
   const text = assignment.slice(at + 1);
   let value: unknown = text;
   try {
@@ -122,8 +129,11 @@ function assign(assignment: string): unknown {
 }
 
 /** Workflow id of a run: its name, or one made from the time. */
-function named(input: Record<string, unknown>, prefix: string): { input: Record<string, unknown>; workflowId: string } {
-  const given = input['run'];
+function named(
+  input: Record<string, unknown>,
+  prefix: string,
+): { input: Record<string, unknown>; workflowId: string } {
+  const given = input.run;
   const workflowId = typeof given === 'string' ? given : timestamped(prefix);
   return { workflowId, input: { ...input, run: workflowId } };
 }
@@ -156,9 +166,14 @@ export async function failureOf(client: Client, run: string): Promise<string> {
 }
 
 async function listRuns(client: Client, json: boolean): Promise<void> {
-  const runs = [];
+  const runs: { run: string; type: string; execution: string; startedAt: string }[] = [];
   for await (const run of client.workflow.list({ query: 'ORDER BY StartTime DESC', pageSize: 50 })) {
-    runs.push({ run: run.workflowId, type: run.type, execution: run.status.name, startedAt: run.startTime.toISOString() });
+    runs.push({
+      run: run.workflowId,
+      type: run.type,
+      execution: run.status.name,
+      startedAt: run.startTime.toISOString(),
+    });
     if (runs.length === 50) break;
   }
   print(json, runs, () =>

@@ -1,4 +1,9 @@
-import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy } from '@temporalio/client';
+import {
+  type Client,
+  ScheduleAlreadyRunning,
+  ScheduleNotFoundError,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client';
 import type { Command } from 'commander';
 import { PipelineError } from '../../domain/errors.ts';
 import { ReevaluateInput } from '../../domain/release-inputs.ts';
@@ -32,7 +37,11 @@ export function addScheduleCommands(program: Command): void {
       mustParse('reevaluate', parseFields(ReevaluateInput, input));
       const id = scheduleId(String(model));
       const created = await apply(await connectClient(dataDir), { id, cron, timeZone, input });
-      print(json, { schedule: id, cron, timeZone, created }, () => `${id}: ${created ? 'created' : 'updated'}, ${cron} ${timeZone}`);
+      print(
+        json,
+        { schedule: id, cron, timeZone, created },
+        () => `${id}: ${created ? 'created' : 'updated'}, ${cron} ${timeZone}`,
+      );
     },
   );
   action<CommonOptions>(schedule.command('list').description('list schedules'), async ({ dataDir, json }) => {
@@ -47,11 +56,18 @@ export function addScheduleCommands(program: Command): void {
     print(json, rows, () =>
       rows.length === 0
         ? 'no schedules: "plein-air schedule apply" creates one'
-        : table(['schedule', 'state', 'next'], rows.map((r) => [r.schedule, r.paused ? 'paused' : 'active', r.next])),
+        : table(
+            ['schedule', 'state', 'next'],
+            rows.map((r) => [r.schedule, r.paused ? 'paused' : 'active', r.next]),
+          ),
     );
   });
   for (const [name, what, run] of [
-    ['pause', 'hold a schedule', (c: Client, id: string) => c.schedule.getHandle(id).pause('paused from the command line')],
+    [
+      'pause',
+      'hold a schedule',
+      (c: Client, id: string) => c.schedule.getHandle(id).pause('paused from the command line'),
+    ],
     ['resume', 'let a held schedule go on', (c: Client, id: string) => c.schedule.getHandle(id).unpause()],
     ['trigger', 'run it now', (c: Client, id: string) => c.schedule.getHandle(id).trigger()],
     ['delete', 'remove a schedule', (c: Client, id: string) => c.schedule.getHandle(id).delete()],
@@ -64,7 +80,10 @@ export function addScheduleCommands(program: Command): void {
           await run(await connectClient(dataDir), id);
         } catch (error) {
           if (error instanceof ScheduleNotFoundError)
-            throw new PipelineError('InvalidInput', `expected a schedule, got "${id}", which does not exist: "plein-air schedule apply" creates it`);
+            throw new PipelineError(
+              'InvalidInput',
+              `expected a schedule, got "${id}", which does not exist: "plein-air schedule apply" creates it`,
+            );
           throw error;
         }
         print(json, { schedule: id, done: name }, () => `${id}: ${name} done`);
@@ -82,7 +101,12 @@ async function apply(
   const options = {
     spec: { cronExpressions: [p.cron], timezone: p.timeZone },
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1h' as const, pauseOnFailure: false },
-    action: { type: 'startWorkflow' as const, workflowType: 'reevaluate', taskQueue: 'pipeline', args: [p.input] },
+    action: {
+      type: 'startWorkflow' as const,
+      workflowType: 'reevaluate',
+      taskQueue: 'pipeline',
+      args: [p.input],
+    },
   };
   try {
     await client.schedule.create({ scheduleId: p.id, ...options });

@@ -4,8 +4,8 @@ import type { Command } from 'commander';
 import { RUN_RECORD, RunRecord } from '../../activities/open-run.ts';
 import type { Release } from '../../domain/activities.ts';
 import { PipelineError } from '../../domain/errors.ts';
-import { RollbackInput, ReevaluateInput } from '../../domain/release-inputs.ts';
 import { RunName } from '../../domain/refs.ts';
+import { ReevaluateInput, RollbackInput } from '../../domain/release-inputs.ts';
 import { runRepos } from '../../domain/repositories.ts';
 import { mergeDeep, parseFields } from '../../domain/run-config.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
@@ -27,9 +27,11 @@ export function addSteerCommands(program: Command): void {
       async ({ dataDir, json }, { by, reason }, run) => {
         const client = await connectClient(dataDir);
         try {
-          const decision = await client.workflow.getHandle(String(run)).executeUpdate<string, [object]>(name, {
-            args: [{ by, reason }],
-          });
+          const decision = await client.workflow
+            .getHandle(String(run))
+            .executeUpdate<string, [object]>(name, {
+              args: [{ by, reason }],
+            });
           print(json, { run, decision, by, reason }, () => `${run}: ${decision} by ${by}`);
         } catch (error) {
           if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowNotFoundError)
@@ -47,7 +49,11 @@ export function addSteerCommands(program: Command): void {
     async ({ dataDir, json }, _options, run) => {
       const client = await connectClient(dataDir);
       await client.workflow.getHandle(String(run)).signal('pause');
-      print(json, { run, paused: true }, () => `${run} will checkpoint and hold; "plein-air resume ${run}" goes on`);
+      print(
+        json,
+        { run, paused: true },
+        () => `${run} will checkpoint and hold; "plein-air resume ${run}" goes on`,
+      );
     },
   );
 
@@ -78,7 +84,11 @@ export function addSteerCommands(program: Command): void {
       const { config } = RunRecord.parse(JSON.parse(record.toString('utf8')));
       const budget = options.gpuHours === undefined ? {} : { budget: { gpuHours: Number(options.gpuHours) } };
       await startWorkflow(client, { type: 'fineTune', workflowId: run, input: mergeDeep(config, budget) });
-      print(json, { run, resumed: 'restarted' }, () => `${run} goes on from its newest checkpoint on the Hub`);
+      print(
+        json,
+        { run, resumed: 'restarted' },
+        () => `${run} goes on from its newest checkpoint on the Hub`,
+      );
     },
   );
 
@@ -114,7 +124,10 @@ export function addSteerCommands(program: Command): void {
       const client = await connectClient(dataDir);
       const workflowId = timestamped('reevaluate');
       await startWorkflow(client, { type: 'reevaluate', workflowId, input });
-      const result = (await client.workflow.getHandle(workflowId).result()) as { tag: string; gate: { verdict: string } };
+      const result = (await client.workflow.getHandle(workflowId).result()) as {
+        tag: string;
+        gate: { verdict: string };
+      };
       print(json, result, () => `${model} ${result.tag}: ${result.gate.verdict}`);
     },
   );
@@ -132,4 +145,3 @@ async function isRunning(describe: () => Promise<{ status: { name: string } }>):
     throw error;
   }
 }
-

@@ -12,11 +12,19 @@ import { orphans, readStack, removeStack, writeStack } from './stack-file.ts';
 export const LOCAL_TOKEN = 'hf_local_plein_air';
 
 /** Wait for a condition that another process brings about, looking often. */
-async function until(what: string, child: Child, seconds: number, test: () => Promise<boolean>): Promise<void> {
+async function until(
+  what: string,
+  child: Child,
+  seconds: number,
+  test: () => Promise<boolean>,
+): Promise<void> {
   const end = Date.now() + seconds * 1000;
   while (!(await test())) {
     if (!child.isRunning())
-      throw new PipelineError('Internal', `${child.name} ended while starting; its last words:\n${child.lastWords()}`);
+      throw new PipelineError(
+        'Internal',
+        `${child.name} ended while starting; its last words:\n${child.lastWords()}`,
+      );
     if (Date.now() > end)
       throw new PipelineError(
         'Internal',
@@ -67,7 +75,16 @@ export class Stack {
   private async startTemporal(port: number, uiPort: number): Promise<void> {
     const file = temporalPath(this.env);
     const database = join(this.dataDir, 'temporal.db');
-    const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port), '--ui-port', String(uiPort)];
+    const args = [
+      'server',
+      'start-dev',
+      '--ip',
+      '127.0.0.1',
+      '--port',
+      String(port),
+      '--ui-port',
+      String(uiPort),
+    ];
     args.push('--db-filename', database, '--log-level', 'error', '--ui-disable-news-fetch');
     const server = this.spawn('temporal', file, args, {});
     await until('the Temporal server to answer', server, 60, async () => {

@@ -1,0 +1,252 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Client } from '@temporalio/client';
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { PipelineError } from '../../domain/errors.ts';
+import type { RunResult } from '../../domain/run-result.ts';
+import { connectHub } from '../../hub/client.ts';
+import type { Hub } from '../../hub/hub.ts';
+import { connectClient } from '../connect.ts';
+import { action, type CommandContext, type CommonOptions } from '../context.ts';
+import { duration, table } from '../output.ts';
+import type { RunSnapshot } from '../run-snapshot.ts';
+import { seedStack } from '../seed.ts';
+import type { Child } from '../stack/child.ts';
+import { onInterrupt, untilInterrupted } from '../stack/interrupt.ts';
+import { LOCAL_TOKEN, Stack } from '../stack/stack.ts';
+import { startWorkflow } from '../start-run.ts';
+import { watchRun } from '../watch-run.ts';
+import { failureOf, timestamped } from './run.ts';
+
+interface DemoOptions extends CommonOptions {
+  keepUp?: boolean;
+  preempt: boolean;
+  sabotage: string;
+  summary?: string;
+}
+
+/** Adds `demo`: the whole pipeline on this machine, with a GPU that vanishes in the middle. */
+export function addDemoCommand(program: Command): void {
+  action<DemoOptions>(
+    program
+      .command('demo')
+      .description('run the whole pipeline here, on real parts, and kill the GPU worker in the middle')
+      .option('--keep-up', 'leave everything running at the end')
+      .option('--no-preempt', 'do not kill the GPU worker')
+      .option('--sabotage <kind>', 'none, or zero-lora: plant a fault that the gate must refuse', 'none')
+      .option('--summary <file>', 'write the outcome as JSON'),
+    async (context, options) => new Demo(context, options).run(),
+  );
+}
+
+class Demo {
+  private readonly context: CommandContext;
+  private readonly options: DemoOptions;
+  private readonly say: (line: string) => void;
+  private readonly abort = new AbortController();
+  private gpuWorker: Child | null = null;
+  private killedAt: number | null = null;
+  private resumedFrom: number | null = null;
+
+  constructor(context: CommandContext, options: DemoOptions) {
+    this.context = context;
+    this.options = options;
+    const out = context.json ? process.stderr : process.stdout;
+    this.say = (line) => void out.write(`${line}\n`);
+  }
+
+  async run(): Promise<void> {
+    const { env, dataDir } = this.context;
+    const started = Date.now();
+    const stopListening = onInterrupt(() => this.abort.abort());
+    if (env.PLEIN_AIR_SETUP_SECONDS !== undefined)
+      this.say(pc.dim(`set-up took ${duration(env.PLEIN_AIR_SETUP_SECONDS)}`));
+    const stack = await Stack.start(dataDir, env);
+    try {
+      this.say(`Temporal UI ${stack.uiUrl}   local Hub ${stack.hubUrl}`);
+      const seeding = Date.now();
+      await seedStack(stack);
+      this.say(
+        `generated WikiArt and tiny FLUX base on the local Hub ${pc.dim(duration((Date.now() - seeding) / 1000))}`,
+      );
+      stack.startWorker('pipeline');
+      this.gpuWorker = stack.startWorker('gpu');
+      const client = await connectClient(dataDir);
+      await this.endEarlierDemos(client);
+      const run = timestamped('demo');
+      const input = { run, profile: 'tiny', sabotage: this.options.sabotage };
+      await startWorkflow(client, { type: 'fineTune', workflowId: run, input, summary: 'demo' });
+      this.say(`started ${pc.bold(run)}: ${stack.uiUrl}/namespaces/default/workflows/${run}`);
+      const last = await watchRun(client, run, {
+        out: this.context.json ? process.stderr : process.stdout,
+        signal: this.abort.signal,
+        onSnapshot: (snapshot) => this.maybePreempt(snapshot, stack),
+      });
+      if (last.execution === 'RUNNING') return await this.cancel(client, run);
+      await this.finish({ client, run, stack, last, seconds: (Date.now() - started) / 1000 });
+      if (this.options.keepUp === true && !this.abort.signal.aborted) {
+        this.say(`left running; Ctrl+C stops it. Temporal UI ${stack.uiUrl}   local Hub ${stack.hubUrl}`);
+        stopListening();
+        await untilInterrupted();
+      }
+    } finally {
+      await stack.stop();
+      stopListening();
+    }
+  }
+
+  /** A demo that was killed leaves its run behind: it would compete for the only GPU worker. */
+  private async endEarlierDemos(client: Client): Promise<void> {
+    const query = `WorkflowType = 'fineTune' AND ExecutionStatus = 'Running'`;
+    for await (const run of client.workflow.list({ query })) {
+      if (!run.workflowId.startsWith('demo-')) continue;
+      this.say(pc.dim(`${run.workflowId} was cut off earlier: ended`));
+      await client.workflow.getHandle(run.workflowId).terminate('a new demo was started');
+    }
+  }
+
+  /** Kills the GPU worker and its trainer once a checkpoint is on the Hub and training went on past it. */
+  private async maybePreempt(snapshot: RunSnapshot, stack: Stack): Promise<void> {
+    const progress = snapshot.pending.find((a) => a.type === 'train')?.progress;
+    if (snapshot.status?.phase !== 'train' || progress == null) return;
+    if (
+      this.killedAt !== null &&
+      this.resumedFrom === null &&
+      progress.stage === 'train' &&
+      progress.done < this.killedAt
+    ) {
+      this.resumedFrom = progress.done;
+      this.say(pc.green(`  the new worker goes on at step ${progress.done}, from the Hub alone`));
+    }
+    if (!this.options.preempt || this.killedAt !== null) return;
+    const saved = progress.lastCheckpoint?.step ?? 0;
+    if (saved === 0 || progress.done <= saved || progress.done < progress.total * 0.4) return;
+    this.killedAt = progress.done;
+    await this.gpuWorker?.kill();
+    this.say(
+      pc.yellow(
+        `! SIGKILL to the GPU worker and its trainer at step ${progress.done}; the newest checkpoint on the Hub is of step ${saved}`,
+      ),
+    );
+    this.gpuWorker = stack.startWorker('gpu');
+    this.say(pc.yellow('  another GPU worker starts in an empty folder'));
+  }
+
+  private async cancel(client: Client, run: string): Promise<void> {
+    this.say(`${run} checkpoints and ends …`);
+    await client.workflow.getHandle(run).cancel();
+    const patience = AbortSignal.timeout(30_000);
+    await watchRun(client, run, { out: process.stderr, signal: patience });
+    this.say(`"plein-air up" and "plein-air resume ${run}" go on from there`);
+    process.exitCode = 130;
+  }
+
+  private async finish(p: {
+    client: Client;
+    run: string;
+    stack: Stack;
+    last: RunSnapshot;
+    seconds: number;
+  }): Promise<void> {
+    if (p.last.execution !== 'COMPLETED')
+      throw new PipelineError(
+        'Internal',
+        `${p.run} ended as ${p.last.execution}: ${await failureOf(p.client, p.run)}`,
+      );
+    const result = (await p.client.workflow.getHandle(p.run).result()) as RunResult;
+    const hub = connectHub({ endpoint: p.stack.hubUrl, accessToken: LOCAL_TOKEN });
+    const report = await this.fetchReport(hub, result);
+    const served = await productionSha256(hub, result);
+    const summary = { ...summarise(result), report };
+    const released = result.release !== null && served === result.release.release.sha256;
+    const evaluated = result.release === null || served === result.training?.adapterSha256;
+    if (this.options.summary !== undefined)
+      writeWhole(this.options.summary, `${JSON.stringify(summary, null, 2)}\n`);
+    if (this.context.json) process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
+    this.say('');
+    this.say(
+      table(
+        ['phase', 'result', 'seconds'],
+        summary.phases.map((f) => [f.name, f.result, f.seconds.toFixed(1)]),
+      ),
+    );
+    this.say('');
+    this.say(`verdict   ${result.verdict === 'PASS' ? pc.green('PASS') : pc.red(result.verdict ?? 'none')}`);
+    for (const reason of result.gate?.reasons ?? []) this.say(pc.dim(`          ${reason}`));
+    if (result.release !== null) {
+      this.say(`release   ${p.stack.hubUrl}/${result.release.release.repo} ${result.release.release.tag}`);
+      if (result.release.space !== null)
+        this.say(`Space     ${p.stack.hubUrl}/spaces/${result.release.space.repo}`);
+      this.say(
+        `sha256    ${served} ${released && evaluated ? 'in production = as evaluated' : 'IS NOT what was evaluated'}`,
+      );
+    } else this.say('release   nothing was released, production is untouched');
+    this.say(`report    ${report}`);
+    this.say(`UI        ${p.stack.uiUrl}/namespaces/default/workflows/${p.run}`);
+    this.say(`run took  ${duration(p.seconds)}`);
+    if (result.verdict !== 'PASS') process.exitCode = 10;
+    else if (!released || !evaluated) process.exitCode = 5;
+  }
+
+  /** Puts the run's report beside the data, so that it opens without a server. */
+  private async fetchReport(hub: Hub, result: RunResult): Promise<string | null> {
+    if (result.report === null) return null;
+    const { type, repo, commit, path } = result.report;
+    const html = await hub.read({ type, repo }, commit, path);
+    if (html === null) return null;
+    const folder = join(this.context.dataDir, 'reports', result.run);
+    mkdirSync(folder, { recursive: true });
+    writeWhole(join(folder, 'index.html'), html);
+    return pathToFileURL(join(folder, 'index.html')).href;
+  }
+}
+
+/** sha256 of the adapter that production serves, from its bytes on the Hub; null: there is none. */
+async function productionSha256(hub: Hub, result: RunResult): Promise<string | null> {
+  if (result.release === null) return null;
+  const repo = { type: 'model', repo: result.release.release.repo } as const;
+  const bytes = await hub.read(repo, 'production', 'pytorch_lora_weights.safetensors');
+  return bytes === null ? null : createHash('sha256').update(bytes).digest('hex');
+}
+
+function writeWhole(file: string, content: string | Buffer): void {
+  writeFileSync(`${file}.tmp`, content);
+  renameSync(`${file}.tmp`, file);
+}
+
+/** The outcome in the form that scripts read. */
+function summarise(result: RunResult) {
+  const { dataset, training, evaluation, release } = result;
+  return {
+    run: result.run,
+    verdict: result.verdict,
+    phases: result.phases.map((p) => ({
+      name: p.name,
+      status: p.status,
+      result: p.result,
+      seconds: p.startedAt === null || p.endedAt === null ? 0 : (p.endedAt - p.startedAt) / 1000,
+    })),
+    dataset:
+      dataset === null
+        ? null
+        : { repo: dataset.repo, commit: dataset.commit, images: dataset.images, dropped: dataset.dropped },
+    training:
+      training === null
+        ? null
+        : {
+            steps: training.steps,
+            preemptions: training.preemptions,
+            repeatedSteps: training.repeatedSteps,
+            adapterSha256: training.adapterSha256,
+          },
+    evaluation: evaluation === null ? null : { repo: evaluation.repo, commit: evaluation.commit },
+    release:
+      release === null
+        ? null
+        : { repo: release.release.repo, tag: release.release.tag, sha256: release.release.sha256 },
+    space: release?.space ?? null,
+  };
+}

@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+import pc from 'picocolors';
+import { action, type CommonOptions } from '../context.ts';
+import { print } from '../output.ts';
+import { seedStack } from '../seed.ts';
+import { untilInterrupted } from '../stack/interrupt.ts';
+import { Stack } from '../stack/stack.ts';
+
+/** Adds `up`: the embedded stack, until Ctrl+C. */
+export function addUpCommand(program: Command): void {
+  action<CommonOptions & { gpuWorkers: string; seed: boolean }>(
+    program
+      .command('up')
+      .description('start Temporal, the local Hub and the workers, and keep them until Ctrl+C')
+      .option('--gpu-workers <count>', 'GPU workers to start', '1')
+      .option('--no-seed', 'leave out the generated WikiArt and the tiny base'),
+    async ({ env, dataDir, json }, { gpuWorkers, seed }) => {
+      const stack = await Stack.start(dataDir, env);
+      try {
+        if (seed) await seedStack(stack);
+        stack.startWorker('pipeline');
+        for (let i = 0; i < Number(gpuWorkers); i++) stack.startWorker('gpu');
+        const environment = stack.clientEnvironment();
+        print(json, { ...environment, ui: stack.uiUrl, hub: stack.hubUrl }, () =>
+          [
+            `${pc.bold('Plein Air is up')} in ${dataDir}`,
+            `  Temporal UI  ${stack.uiUrl}`,
+            `  local Hub    ${stack.hubUrl}`,
+            '',
+            'For tctl, temporal and the Hub’s own clients in another terminal:',
+            ...Object.entries(environment).map(([key, value]) => `  export ${key}=${value}`),
+            `  export TEMPORAL_CLI_ADDRESS=${stack.address}`,
+            '',
+            'Start a run with "plein-air start --watch". Ctrl+C stops everything; what is done stays done.',
+          ].join('\n'),
+        );
+        await untilInterrupted();
+      } finally {
+        await stack.stop();
+      }
+    },
+  );
+}
