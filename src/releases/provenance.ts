@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { RunContext, Training } from '../domain/activities.ts';
+import { CommitRef, type CommitSha, FileRef, RepoId, RunName, Sha256 } from '../domain/refs.ts';
+import { RunConfig } from '../domain/run-config.ts';
+
+/** Name of the adapter in a release: what diffusers looks for. */
+export const ADAPTER_FILE = 'pytorch_lora_weights.safetensors';
+/** Name of the lineage record in a release. */
+export const PROVENANCE_FILE = 'provenance.json';
+
+/** One weight file of a release. */
+const WeightFile = z.strictObject({ path: z.string().min(1), bytes: z.int().min(0), sha256: Sha256 });
+
+/** `records` shape of `RunContext`. */
+export const StoredContext: z.ZodType<RunContext> = z.strictObject({
+  run: RunName,
+  workflowId: z.string(),
+  runId: z.string(),
+  config: RunConfig,
+  namespace: z.string(),
+  base: CommitRef,
+  source: CommitRef,
+  repos: z.strictObject({ checkpoints: RepoId, record: RepoId, release: RepoId, space: RepoId }),
+});
+
+/** `records` shape of `Training`. */
+export const StoredTraining: z.ZodType<Training> = z.strictObject({
+  outcome: z.enum(['done', 'stopped']),
+  step: z.int(),
+  steps: z.int(),
+  checkpoint: CommitRef,
+  path: z.string(),
+  adapterSha256: Sha256,
+  heldOutLoss: z.number().nullable(),
+  trainLoss: z.number().nullable(),
+  repeatedSteps: z.int(),
+  preemptions: z.int(),
+  gpuSeconds: z.number(),
+});
+
+/** `records` shape of `Approval`. */
+export const StoredApproval = z.strictObject({
+  decision: z.enum(['approved', 'rejected']),
+  by: z.string(),
+  reason: z.string(),
+  at: z.number(),
+});
+
+/** `provenance.json` of a release: everything it was made from, each at a commit. */
+export const Provenance = z.strictObject({
+  format: z.literal(1),
+  model: z.string(),
+  tag: z.string().regex(/^v[1-9]\d*$/),
+  adapter: WeightFile,
+  /** The same adapter in other tools' formats. */
+  exports: z.array(WeightFile.extend({ format: z.string() })),
+  dataset: CommitRef,
+  evaluation: z.strictObject({ report: FileRef, verdict: FileRef, adapter: FileRef }),
+  approval: StoredApproval.nullable(),
+  training: StoredTraining,
+  context: StoredContext,
+  /** sha256 over the run's configuration, keys sorted. */
+  configFingerprint: Sha256,
+  /** Software and device of the training attempt that wrote the checkpoint. */
+  fingerprint: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  /** Versions of the worker that published. */
+  publisher: z.record(z.string(), z.string()),
+});
+export type Provenance = z.infer<typeof Provenance>;
+
+/** A release as it stands in its repository. */
+export interface ReleaseEntry {
+  tag: string;
+  commit: CommitSha;
+  provenance: Provenance;
+}
+
+/** sha256 of a JSON value that does not depend on the order of its keys. */
+export function fingerprintOf(value: unknown): Sha256 {
+  return Sha256.parse(createHash('sha256').update(canonicalJson(value)).digest('hex'));
+}
+
+/** JSON with the keys of every object sorted. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) =>
+    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+}

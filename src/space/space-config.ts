@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import { CommitSha, RepoId, Sha256 } from '../domain/refs.ts';
+import { ADAPTER_FILE, type Provenance } from '../releases/provenance.ts';
+import { licenceFor } from '../reports/licences.ts';
+
+/** `config.json` of a Space: what its app serves, in the app's own upper-case names. */
+export const SpaceConfig = z.strictObject({
+  TITLE: z.string(),
+  SUBTITLE: z.string(),
+  MODEL_REPO: RepoId,
+  /** Commit of the release's tag: never a branch, so that a Space cannot change under its users. */
+  MODEL_REVISION: CommitSha,
+  MODEL_TAG: z.string(),
+  ADAPTER_SHA256: Sha256,
+  WEIGHT_NAME: z.string(),
+  BASE_REPO: RepoId,
+  BASE_REVISION: CommitSha,
+  TRIGGER: z.string(),
+  /** Side of the pictures in pixels. */
+  SIZE: z.int(),
+  INFERENCE_STEPS: z.int(),
+  GUIDANCE: z.number(),
+  /** Prompts to start from. */
+  PROMPTS: z.array(z.string()),
+  /** Standard samples that lie beside the app. */
+  SAMPLES: z.array(z.strictObject({ image: z.string(), prompt: z.string() })),
+  NOTICE: z.string(),
+});
+export type SpaceConfig = z.infer<typeof SpaceConfig>;
+
+/** A picture of a release with the prompt it was made from. */
+export interface ReleaseSample {
+  /** Path in the release, such as `images/landscape-01-s0.png`. */
+  path: string;
+  prompt: string;
+}
+
+/** The configuration under which a Space serves a release. */
+export function spaceConfig(p: {
+  provenance: Provenance;
+  commit: CommitSha;
+  samples: ReleaseSample[];
+}): SpaceConfig {
+  const { context } = p.provenance;
+  const { config, base } = context;
+  const licence = licenceFor(base.repo);
+  const notice = [
+    `Serving [${context.repos.release}](https://huggingface.co/${context.repos.release}) ${p.provenance.tag}, commit \`${p.commit.slice(0, 12)}\`, on ${base.repo}.`,
+    licence.modification,
+    licence.notice,
+  ];
+  return {
+    TITLE: titleOf(config.model),
+    SUBTITLE: `A LoRA that paints in the manner of ${config.dataset.style}. Left: the base model. Right: the same seed, with the style.`,
+    MODEL_REPO: context.repos.release,
+    MODEL_REVISION: p.commit,
+    MODEL_TAG: p.provenance.tag,
+    ADAPTER_SHA256: p.provenance.adapter.sha256,
+    WEIGHT_NAME: ADAPTER_FILE,
+    BASE_REPO: base.repo,
+    BASE_REVISION: base.commit,
+    TRIGGER: config.dataset.trigger,
+    SIZE: config.evaluation.size,
+    INFERENCE_STEPS: config.evaluation.inferenceSteps,
+    GUIDANCE: config.evaluation.guidance,
+    PROMPTS: [...new Set(p.samples.map((s) => s.prompt))].slice(0, 6),
+    SAMPLES: p.samples.slice(0, 8).map((s) => ({ image: s.path, prompt: s.prompt })),
+    NOTICE: notice.filter((line) => line !== '').join('\n\n'),
+  };
+}
+
+/** "impressionist-v2" as a title for people: "Impressionist V2". */
+export function titleOf(model: string): string {
+  return model.replaceAll(
+    /(^|-)([a-z0-9])/g,
+    (_, dash: string, letter: string) => (dash === '' ? '' : ' ') + letter.toUpperCase(),
+  );
+}

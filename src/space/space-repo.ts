@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import type { CommitSha, RepoId, RepoRef } from '../domain/refs.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { ReleaseEntry } from '../releases/provenance.ts';
+import { type ReleaseSample, SpaceConfig, spaceConfig } from './space-config.ts';
+
+/** Folder of a release that keeps the Space's files as they were when it was released. */
+export const SPACE_FOLDER = 'space';
+const CONFIG = 'config.json';
+
+/** The app's files as they come with this version of Plein Air, for a new release. */
+export async function appTemplate(): Promise<{ path: string; content: Buffer }[]> {
+  const folder = new URL('../../space/', import.meta.url);
+  return Promise.all(
+    ['app.py', 'requirements.txt'].map(async (name) => ({
+      path: `${SPACE_FOLDER}/${name}`,
+      content: await readFile(new URL(name, folder)),
+    })),
+  );
+}
+
+/** `samples.json` of a release: its pictures in the order they are shown. */
+export const ReleaseSamples = z.array(z.strictObject({ path: z.string(), prompt: z.string() }));
+
+/** Every file of a Space that serves a release: a function of the release alone, so that going back is exact. */
+export async function spaceTree(
+  hub: Hub,
+  release: RepoId,
+  entry: ReleaseEntry,
+): Promise<{ path: string; content: Buffer | string }[]> {
+  const repo: RepoRef = { type: 'model', repo: release };
+  const kept = await hub.list(repo, entry.commit, SPACE_FOLDER);
+  const listed = await hub.read(repo, entry.commit, `${SPACE_FOLDER}/samples.json`);
+  const samples: ReleaseSample[] =
+    listed === null ? [] : ReleaseSamples.parse(JSON.parse(listed.toString('utf8')));
+  const config = spaceConfig({ provenance: entry.provenance, commit: entry.commit, samples });
+  const paths = [
+    ...kept.map((f) => ({ from: f.path, to: f.path.slice(SPACE_FOLDER.length + 1) })),
+    ...config.SAMPLES.map((s) => ({ from: s.image, to: s.image })),
+  ].filter((p) => p.to !== 'samples.json');
+  const files = await Promise.all(
+    paths.map(async ({ from, to }) => ({ path: to, content: await hub.read(repo, entry.commit, from) })),
+  );
+  return [
+    ...files.flatMap((f) => (f.content === null ? [] : [{ path: f.path, content: f.content }])),
+    { path: CONFIG, content: `${JSON.stringify(config, null, 2)}\n` },
+  ];
+}
+
+/** Makes a Space serve a release: one commit that also removes what the release does not know. */
+export async function publishSpace(p: {
+  hub: Hub;
+  space: RepoId;
+  release: RepoId;
+  entry: ReleaseEntry;
+  message: string;
+  private: boolean;
+}): Promise<CommitSha> {
+  const repo: RepoRef = { type: 'space', repo: p.space };
+  await p.hub.ensureRepo(repo, { private: p.private });
+  const files = await spaceTree(p.hub, p.release, p.entry);
+  const head = await p.hub.resolve(repo, 'main');
+  const wanted = new Set(files.map((f) => f.path));
+  const present = head === null ? [] : await p.hub.list(repo, head);
+  const remove = present.map((f) => f.path).filter((path) => !wanted.has(path) && path !== '.gitattributes');
+  return p.hub.commit({
+    repo,
+    message: p.message,
+    files,
+    ...(head === null ? {} : { parent: head }),
+    ...(remove.length === 0 ? {} : { delete: remove }),
+  });
+}
+
+/** Which release a Space's head serves; null where nothing was published or the configuration cannot be read. */
+export async function servedRelease(
+  hub: Hub,
+  space: RepoId,
+): Promise<{ repo: RepoId; revision: CommitSha; tag: string; adapterSha256: string } | null> {
+  const bytes = await hub.read({ type: 'space', repo: space }, 'main', CONFIG);
+  if (bytes === null) return null;
+  const parsed = SpaceConfig.safeParse(JSON.parse(bytes.toString('utf8')));
+  if (!parsed.success) return null;
+  const c = parsed.data;
+  return {
+    repo: c.MODEL_REPO,
+    revision: c.MODEL_REVISION,
+    tag: c.MODEL_TAG,
+    adapterSha256: c.ADAPTER_SHA256,
+  };
+}
