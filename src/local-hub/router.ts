@@ -10,6 +10,7 @@ import { createRepo, deleteRepo, moveRepo } from './api/repos.ts';
 import { resolveFile } from './api/resolve.ts';
 import { changeSettings } from './api/settings.ts';
 import { changeSpace, spaceKeys, spaceRuntime } from './api/spaces.ts';
+import { validateYaml } from './api/validate-yaml.ts';
 import { whoAmI } from './api/whoami.ts';
 import { xetTransfer, xetWriteToken } from './api/xet.ts';
 import { findRepo, identify, parseRepoTypePlural, requireContent } from './http/access.ts';
@@ -90,6 +91,7 @@ async function routeApi(hub: Hub, exchange: Exchange): Promise<void> {
   if (top === 'POST repos/create') return createRepo(hub, exchange);
   if (top === 'DELETE repos/delete') return deleteRepo(hub, exchange);
   if (top === 'POST repos/move') return moveRepo(hub, exchange);
+  if (top === 'POST validate-yaml') return validateYaml(exchange);
   const type = parseRepoTypePlural(area);
   if (!type) throw nothingHere(exchange);
   if (namespace === undefined) return listRepos(hub, exchange, type);

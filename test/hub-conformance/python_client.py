@@ -1,12 +1,15 @@
-"""Drives the unmodified huggingface_hub client against a local Hub; run by python-client.test.ts.
+"""Drives the unmodified huggingface_hub client against a local Hub; run by python-clients.test.ts.
 
-Usage: python_client.py CASE, with HF_ENDPOINT, HF_TOKEN and HF_HOME set. Prints nothing when the case holds.
+Usage: python_client.py [CASE...], with HF_ENDPOINT, HF_TOKEN and HF_HOME set.
 """
 
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from cases import run_cases
 
 import huggingface_hub as hh
 from huggingface_hub import errors
@@ -83,6 +86,42 @@ def tags_and_branches() -> None:
     api.create_tag(repo, tag="v1", exist_ok=True)
     api.delete_branch(repo, branch="trial/one")
     expect(errors.RevisionNotFoundError, lambda: api.repo_info(repo, revision="trial/one"))
+
+
+def paths_that_need_quoting() -> None:
+    repo = fresh("names")
+    names = ["a b.txt", "per%cent.txt", "hash#tag.txt", "ask?.txt", "plus+&=.txt", "ünï/cödé 🎨.txt", "[x]/{y}.txt"]
+    adds = [hh.CommitOperationAdd(name, name.encode()) for name in names]
+    api.create_commit(repo, adds, commit_message="names")
+    assert sorted(api.list_repo_files(repo)) == sorted([".gitattributes", *names])
+    for name in names:
+        assert Path(api.hf_hub_download(repo, name)).read_bytes() == name.encode(), name
+        assert api.file_exists(repo, name), name
+
+
+def file_system_interface() -> None:
+    repo = fresh("fs", "dataset")
+    fs = hh.HfFileSystem()
+    with fs.open(f"datasets/{repo}/d/x.txt", "w") as handle:
+        handle.write("written through fsspec")
+    assert fs.cat_file(f"datasets/{repo}/d/x.txt", start=8, end=15) == b"through"
+    assert fs.glob(f"datasets/{repo}/**/*.txt") == [f"datasets/{repo}/d/x.txt"]
+    fs.rm(f"datasets/{repo}/d/x.txt")
+    assert not fs.exists(f"datasets/{repo}/d/x.txt")
+
+
+def command_line() -> None:
+    hf = str(Path(sys.executable).with_name("hf"))
+    if not Path(hf).exists():
+        return
+    run = lambda *words: subprocess.run([hf, *words], check=True, capture_output=True, text=True).stdout  # noqa: E731
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "c.bin").write_bytes(rng_bytes(1_000_001))
+        run("repos", "create", "painter/cli")
+        run("upload", "painter/cli", folder, ".")
+        run("download", "painter/cli", "--local-dir", f"{folder}/back")
+        assert Path(folder, "back", "c.bin").read_bytes() == Path(folder, "c.bin").read_bytes()
+        assert "plein-air" in run("auth", "whoami")
 
 
 def expect(kind: type[Exception], call, status: int | None = None) -> None:
@@ -181,7 +220,9 @@ def private_and_gated() -> None:
 def squash_and_lfs_files() -> None:
     repo = fresh("squash")
     for step in range(3):
-        api.upload_file(repo_id=repo, path_or_fileobj=rng_bytes(1_100_000), path_in_repo="w.bin", commit_message=str(step))
+        api.upload_file(
+            repo_id=repo, path_or_fileobj=rng_bytes(1_100_000), path_in_repo="w.bin", commit_message=str(step)
+        )
     assert len(api.list_repo_commits(repo)) == 4
     api.super_squash_history(repo)
     assert len(api.list_repo_commits(repo)) == 1
@@ -221,7 +262,23 @@ def spaces() -> None:
     assert api.space_info(repo).sdk == "gradio"
 
 
-CASES = {name: value for name, value in list(globals().items()) if callable(value) and value.__module__ == __name__}
+CASES = [
+    upload_folder_and_snapshot,
+    bytes_and_buffers,
+    same_upload_twice_makes_one_commit,
+    tags_and_branches,
+    deletes_and_copies,
+    stale_parent_is_refused,
+    listings,
+    typed_errors,
+    private_and_gated,
+    squash_and_lfs_files,
+    move_and_delete,
+    spaces,
+    paths_that_need_quoting,
+    file_system_interface,
+    command_line,
+]
 
 if __name__ == "__main__":
-    CASES[sys.argv[1]]()
+    run_cases(CASES)
