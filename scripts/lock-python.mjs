@@ -8,7 +8,11 @@ const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 for (const name of ['temporal/requirements', 'gpu-worker/requirements', 'gpu-worker/requirements-dev']) {
   const options = ['--universal', '--python-version', '3.11', '--generate-hashes', '--no-annotate'];
   const header = ['--custom-compile-command', 'npm run lock:python'];
-  execFileSync(at('.tools/bin/uv'), ['pip', 'compile', ...options, ...header, at(`${name}.in`), '-o', at(`${name}.lock`), '-q'], {
-    stdio: 'inherit',
-  });
+  execFileSync(
+    at('.tools/bin/uv'),
+    ['pip', 'compile', ...options, ...header, at(`${name}.in`), '-o', at(`${name}.lock`), '-q'],
+    {
+      stdio: 'inherit',
+    },
+  );
 }

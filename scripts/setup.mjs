@@ -25,8 +25,8 @@ export async function setUp({ dev = false } = {}) {
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
     await Promise.all([
-      part('node modules', nodeModulesStamp(), at('node_modules', '.plein-air'), installNodeModules).then(() =>
-        part('build', buildStamp(), at('dist', '.plein-air'), build),
+      part('node modules', nodeModulesStamp(), at('node_modules', '.plein-air'), installNodeModules).then(
+        () => part('build', buildStamp(), at('dist', '.plein-air'), build),
       ),
       part('tools', toolsStamp(python), at('.tools', '.plein-air'), () => installTools(python)).then(() =>
         part('python packages', pythonStamp(python, dev), at('gpu-worker', '.venv', '.plein-air'), () =>
@@ -45,11 +45,20 @@ export async function setUp({ dev = false } = {}) {
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19))
-    fail(`expected Node 20.19 or newer, got ${process.versions.node}: install a newer Node and run this again`);
+    fail(
+      `expected Node 20.19 or newer, got ${process.versions.node}: install a newer Node and run this again`,
+    );
 }
 
 function findPython() {
-  const candidates = [process.env.PLEIN_AIR_SETUP_PYTHON, 'python3', 'python3.13', 'python3.12', 'python3.11', 'python'];
+  const candidates = [
+    process.env.PLEIN_AIR_SETUP_PYTHON,
+    'python3',
+    'python3.13',
+    'python3.12',
+    'python3.11',
+    'python',
+  ];
   for (const command of candidates.filter(Boolean)) {
     try {
       const script = 'import sys; print("%d.%d" % sys.version_info[:2]); print(sys.executable)';
@@ -78,14 +87,21 @@ const sha = (...texts) => {
 
 const nodeModulesStamp = () =>
   sha(readFileSync(at('package-lock.json')), process.versions.modules, process.platform, process.arch);
-const toolsStamp = (python) => sha(readFileSync(at('temporal', 'requirements.lock')), python.version, python.path);
+const toolsStamp = (python) =>
+  sha(readFileSync(at('temporal', 'requirements.lock')), python.version, python.path);
 const pythonLock = (dev) => at('gpu-worker', dev ? 'requirements-dev.lock' : 'requirements.lock');
 /** An environment with the development packages serves for both, so both stamps are accepted without them. */
 const pythonStamp = (python, dev) =>
   (dev ? [true] : [false, true]).map((d) => sha(readFileSync(pythonLock(d)), python.version, python.path));
 
 function buildStamp() {
-  const files = ['src', 'scripts/bundle-workflows.mjs', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'];
+  const files = [
+    'src',
+    'scripts/bundle-workflows.mjs',
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'package-lock.json',
+  ];
   return sha(...files.flatMap((file) => readTree(at(file))));
 }
 
@@ -119,10 +135,15 @@ async function part(name, stamp, stampFile, work) {
 
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
-const installNodeModules = () => command('node modules', npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+const installNodeModules = () =>
+  command('node modules', npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
 
 async function build() {
-  await command('build', process.execPath, [at('node_modules', 'typescript', 'bin', 'tsc'), '-p', 'tsconfig.build.json']);
+  await command('build', process.execPath, [
+    at('node_modules', 'typescript', 'bin', 'tsc'),
+    '-p',
+    'tsconfig.build.json',
+  ]);
   await command('build', process.execPath, [at('scripts', 'bundle-workflows.mjs')]);
 }
 
@@ -156,7 +177,11 @@ async function installPython(python, dev) {
 /** Runs a command from the project's folder; its output is shown only when it fails. */
 function command(name, file, args) {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'], shell: file.endsWith('.cmd') });
+    const child = spawn(file, args, {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      shell: file.endsWith('.cmd'),
+    });
     children.add(child);
     const output = [];
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => output.push(chunk));

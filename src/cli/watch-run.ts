@@ -4,7 +4,7 @@ import pc from 'picocolors';
 import type { GpuProgress } from '../domain/activities.ts';
 import type { PhaseRecord } from '../domain/phases.ts';
 import { duration } from './output.ts';
-import { type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
+import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
 
 export interface WatchOptions {
   /** Where lines go; bars are drawn only on a terminal. */
@@ -101,17 +101,17 @@ class View {
             `! ${activity.type}: attempt ${activity.attempt} (${activity.lastFailure.split('\n')[0]})`,
           ),
         );
-    if (active === undefined) return this.hideBar();
-    if (!active.running) return this.progress(status?.phase ?? active.type, `waiting for a worker`, 0, 1);
-    const { progress } = active;
-    if (progress === null) return this.progress(status?.phase ?? active.type, active.type, 0, 1);
-    const eta = progress.etaSeconds === null ? '' : `  ${duration(progress.etaSeconds)} left`;
-    this.progress(
-      status?.phase ?? active.type,
-      `${progress.stage}  ${figures(progress)}${eta}`,
-      progress.done,
-      progress.total,
-    );
+    if (active === undefined) this.hideBar();
+    else this.showActive(status?.phase ?? active.type, active);
+  }
+
+  private showActive(phase: string, { running, progress, type }: PendingActivity): void {
+    if (!running) this.progress(phase, 'waiting for a worker', 0, 1);
+    else if (progress === null) this.progress(phase, type, 0, 1);
+    else {
+      const eta = progress.etaSeconds === null ? '' : `  ${duration(progress.etaSeconds)} left`;
+      this.progress(phase, `${progress.stage}  ${figures(progress)}${eta}`, progress.done, progress.total);
+    }
   }
 
   private once(key: string, line: string): void {

@@ -151,7 +151,10 @@ export class Stack {
 
   private write(): void {
     const alive = this.children.filter((child) => child.isRunning());
-    if (alive.length === 0) return removeStack(this.dataDir);
+    if (alive.length === 0) {
+      removeStack(this.dataDir);
+      return;
+    }
     writeStack(this.dataDir, {
       format: 1,
       owner: process.pid,

@@ -1,0 +1,48 @@
+import { fileURLToPath } from 'node:url';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import {
+  bundleWorkflowCode,
+  DefaultLogger,
+  makeTelemetryFilterString,
+  Runtime,
+  Worker,
+  type WorkflowBundleWithSourceMap,
+} from '@temporalio/worker';
+import type { GpuActivities, PipelineActivities } from '../../src/domain/activities.ts';
+
+const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const silent = new DefaultLogger('ERROR', () => undefined);
+
+/** The workflows from their sources, bundled as a worker would. */
+export function bundle(): Promise<WorkflowBundleWithSourceMap> {
+  return bundleWorkflowCode({ workflowsPath: at('../../src/workflows/index.ts'), logger: silent });
+}
+
+/** Temporal's own test server, whose clock jumps over waits. */
+export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
+  const logging = { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) };
+  Runtime.install({ logger: silent, telemetryOptions: { logging } });
+  const path = at('../../.tools/bin/temporal-test-server');
+  return TestWorkflowEnvironment.createTimeSkipping({
+    server: { executable: { type: 'existing-path', path } },
+  });
+}
+
+/** Runs `work` while workers with these activities serve both queues. */
+export async function withWorkers<T>(
+  p: {
+    environment: TestWorkflowEnvironment;
+    workflowBundle: WorkflowBundleWithSourceMap;
+    activities: Partial<PipelineActivities & GpuActivities>;
+  },
+  work: () => Promise<T>,
+): Promise<T> {
+  const shared = { connection: p.environment.nativeConnection, activities: p.activities };
+  const pipeline = await Worker.create({
+    ...shared,
+    taskQueue: 'pipeline',
+    workflowBundle: p.workflowBundle,
+  });
+  const gpu = await Worker.create({ ...shared, taskQueue: 'gpu' });
+  return pipeline.runUntil(gpu.runUntil(work()));
+}

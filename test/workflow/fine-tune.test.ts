@@ -1,0 +1,278 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CancelledFailure, Context } from '@temporalio/activity';
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/activities.ts';
+import type { RunResult, RunStatus } from '../../src/domain/run-result.ts';
+import { bundle, timeSkipping, withWorkers } from './environment.ts';
+import { activities, gate, trainingOf } from './fakes.ts';
+
+let environment: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundleWithSourceMap;
+beforeAll(async () => {
+  [environment, workflowBundle] = await Promise.all([timeSkipping(), bundle()]);
+}, 120_000);
+afterAll(async () => {
+  await environment?.teardown();
+});
+
+let ids = 0;
+function fineTune<T>(
+  input: unknown,
+  changes: Partial<PipelineActivities & GpuActivities>,
+  work: (handle: WorkflowHandle) => Promise<T>,
+  calls: string[] = [],
+): Promise<T> {
+  ids += 1;
+  const workflowId = `run-${ids}`;
+  return withWorkers({ environment, workflowBundle, activities: activities(changes, calls) }, async () =>
+    work(
+      await environment.client.workflow.start('fineTune', {
+        taskQueue: 'pipeline',
+        workflowId,
+        args: [input],
+      }),
+    ),
+  );
+}
+
+async function failure(handle: WorkflowHandle): Promise<ApplicationFailure> {
+  try {
+    await handle.result();
+  } catch (error) {
+    if (error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure) return error.cause;
+    throw error;
+  }
+  throw new Error('the workflow did not fail');
+}
+
+const fixed = { tuning: { strategy: 'fixed' } };
+
+describe('fineTune', () => {
+  it('runs every phase in order and returns references', async () => {
+    const calls: string[] = [];
+    const result = await fineTune({}, {}, async (h) => (await h.result()) as RunResult, calls);
+    const once = calls.filter((name, i) => calls.indexOf(name) === i);
+    expect(once).toEqual([
+      'openRun',
+      'prepare',
+      'analyse',
+      'suggest',
+      'train',
+      'evaluate',
+      'judge',
+      'deploy',
+      'document',
+    ]);
+    expect(result.verdict).toBe('PASS');
+    expect(result.release?.release.tag).toBe('v1');
+    expect(result.phases.map((p) => p.status)).toEqual(Array.from({ length: 8 }, () => 'done'));
+  });
+
+  it('trains the chosen trial’s parameters to the end, after one short training per trial', async () => {
+    const seen: TrainRequest[] = [];
+    const losses = [0.5, 0.3, 0.4];
+    await fineTune(
+      { tuning: { trials: 3 } },
+      {
+        train: async (p) => {
+          seen.push(p);
+          return trainingOf({ heldOutLoss: losses[seen.length - 1] ?? 0.2 });
+        },
+      },
+      (h) => h.result(),
+    );
+    expect(seen.map((p) => p.lane)).toEqual(['trial-0', 'trial-1', 'trial-2', 'main']);
+    expect(seen.at(-1)?.parameters).toEqual(seen[1]?.parameters);
+    expect(seen.at(-1)?.stopAtStep).toBeNull();
+  });
+
+  it('goes on after a trial that diverged', async () => {
+    let n = 0;
+    const result = await fineTune(
+      { tuning: { trials: 2 } },
+      {
+        train: async () => {
+          n += 1;
+          if (n === 1)
+            throw ApplicationFailure.create({ type: 'Diverged', message: 'NaN', nonRetryable: true });
+          return trainingOf();
+        },
+      },
+      async (h) => (await h.result()) as RunResult,
+    );
+    expect(result.verdict).toBe('PASS');
+    expect(n).toBe(3);
+  });
+
+  it.each(['FAIL', 'INCONCLUSIVE'] as const)('releases nothing on %s, and documents it', async (verdict) => {
+    const calls: string[] = [];
+    const result = await fineTune(
+      fixed,
+      { judge: async () => gate(verdict) },
+      async (h) => (await h.result()) as RunResult,
+      calls,
+    );
+    expect(calls).not.toContain('deploy');
+    expect(calls).toContain('document');
+    expect(result.release).toBeNull();
+  });
+
+  it('names every offending field of a bad input and starts nothing', async () => {
+    const calls: string[] = [];
+    const input = { profil: 'tiny', training: { rank: 0, steps: 'many' }, dataset: { colour: 1 } };
+    const error = await fineTune(input, {}, failure, calls);
+    expect(error.type).toBe('InvalidInput');
+    for (const field of ['profil', 'training.rank', 'training.steps', 'dataset.colour'])
+      expect(error.message).toContain(field);
+    expect(calls).toEqual([]);
+  });
+
+  it('stops before a GPU is touched when the analysis blocks', async () => {
+    const calls: string[] = [];
+    const blocked: Partial<PipelineActivities> = {
+      analyse: async () => ({
+        verdict: 'blocked',
+        reasons: ['too few images'],
+        record: (await import('./fakes.ts')).file('x'),
+        cached: false,
+      }),
+    };
+    const error = await fineTune(fixed, blocked, failure, calls);
+    expect(error.message).toContain('too few images');
+    expect(calls).not.toContain('train');
+    expect(calls).toContain('document');
+  });
+
+  it('waits for a person where the gate asks for one, and records who approved', async () => {
+    const input = { ...fixed, gate: { requireApproval: true } };
+    const result = await fineTune(input, {}, async (handle) => {
+      await reached(handle, (s) => s.state === 'waiting-for-approval');
+      await handle.executeUpdate('approve', { args: [{ by: 'Berthe', reason: 'the light is right' }] });
+      return (await handle.result()) as RunResult;
+    });
+    expect(result.approval).toMatchObject({ decision: 'approved', by: 'Berthe' });
+    expect(result.release).not.toBeNull();
+  });
+
+  it('releases nothing when nobody approves in time', async () => {
+    const input = { ...fixed, gate: { requireApproval: true, approvalTimeoutHours: 48 } };
+    const result = await fineTune(input, {}, async (h) => (await h.result()) as RunResult);
+    expect(result.approval).toBeNull();
+    expect(result.release).toBeNull();
+  });
+
+  it('releases nothing when a person rejects by signal', async () => {
+    const input = { ...fixed, gate: { requireApproval: true } };
+    const result = await fineTune(input, {}, async (handle) => {
+      await reached(handle, (s) => s.state === 'waiting-for-approval');
+      await handle.signal('reject', { by: 'Edgar', reason: 'too blue' });
+      return (await handle.result()) as RunResult;
+    });
+    expect(result.approval?.decision).toBe('rejected');
+    expect(result.release).toBeNull();
+  });
+
+  it('refuses an approval while there is nothing to approve, and says so', async () => {
+    const waiting = gateOpen();
+    await fineTune(fixed, { evaluate: waiting.activity }, async (handle) => {
+      await waiting.started;
+      const update = handle.executeUpdate('approve', { args: [{ by: 'Claude', reason: 'now' }] });
+      await expect(update).rejects.toMatchObject({
+        cause: { message: expect.stringContaining('nothing to decide') },
+      });
+      waiting.open();
+      await handle.result();
+    });
+  });
+
+  it('pauses at a checkpoint and goes on where it stopped', async () => {
+    let calls = 0;
+    const result = await fineTune(
+      fixed,
+      {
+        train: async () => {
+          calls += 1;
+          return calls === 1
+            ? trainingOf({ outcome: await stopped(), step: 120 })
+            : trainingOf({ preemptions: 0 });
+        },
+      },
+      async (handle) => {
+        await reached(handle, (s) => s.phase === 'train' && calls === 1);
+        await handle.signal('pause');
+        await reached(handle, (s) => s.state === 'paused');
+        await handle.signal('resume');
+        return (await handle.result()) as RunResult;
+      },
+    );
+    expect(calls).toBe(2);
+    expect(result.training?.step).toBe(300);
+  });
+
+  it('lets the trainer checkpoint before it ends as cancelled, and documents what there is', async () => {
+    const calls: string[] = [];
+    let checkpointed = false;
+    await fineTune(
+      fixed,
+      {
+        train: async () => {
+          await stopped();
+          checkpointed = true;
+          throw new CancelledFailure('checkpoint is on the Hub');
+        },
+      },
+      async (handle) => {
+        await reached(handle, (s) => s.phase === 'train');
+        while (!calls.includes('train')) await environment.sleep('1s');
+        await handle.cancel();
+        await expect(handle.result()).rejects.toThrow(/cancel/i);
+        expect((await handle.describe()).status.name).toBe('CANCELLED');
+      },
+      calls,
+    );
+    expect(checkpointed).toBe(true);
+    expect(calls).toContain('document');
+  });
+});
+
+/** Waits inside an activity until it is asked to stop, as a trainer would. */
+async function stopped(): Promise<'stopped'> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(), 100);
+  await context.cancelled.catch(() => undefined);
+  clearInterval(beat);
+  return 'stopped';
+}
+
+/** An activity that is held until the test opens it. */
+function gateOpen() {
+  let open = () => undefined as void;
+  let start = () => undefined as void;
+  const held = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const started = new Promise<void>((resolve) => {
+    start = resolve;
+  });
+  return {
+    started,
+    open: () => open(),
+    activity: async () => {
+      start();
+      await held;
+      return (await import('./fakes.ts')).evaluation;
+    },
+  };
+}
+
+/** Polls the run's own status; real time, because the test server's clock only skips while a result is awaited. */
+async function reached(handle: WorkflowHandle, test: (status: RunStatus) => boolean): Promise<void> {
+  for (let i = 0; i < 600; i++) {
+    if (test(await handle.query<RunStatus>('status'))) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the run did not get there');
+}
