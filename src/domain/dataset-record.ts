@@ -4,7 +4,8 @@ import { CommitSha, RepoId, Sha256 } from './refs.ts';
 /**
  * A prepared dataset repository: `data/{train,held_out,test,neighbours}-00000-of-00001.parquet` with the columns of
  * `DatasetRow` (image as struct {bytes, path}), `manifest.json` (`DatasetManifest`), `dropped.jsonl` (`DroppedImage` a
- * line) and `README.md`.
+ * line), `measures.jsonl` (`MeasuredImage` a line), `preview/{kept,dropped}.png` and `README.md`. A large split has
+ * several files, `-of-00002` and so on: read them by `data/train-*.parquet`.
  */
 export const SPLITS = ['train', 'held_out', 'test', 'neighbours'] as const;
 export const Split = z.enum(SPLITS);
@@ -69,7 +70,30 @@ export const DatasetManifest = z.strictObject({
   dropped: z.record(DropReason, z.int()),
   bytesRead: z.int(),
   files: z.array(z.strictObject({ path: z.string(), bytes: z.int(), sha256: Sha256 })),
+  /** Artists all of whose pictures are in that one split: works by hands that training never saw. */
+  unseenArtists: z
+    .strictObject({ held_out: z.array(z.string()), test: z.array(z.string()) })
+    .default({ held_out: [], test: [] }),
   /** Closest pair across splits by perceptual hash: the proof that nothing leaks. */
   nearestCrossSplit: z.strictObject({ a: z.string(), b: z.string(), bits: z.int() }).nullable(),
 });
 export type DatasetManifest = z.infer<typeof DatasetManifest>;
+
+/** One kept picture's measures, a line of `measures.jsonl`; sizes in source pixels. */
+export const MeasuredImage = z.strictObject({
+  id: DatasetRow.shape.id,
+  source: z.string(),
+  split: Split,
+  sourceWidth: z.int(),
+  sourceHeight: z.int(),
+  /** Shorter side inside the frame. */
+  shortSide: z.int(),
+  aspect: z.number(),
+  chroma: z.number(),
+  brightness: z.number(),
+  sharpness: z.number(),
+  /** dHash, 16 hexadecimal digits. */
+  hash: z.string(),
+  repairs: z.array(z.string()),
+});
+export type MeasuredImage = z.infer<typeof MeasuredImage>;

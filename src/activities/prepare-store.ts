@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { Candidate, Drop } from '../domain/dataset-measures.ts';
+import { Sha256 } from '../domain/refs.ts';
+
+const Slice = z.strictObject({ offset: z.int(), length: z.int(), sha256: Sha256 });
+/** Where a picture's bytes are in a pack, and their sha256. */
+export type Slice = z.infer<typeof Slice>;
+
+const Kind = z.enum(['wanted', 'neighbour']);
+
+/** Everything that came out of one row group; its pictures' bytes are in the pack beside it. */
+export const GroupResult = z.strictObject({
+  bytesRead: z.int(),
+  packBytes: z.int(),
+  candidates: z.array(z.strictObject({ kind: Kind, candidate: Candidate, png: Slice })),
+  dropped: z.array(
+    z.strictObject({
+      kind: Kind,
+      source: z.string(),
+      order: z.number(),
+      drop: Drop,
+      thumbnail: Slice.nullable(),
+    }),
+  ),
+});
+export type GroupResult = z.infer<typeof GroupResult>;
+
+/** The results of a preparation so far, on the local disk: whole files only, so that a retry goes on from them. */
+export class PrepareStore {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** A JSON file, parsed; null when it is missing or not as expected, as after a crash. */
+  async readJson<T>(name: string, schema: z.ZodType<T>): Promise<T | null> {
+    try {
+      const parsed = schema.safeParse(JSON.parse(await readFile(join(this.folder, name), 'utf8')));
+      return parsed.success ? parsed.data : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Writes a JSON file whole or not at all. */
+  async writeJson(name: string, value: unknown): Promise<void> {
+    await mkdir(this.folder, { recursive: true });
+    const temporary = join(this.folder, `${name}.${process.pid}.tmp`);
+    await writeFile(temporary, JSON.stringify(value));
+    await rename(temporary, join(this.folder, name));
+  }
+
+  /** The result of a row group if it is complete: record read, pack of the recorded size. */
+  async group(name: string): Promise<GroupResult | null> {
+    const result = await this.readJson(`${name}.json`, GroupResult);
+    if (result === null) return null;
+    const size = await stat(this.packPath(name)).then(
+      ({ size }) => size,
+      () => -1,
+    );
+    return size === result.packBytes ? result : null;
+  }
+
+  packPath(name: string): string {
+    return join(this.folder, `${name}.pack`);
+  }
+
+  /** Starts a pack; `close` makes it visible under its name. */
+  async createPack(name: string): Promise<Pack> {
+    await mkdir(this.folder, { recursive: true });
+    const temporary = `${this.packPath(name)}.${process.pid}.tmp`;
+    const handle = await open(temporary, 'w');
+    let offset = 0;
+    let last: Promise<unknown> = Promise.resolve();
+    return {
+      append(bytes) {
+        const slice = { offset, length: bytes.length, sha256: sha256Of(bytes) };
+        offset += bytes.length;
+        last = last.then(() => handle.write(bytes, 0, bytes.length, slice.offset));
+        return last.then(() => slice);
+      },
+      close: async () => {
+        await last;
+        await handle.close();
+        await rename(temporary, this.packPath(name));
+        return offset;
+      },
+      discard: async () => {
+        await last.catch(() => undefined);
+        await handle.close();
+        await rm(temporary, { force: true });
+      },
+    };
+  }
+
+  /** Reads a slice of a pack and checks its sha256. */
+  async readSlice(name: string, slice: Slice): Promise<Buffer> {
+    const handle = await open(this.packPath(name), 'r');
+    try {
+      const bytes = Buffer.alloc(slice.length);
+      await handle.read(bytes, 0, slice.length, slice.offset);
+      if (sha256Of(bytes) !== slice.sha256)
+        throw new Error(
+          `Expected sha256 ${slice.sha256} at byte ${slice.offset} of ${this.packPath(name)}: the work folder is damaged, delete it`,
+        );
+      return bytes;
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** A file that pictures are appended to. */
+export interface Pack {
+  append(bytes: Uint8Array): Promise<Slice>;
+  close(): Promise<number>;
+  discard(): Promise<void>;
+}
+
+function sha256Of(bytes: Uint8Array): Sha256 {
+  return Sha256.parse(createHash('sha256').update(bytes).digest('hex'));
+}

@@ -1,0 +1,154 @@
+import { allPairs, type ClosePair, closePairs, groupPairs } from './dataset-duplicates.ts';
+import { isUnknownArtist } from './dataset-filters.ts';
+import type { Candidate } from './dataset-measures.ts';
+import { byRank } from './dataset-order.ts';
+import type { Split } from './dataset-record.ts';
+
+/** Bits beyond the near-duplicate limit at which two kept pictures still have to share a split. */
+export const CLUSTER_MARGIN_BITS = 2;
+
+/** The wanted style's pictures, each with its split and its near-duplicate cluster. */
+export interface SplitPicture {
+  candidate: Candidate;
+  split: Exclude<Split, 'neighbours'>;
+  cluster: number;
+}
+
+/** How the pictures were dealt: `unseenArtists` have all their pictures in that one split. */
+export interface SplitResult {
+  pictures: SplitPicture[];
+  unseenArtists: { held_out: string[]; test: string[] };
+}
+
+export interface SplitSettings {
+  heldOutFraction: number;
+  testFraction: number;
+  nearDuplicateBits: number;
+  seed: number;
+}
+
+interface Cluster {
+  id: number;
+  members: Candidate[];
+}
+
+type Held = 'held_out' | 'test';
+
+/**
+ * Deals pictures into train, held-out and test by near-duplicate cluster, so that no cluster crosses. About half of each
+ * held split are whole artists that training never sees, the rest works of known artists; both chosen by hash.
+ */
+export function splitPictures(candidates: readonly Candidate[], settings: SplitSettings): SplitResult {
+  const clusters = clustersOf(candidates, settings.nearDuplicateBits + CLUSTER_MARGIN_BITS);
+  const total = candidates.length;
+  const targets: Record<Held, number> = {
+    held_out: targetCount(total, settings.heldOutFraction),
+    test: targetCount(total, settings.testFraction),
+  };
+  const dealt = new Map<number, Held>();
+  const unseenArtists: Record<Held, string[]> = { held_out: [], test: [] };
+  const counts: Record<Held, number> = { held_out: 0, test: 0 };
+  const deal = (cluster: Cluster, split: Held): void => {
+    dealt.set(cluster.id, split);
+    counts[split] += cluster.members.length;
+  };
+
+  const ofArtist = clustersByArtist(clusters);
+  const artists = [...ofArtist.keys()]
+    .filter((artist) => !isUnknownArtist(artist))
+    .sort(byRank(settings.seed, 'unseen-artist', (artist) => artist));
+  for (const split of ['held_out', 'test'] as const)
+    for (const artist of artists) {
+      const theirs = ofArtist.get(artist) ?? [];
+      const size = theirs.reduce((sum, cluster) => sum + cluster.members.length, 0);
+      if (counts[split] + size > targets[split] / 2 || theirs.some(({ id }) => dealt.has(id))) continue;
+      for (const cluster of theirs) deal(cluster, split);
+      unseenArtists[split].push(artist);
+    }
+
+  const ranked = [...clusters].sort(
+    byRank(settings.seed, 'split', ({ members }) => (members[0] as Candidate).pixels),
+  );
+  for (const split of ['held_out', 'test'] as const)
+    for (const cluster of ranked)
+      if (!dealt.has(cluster.id) && counts[split] + cluster.members.length <= targets[split])
+        deal(cluster, split);
+
+  const pictures = clusters.flatMap(({ id, members }) =>
+    members.map((candidate) => ({ candidate, cluster: id, split: dealt.get(id) ?? ('train' as const) })),
+  );
+  return { pictures: pictures.sort((a, b) => a.candidate.order - b.candidate.order), unseenArtists };
+}
+
+/** Pictures that a fraction of all comes to: at least one where a fraction is asked for and two pictures are left. */
+function targetCount(total: number, fraction: number): number {
+  return fraction === 0 || total < 3 ? 0 : Math.max(1, Math.round(total * fraction));
+}
+
+/** Near-duplicate clusters, numbered in the order of their first pictures. */
+function clustersOf(candidates: readonly Candidate[], bits: number): Cluster[] {
+  const ordered = [...candidates].sort((a, b) => a.order - b.order);
+  const groups = groupPairs(
+    ordered.length,
+    closePairs(
+      ordered.map((c) => c.measures.hash),
+      bits,
+    ),
+  );
+  const clusters = new Map<number, Cluster>();
+  ordered.forEach((candidate, at) => {
+    const group = groups[at] as number;
+    const cluster = clusters.get(group);
+    if (cluster === undefined) clusters.set(group, { id: clusters.size, members: [candidate] });
+    else cluster.members.push(candidate);
+  });
+  return [...clusters.values()];
+}
+
+function clustersByArtist(clusters: readonly Cluster[]): Map<string, Cluster[]> {
+  const byArtist = new Map<string, Cluster[]>();
+  for (const cluster of clusters)
+    for (const artist of new Set(cluster.members.map((c) => c.artist))) {
+      const theirs = byArtist.get(artist);
+      if (theirs === undefined) byArtist.set(artist, [cluster]);
+      else theirs.push(cluster);
+    }
+  return byArtist;
+}
+
+/** A picture as the leak proof sees it. */
+export interface HashedPicture {
+  id: string;
+  split: Split;
+  hash: string;
+}
+
+/** Pictures up to which every pair is compared, which takes about a second. */
+const ALL_PAIRS_LIMIT = 20_000;
+/** Bits within which the closest pair of more pictures than that is looked for. */
+const SEARCH_BITS = 15;
+
+/**
+ * The closest pair of pictures in different splits by perceptual hash; null when no pair crosses, or, above 20,000
+ * pictures, when none is within 15 bits.
+ */
+export function nearestCrossSplit(
+  pictures: readonly HashedPicture[],
+): { a: string; b: string; bits: number } | null {
+  const hashes = pictures.map((p) => p.hash);
+  const limits = pictures.length <= ALL_PAIRS_LIMIT ? [64] : [7, 11, SEARCH_BITS];
+  for (const limit of limits) {
+    let nearest: ClosePair | null = null;
+    for (const pair of limit === 64 ? allPairs(hashes) : closePairs(hashes, limit)) {
+      const crosses = pictures[pair.a]?.split !== pictures[pair.b]?.split;
+      if (crosses && (nearest === null || pair.bits < nearest.bits)) nearest = pair;
+    }
+    if (nearest !== null)
+      return {
+        a: (pictures[nearest.a] as HashedPicture).id,
+        b: (pictures[nearest.b] as HashedPicture).id,
+        bits: nearest.bits,
+      };
+  }
+  return null;
+}

@@ -1,0 +1,84 @@
+import sharp, { type Metadata, type Sharp } from 'sharp';
+import type { Drop, Repair } from '../domain/dataset-measures.ts';
+import type { Raster } from './raster.ts';
+
+sharp.concurrency(1);
+sharp.cache(false);
+
+/** Most pixels that a picture may unfold to: beyond it is a decompression bomb, or needs more memory than a worker has. */
+export const MOST_PIXELS = 120_000_000;
+/** Most bytes of an encoded picture that are looked at. */
+export const MOST_BYTES = 256 * 1024 * 1024;
+/** Seconds after which libvips gives a picture up. */
+const TIMEOUT_SECONDS = 60;
+/** Formats that pictures of paintings come in; vector formats and documents are refused. */
+const FORMATS = new Set(['jpeg', 'png', 'webp', 'tiff', 'gif', 'heif', 'avif']);
+
+/** An upright picture that decoded without complaint, at its size and, smaller, as pixels. */
+export interface Decoded {
+  bytes: Uint8Array;
+  width: number;
+  height: number;
+  repairs: Repair[];
+  /** At most `SURVEY_SIDE` pixels on the long side, for measuring. */
+  survey: Raster;
+}
+
+/** Long side of the raster that frames, colours and hashes are measured on. */
+export const SURVEY_SIDE = 512;
+
+/** sharp with the strictest decoding that real photographs pass, upright, in 8-bit sRGB, transparency on white. */
+export function strictSharp(bytes: Uint8Array): Sharp {
+  return sharp(bytes, { failOn: 'error', limitInputPixels: MOST_PIXELS, autoOrient: true })
+    .timeout({ seconds: TIMEOUT_SECONDS })
+    .flatten({ background: '#ffffff' })
+    .toColourspace('srgb');
+}
+
+/** Decodes a picture strictly, or says why it cannot be used. Never throws for what the bytes hold. */
+export async function decodePicture(
+  bytes: Uint8Array | null,
+): Promise<{ ok: true; picture: Decoded } | { ok: false; drop: Drop }> {
+  if (bytes === null || bytes.length === 0) return broken('no bytes');
+  if (bytes.length > MOST_BYTES)
+    return { ok: false, drop: { reason: 'too-many-pixels', measured: bytes.length, limit: MOST_BYTES } };
+  try {
+    const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+    if (!FORMATS.has(header.format)) return broken(`format ${header.format}`);
+    const pixels = header.width * header.height;
+    if (pixels > MOST_PIXELS)
+      return { ok: false, drop: { reason: 'too-many-pixels', measured: pixels, limit: MOST_PIXELS } };
+    const { data, info } = await strictSharp(bytes)
+      .resize({ width: SURVEY_SIDE, height: SURVEY_SIDE, fit: 'inside', withoutEnlargement: true })
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    if (info.channels !== 3) return broken(`${info.channels} channels`);
+    const turned = (header.orientation ?? 1) >= 5;
+    return {
+      ok: true,
+      picture: {
+        bytes,
+        width: turned ? header.height : header.width,
+        height: turned ? header.width : header.height,
+        repairs: repairsOf(header),
+        survey: { width: info.width, height: info.height, data },
+      },
+    };
+  } catch (error) {
+    return broken(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
+  }
+}
+
+function repairsOf(header: Metadata): Repair[] {
+  const repairs: Repair[] = [];
+  if ((header.orientation ?? 1) !== 1) repairs.push('rotated');
+  if (header.space === 'cmyk') repairs.push('cmyk');
+  if (header.hasAlpha) repairs.push('alpha');
+  if (header.icc !== undefined && header.space !== 'cmyk') repairs.push('icc');
+  if (header.depth === 'ushort') repairs.push('16-bit');
+  return repairs;
+}
+
+function broken(why: string): { ok: false; drop: Drop } {
+  return { ok: false, drop: { reason: 'corrupt', measured: why.slice(0, 200), limit: null } };
+}

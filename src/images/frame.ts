@@ -1,0 +1,118 @@
+import type { Box, Raster } from './raster.ts';
+
+/** Largest standard deviation of a channel along an edge line that still counts as one colour (JPEG noise included). */
+const UNIFORM_DEVIATION = 9;
+/** Largest difference of a channel's mean between a line and the frame's colour. */
+const SAME_COLOUR = 14;
+/** Part of a side beyond which uniform lines are the picture itself, not its frame. */
+const WIDEST_FRAME = 0.3;
+/** Frame within mat within margin: how many bands are peeled off. */
+const MOST_BANDS = 3;
+
+/** The whole of a raster. */
+export function wholeOf(raster: Raster): Box {
+  return { left: 0, top: 0, width: raster.width, height: raster.height };
+}
+
+/**
+ * The picture inside its frame or scan margin. Careful: a band is taken off only where all four sides, or two opposite
+ * ones in near-black or near-white, are lines of one colour; a plain sky on one side is never a frame.
+ */
+export function insideFrame(raster: Raster): Box {
+  let box = wholeOf(raster);
+  for (let band = 0; band < MOST_BANDS; band++) {
+    const inner = peel(raster, box);
+    if (inner === null) break;
+    box = inner;
+  }
+  return box;
+}
+
+type Side = 'top' | 'bottom' | 'left' | 'right';
+type Colour = readonly [number, number, number];
+
+function peel(raster: Raster, box: Box): Box | null {
+  const edges = {
+    top: edgeOf(raster, box, 'top'),
+    bottom: edgeOf(raster, box, 'bottom'),
+    left: edgeOf(raster, box, 'left'),
+    right: edgeOf(raster, box, 'right'),
+  };
+  const { top, bottom, left, right } = edges;
+  const all = [top, bottom, left, right];
+  const framed = all.every((e) => e.lines > 0 && near(e.colour, top.colour));
+  const banded = (a: Edge, b: Edge): boolean =>
+    a.lines > 0 && b.lines > 0 && near(a.colour, b.colour) && isPaperOrBlack(a.colour);
+  const takeRows = framed || banded(top, bottom);
+  const takeColumns = framed || banded(left, right);
+  if (!takeRows && !takeColumns) return null;
+  const cut = {
+    top: takeRows ? top.lines : 0,
+    bottom: takeRows ? bottom.lines : 0,
+    left: takeColumns ? left.lines : 0,
+    right: takeColumns ? right.lines : 0,
+  };
+  const inner = {
+    left: box.left + cut.left,
+    top: box.top + cut.top,
+    width: box.width - cut.left - cut.right,
+    height: box.height - cut.top - cut.bottom,
+  };
+  const tooMuch =
+    inner.width < raster.width * (1 - 2 * WIDEST_FRAME) ||
+    inner.height < raster.height * (1 - 2 * WIDEST_FRAME);
+  return tooMuch || inner.width < 16 || inner.height < 16 ? null : inner;
+}
+
+interface Edge {
+  /** Lines of one colour from this side inwards; 0: none, or so many that it is no frame. */
+  lines: number;
+  colour: Colour;
+}
+
+function edgeOf(raster: Raster, box: Box, side: Side): Edge {
+  const depth = side === 'top' || side === 'bottom' ? box.height : box.width;
+  const most = Math.floor(depth * WIDEST_FRAME);
+  let colour: Colour = [0, 0, 0];
+  let lines = 0;
+  for (; lines <= most; lines++) {
+    const line = lineOf(raster, box, side, lines);
+    if (line.deviation > UNIFORM_DEVIATION) break;
+    if (lines === 0) colour = line.mean;
+    else if (!near(line.mean, colour)) break;
+  }
+  return { lines: lines > most ? 0 : lines, colour };
+}
+
+/** Mean colour and largest channel deviation of the line `at` lines in from a side. */
+function lineOf(raster: Raster, box: Box, side: Side, at: number): { mean: Colour; deviation: number } {
+  const horizontal = side === 'top' || side === 'bottom';
+  const length = horizontal ? box.width : box.height;
+  const x = side === 'left' ? box.left + at : side === 'right' ? box.left + box.width - 1 - at : box.left;
+  const y = side === 'top' ? box.top + at : side === 'bottom' ? box.top + box.height - 1 - at : box.top;
+  const stride = (horizontal ? 1 : raster.width) * 3;
+  const sums = [0, 0, 0];
+  const squares = [0, 0, 0];
+  let offset = (y * raster.width + x) * 3;
+  for (let i = 0; i < length; i++, offset += stride)
+    for (let c = 0; c < 3; c++) {
+      const value = raster.data[offset + c] as number;
+      sums[c] = (sums[c] as number) + value;
+      squares[c] = (squares[c] as number) + value * value;
+    }
+  let deviation = 0;
+  const mean = sums.map((sum) => sum / length) as [number, number, number];
+  for (let c = 0; c < 3; c++) {
+    const variance = (squares[c] as number) / length - (mean[c] as number) ** 2;
+    deviation = Math.max(deviation, Math.sqrt(Math.max(0, variance)));
+  }
+  return { mean, deviation };
+}
+
+function near(a: Colour, b: Colour): boolean {
+  return a.every((value, c) => Math.abs(value - (b[c] as number)) <= SAME_COLOUR);
+}
+
+function isPaperOrBlack(colour: Colour): boolean {
+  return colour.every((value) => value >= 232) || colour.every((value) => value <= 24);
+}

@@ -1,0 +1,124 @@
+import { averageDown, type Box, luminanceOf, type Raster } from './raster.ts';
+
+/** What is computed from the pixels of one picture inside its frame. */
+export interface PixelMeasures {
+  /** Mean CIELAB chroma. */
+  chroma: number;
+  /** Mean CIELAB lightness, 0 to 100. */
+  brightness: number;
+  /** Log10 of the variance of the Laplacian at 256 pixels on the long side, or less. */
+  sharpness: number;
+  /** dHash: bit set where a pixel of a 9 × 8 thumbnail is darker than its right neighbour; 16 hexadecimal digits. */
+  hash: string;
+  /** 16 × 16 luminance thumbnail, two hexadecimal digits a pixel. */
+  thumbnail: string;
+}
+
+/** Measures the part of a raster inside a box. */
+export function measurePixels(raster: Raster, box: Box): PixelMeasures {
+  const luminance = luminanceOf(raster, box);
+  return {
+    ...colourOf(raster, box),
+    sharpness: sharpnessOf(luminance, box),
+    hash: differenceHash(luminance, box),
+    thumbnail: hexOf(averageDown(luminance, box, 16, 16)),
+  };
+}
+
+/** dHash of a luminance plane: horizontal gradients of a 9 × 8 area average. */
+export function differenceHash(luminance: Float32Array, size: { width: number; height: number }): string {
+  const small = averageDown(luminance, size, 9, 8);
+  let hash = '';
+  for (let row = 0; row < 8; row++) {
+    let byte = 0;
+    for (let column = 0; column < 8; column++) {
+      const left = small[row * 9 + column] as number;
+      const right = small[row * 9 + column + 1] as number;
+      byte = (byte << 1) | (left < right ? 1 : 0);
+    }
+    hash += byte.toString(16).padStart(2, '0');
+  }
+  return hash;
+}
+
+/** Pixels a side that chroma and lightness are sampled at: means do not need more. */
+const COLOUR_SAMPLES = 96;
+
+function colourOf(raster: Raster, box: Box): { chroma: number; brightness: number } {
+  const stepX = Math.max(1, Math.floor(box.width / COLOUR_SAMPLES));
+  const stepY = Math.max(1, Math.floor(box.height / COLOUR_SAMPLES));
+  let [chroma, brightness, count] = [0, 0, 0];
+  for (let y = box.top; y < box.top + box.height; y += stepY)
+    for (let x = box.left; x < box.left + box.width; x += stepX) {
+      const at = (y * raster.width + x) * 3;
+      const [lightness, a, b] = labOf(
+        raster.data[at] as number,
+        raster.data[at + 1] as number,
+        raster.data[at + 2] as number,
+      );
+      chroma += Math.hypot(a, b);
+      brightness += lightness;
+      count += 1;
+    }
+  return { chroma: round(chroma / count), brightness: round(brightness / count) };
+}
+
+const LINEAR = Float64Array.from({ length: 256 }, (_, value) => {
+  const v = value / 255;
+  return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+});
+
+/** CIELAB (D65) of an 8-bit sRGB colour. */
+export function labOf(red: number, green: number, blue: number): [number, number, number] {
+  const r = LINEAR[red] as number;
+  const g = LINEAR[green] as number;
+  const b = LINEAR[blue] as number;
+  const x = labCurve((0.4124564 * r + 0.3575761 * g + 0.1804375 * b) / 0.95047);
+  const y = labCurve(0.2126729 * r + 0.7151522 * g + 0.072175 * b);
+  const z = labCurve((0.0193339 * r + 0.119192 * g + 0.9503041 * b) / 1.08883);
+  return [116 * y - 16, 500 * (x - y), 200 * (y - z)];
+}
+
+function labCurve(t: number): number {
+  return t > 0.008856 ? Math.cbrt(t) : 7.787 * t + 16 / 116;
+}
+
+/** Long side at which sharpness is measured, so that scans of different sizes compare. */
+const SHARPNESS_SIDE = 256;
+
+function sharpnessOf(luminance: Float32Array, size: { width: number; height: number }): number {
+  const scale = Math.min(1, SHARPNESS_SIDE / Math.max(size.width, size.height));
+  const width = Math.max(3, Math.round(size.width * scale));
+  const height = Math.max(3, Math.round(size.height * scale));
+  const plane = scale === 1 ? luminance : averageDown(luminance, size, width, height);
+  if (plane.length < width * height) return 0;
+  let [sum, squares, count] = [0, 0, 0];
+  for (let y = 1; y < height - 1; y++)
+    for (let x = 1; x < width - 1; x++) {
+      const at = y * width + x;
+      const laplacian =
+        (plane[at - 1] as number) +
+        (plane[at + 1] as number) +
+        (plane[at - width] as number) +
+        (plane[at + width] as number) -
+        4 * (plane[at] as number);
+      sum += laplacian;
+      squares += laplacian * laplacian;
+      count += 1;
+    }
+  return round(Math.log10(squares / count - (sum / count) ** 2 + 1e-3));
+}
+
+function hexOf(values: Float32Array): string {
+  let hex = '';
+  for (const value of values)
+    hex += Math.max(0, Math.min(255, Math.round(value)))
+      .toString(16)
+      .padStart(2, '0');
+  return hex;
+}
+
+/** Four decimals are more than a decision needs and keep records short. */
+function round(value: number): number {
+  return Math.round(value * 10_000) / 10_000;
+}

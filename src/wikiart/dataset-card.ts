@@ -1,0 +1,115 @@
+import { parse, stringify } from 'yaml';
+import { type DatasetManifest, SPLITS } from '../domain/dataset-record.ts';
+
+/** What a prepared dataset's card is written from. */
+export interface CardFacts {
+  manifest: Omit<DatasetManifest, 'files'>;
+  /** The source's own card. */
+  sourceCard: string;
+  style: string;
+  trigger: string;
+  /** Captions to show. */
+  captions: string[];
+  /** Colour and reason of each band in the sheet of dropped pictures, in its order. */
+  bands: { reason: string; colour: string }[];
+  hasKeptSheet: boolean;
+}
+
+/** Front matter of a source card as far as it matters here. */
+function sourceFacts(card: string): { license: string | null; generated: boolean } {
+  const front = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card)?.[1] ?? '';
+  const parsed: unknown = safeYaml(front);
+  const license =
+    typeof parsed === 'object' && parsed !== null && 'license' in parsed && typeof parsed.license === 'string'
+      ? parsed.license
+      : null;
+  return { license, generated: /\bGENERATED\b|procedurally/.test(card) };
+}
+
+function safeYaml(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The dataset card (README.md) of a prepared dataset: how it loads, what is in it, how it came about, its licence. */
+export function datasetCard(facts: CardFacts): string {
+  const { manifest } = facts;
+  const source = sourceFacts(facts.sourceCard);
+  const front = {
+    pretty_name: `${facts.style.replaceAll('_', ' ')}, prepared by Plein Air`,
+    license: source.license ?? 'other',
+    ...(source.license === null ? { license_name: 'as-the-source' } : {}),
+    task_categories: ['text-to-image'],
+    tags: ['plein-air', 'wikiart', ...(source.generated ? ['generated'] : [])],
+    source_datasets: [manifest.source.repo],
+    configs: [
+      {
+        config_name: 'default',
+        data_files: SPLITS.map((split) => ({ split, path: `data/${split}-*.parquet` })),
+      },
+    ],
+  };
+  const kept = SPLITS.reduce((sum, split) => sum + (manifest.images[split] ?? 0), 0);
+  const dropped = Object.entries(manifest.dropped).filter(([, count]) => count > 0);
+  const lines = [
+    `---\n${stringify(front).trimEnd()}\n---`,
+    `# ${front.pretty_name}`,
+    ...(source.generated
+      ? ['> **GENERATED**: every picture was painted by a program; no work of art and no artist is in here.']
+      : []),
+    `${kept} pictures from [${manifest.source.repo}](https://huggingface.co/datasets/${manifest.source.repo}) at commit \`${manifest.source.commit}\`, of ${manifest.rows} rows there.`,
+    ...(facts.hasKeptSheet ? ['![Pictures kept](preview/kept.png)'] : []),
+    '## Splits',
+    table(
+      ['split', 'pictures', 'for'],
+      [
+        ['train', String(manifest.images.train), 'training'],
+        ['held_out', String(manifest.images.held_out), 'held-out loss and metrics; never trained on'],
+        ['test', String(manifest.images.test), 'sealed: nothing before the gate reads it'],
+        ['neighbours', String(manifest.images.neighbours), 'other styles, as reference for the style margin'],
+      ],
+    ),
+    leakSentence(manifest),
+    '## Captions',
+    `From the source's genre, with the trigger phrase \`${facts.trigger}\` at the end:`,
+    facts.captions.map((caption) => `- ${caption}`).join('\n'),
+    '## Left out',
+    dropped.length === 0
+      ? 'Nothing.'
+      : table(
+          ['reason', 'pictures'],
+          dropped.map(([reason, count]) => [reason, String(count)]),
+        ),
+    'Each picture left out is a line of `dropped.jsonl` with what was measured and the limit (`other-style` is only counted).',
+    ...(facts.bands.length > 0
+      ? [
+          '![Pictures left out](preview/dropped.png)',
+          facts.bands.map(({ reason, colour }) => `\`${colour}\` ${reason}`).join(', '),
+        ]
+      : []),
+    '## Settings',
+    `\`\`\`json\n${JSON.stringify(manifest.settings, null, 2)}\n\`\`\``,
+    `Cache key \`${manifest.key}\`: the same source, settings and seed give the same bytes.`,
+    '## Licence',
+    source.license === null
+      ? "The source's card names no licence. WikiArt's pictures are for non-commercial research only; many of the works are in the public domain, not all. Keep this dataset private unless you have cleared the rights."
+      : `The source's licence applies: \`${source.license}\`.`,
+  ];
+  return `${lines.join('\n\n')}\n`;
+}
+
+function leakSentence(manifest: Omit<DatasetManifest, 'files'>): string {
+  const nearest = manifest.nearestCrossSplit;
+  const unseen = manifest.unseenArtists.held_out.length + manifest.unseenArtists.test.length;
+  const artists = `${unseen} ${unseen === 1 ? 'artist appears' : 'artists appear'} in one held-out split only.`;
+  return nearest === null
+    ? `No two splits share a near-duplicate. ${artists}`
+    : `Closest pair across splits: \`${nearest.a}\` and \`${nearest.b}\`, ${nearest.bits} of 64 bits apart by perceptual hash. ${artists}`;
+}
+
+function table(head: string[], rows: string[][]): string {
+  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}

@@ -1,0 +1,138 @@
+import { type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { PipelineError } from '../domain/errors.ts';
+import { type ClassLabels, LABEL_COLUMNS, type LabelColumn, labelsFromParquet } from './class-labels.ts';
+import type { HubFile } from './hub-file.ts';
+
+/** Bytes of a file's end that are asked for first: a footer of some 100 row groups. */
+const FOOTER_BYTES = 1 << 16;
+
+/** The labels of one row group, by name. */
+export interface GroupLabels {
+  group: number;
+  firstRow: number;
+  rows: number;
+  imageBytes: number;
+  artists: string[];
+  genres: string[];
+  styles: string[];
+}
+
+/** An open parquet file of the source: its footer is read. */
+export interface Shard {
+  file: HubFile;
+  metadata: FileMetaData;
+}
+
+/** Reads a parquet file's footer. */
+export async function openShard(file: HubFile): Promise<Shard> {
+  try {
+    const metadata = await parquetMetadataAsync(file, { initialFetchSize: FOOTER_BYTES });
+    return { file, metadata };
+  } catch (error) {
+    if (error instanceof PipelineError) throw error;
+    throw new PipelineError(
+      'BadData',
+      `Expected a parquet file, got one whose footer cannot be read (${file.path}, ${file.byteLength} bytes): ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Reads artist, genre and style of every row, and no picture: some kilobytes a file. */
+export async function readLabels(shard: Shard, fallback: ClassLabels | null): Promise<GroupLabels[]> {
+  const labels = labelsFromParquet(shard.metadata) ?? fallback ?? {};
+  checkColumns(shard);
+  const groups: GroupLabels[] = [];
+  let firstRow = 0;
+  for (const [group, rowGroup] of shard.metadata.row_groups.entries()) {
+    const rows = Number(rowGroup.num_rows);
+    const read = await readColumns(shard, [...LABEL_COLUMNS], firstRow, firstRow + rows);
+    const column = (name: LabelColumn): string[] =>
+      read.map((row, at) => nameOf(row[name], name, labels[name], `${shard.file.path}:${firstRow + at}`));
+    groups.push({
+      group,
+      firstRow,
+      rows,
+      imageBytes: imageBytesOf(rowGroup.columns),
+      artists: column('artist'),
+      genres: column('genre'),
+      styles: column('style'),
+    });
+    firstRow += rows;
+  }
+  return groups;
+}
+
+/** Reads the encoded pictures of one row group, one request for its whole image column; null where a row has none. */
+export async function readPictures(
+  shard: Shard,
+  group: { firstRow: number; rows: number },
+): Promise<(Uint8Array | null)[]> {
+  const rows = await readColumns(shard, ['image'], group.firstRow, group.firstRow + group.rows);
+  return rows.map((row) => bytesOf(row.image));
+}
+
+async function readColumns(
+  shard: Shard,
+  columns: string[],
+  rowStart: number,
+  rowEnd: number,
+): Promise<Record<string, unknown>[]> {
+  try {
+    // utf8: false, or bytes that happen to be valid text come back as text and are lost.
+    return await parquetReadObjects({ ...shard, columns, rowStart, rowEnd, utf8: false });
+  } catch (error) {
+    if (error instanceof PipelineError || (error instanceof Error && error.name === 'AbortError'))
+      throw error;
+    throw new PipelineError(
+      'BadData',
+      `Expected rows ${rowStart} to ${rowEnd} of ${columns.join(', ')} in ${shard.file.path}, got: ${messageOf(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+function checkColumns(shard: Shard): void {
+  const present = new Set(
+    shard.metadata.row_groups.flatMap((group) =>
+      group.columns.map((chunk) => chunk.meta_data?.path_in_schema[0]),
+    ),
+  );
+  if (shard.metadata.row_groups.length === 0) return;
+  const missing = ['image', ...LABEL_COLUMNS].filter((column) => !present.has(column));
+  if (missing.length > 0)
+    throw new PipelineError(
+      'BadData',
+      `Expected the columns image, artist, genre and style, got no ${missing.join(', ')} in ${shard.file.path}: choose a source with WikiArt's schema`,
+    );
+}
+
+function nameOf(value: unknown, column: string, names: string[] | undefined, where: string): string {
+  if (typeof value === 'string') return value;
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  if (value === null || value === undefined) return '';
+  if (typeof value !== 'number' && typeof value !== 'bigint')
+    throw new PipelineError('BadData', `Expected a label in ${column}, got ${typeof value} (${where})`);
+  if (names === undefined)
+    throw new PipelineError(
+      'BadData',
+      `Expected class names for ${column}, got none in the file's metadata or the dataset card (${where})`,
+    );
+  return names[Number(value)] ?? '';
+}
+
+function bytesOf(image: unknown): Uint8Array | null {
+  if (image instanceof Uint8Array) return image;
+  if (typeof image !== 'object' || image === null || !('bytes' in image)) return null;
+  return image.bytes instanceof Uint8Array ? image.bytes : null;
+}
+
+function imageBytesOf(columns: FileMetaData['row_groups'][number]['columns']): number {
+  return columns
+    .filter((chunk) => chunk.meta_data?.path_in_schema[0] === 'image')
+    .reduce((sum, chunk) => sum + Number(chunk.meta_data?.total_compressed_size ?? 0n), 0);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
