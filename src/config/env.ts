@@ -39,7 +39,6 @@ export function readEnvironment(source: NodeJS.ProcessEnv = processEnvironment()
 
 /** The process's variables, for children that must inherit them. */
 export function processEnvironment(): NodeJS.ProcessEnv {
-  // biome-ignore lint/style/noProcessEnv: this file is the only reader of process.env.
   return process.env;
 }
 

@@ -258,6 +258,6 @@ export function mergeDeep(under: unknown, over: unknown): unknown {
   if (!isPlainObject(under) || !isPlainObject(over)) return over;
   const merged: Record<string, unknown> = { ...under };
   for (const [key, value] of Object.entries(over))
-    merged[key] = key in merged ? mergeDeep(merged[key], value) : value;
+    merged[key] = Object.hasOwn(merged, key) ? mergeDeep(merged[key], value) : value;
   return merged;
 }

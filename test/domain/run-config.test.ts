@@ -82,6 +82,6 @@ describe('mergeDeep', () => {
 
   it('ignores inherited names, so that a key such as __proto__ cannot reach a prototype', () => {
     mergeDeep({}, JSON.parse('{"__proto__": {"polluted": true}}'));
-    expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
 });

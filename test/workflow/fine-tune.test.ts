@@ -249,8 +249,8 @@ async function stopped(): Promise<'stopped'> {
 
 /** An activity that is held until the test opens it. */
 function gateOpen() {
-  let open = () => undefined as void;
-  let start = () => undefined as void;
+  let open = () => undefined as undefined;
+  let start = () => undefined as undefined;
   const held = new Promise<void>((resolve) => {
     open = resolve;
   });
