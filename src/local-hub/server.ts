@@ -1,7 +1,6 @@
-import { mkdir, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { Capabilities } from './http/capabilities.ts';
 import { HubError, toHubError } from './http/errors.ts';
 import { Exchange } from './http/exchange.ts';
@@ -12,6 +11,7 @@ import { route } from './router.ts';
 import { BlobStore } from './store/blobs.ts';
 import { lockFolder } from './store/process-lock.ts';
 import { RepoCollection } from './store/repos.ts';
+import { sweepTemporary } from './store/temporary.ts';
 
 /** How to serve a Hub from a folder. `port` 0 takes a free one; `tokens` defaults to the one local token. */
 export interface LocalHubOptions {
@@ -62,8 +62,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
 }
 
 async function openHub(root: string, tokens: readonly HubToken[]): Promise<Hub> {
-  await rm(join(root, 'tmp'), { recursive: true, force: true });
-  await mkdir(join(root, 'tmp'), { recursive: true });
+  await sweepTemporary(root);
   return {
     root,
     blobs: new BlobStore(root),

@@ -58,7 +58,7 @@ export async function commit(hub: Hub, exchange: Exchange, repo: Repo, branch: s
   if ((await repo.refs.read('heads', name)) === undefined) await repo.resolve(name).then(refuseTarget(name));
   let header: Extract<Line, { key: 'header' }>['value'] | undefined;
   const changes: TreeChange[] = [];
-  for await (const text of readLines(exchange.request)) {
+  for await (const text of readLines(exchange.chunks)) {
     const line = parseLine(text, changes.length + 1);
     if (line.key === 'header') header = line.value;
     else changes.push(await toChange(hub, repo, name, line));

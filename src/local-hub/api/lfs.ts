@@ -9,9 +9,10 @@ import { badRequest, HubError } from '../http/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import type { Repo } from '../store/repo.ts';
+import { UPLOAD_LIFETIME } from '../store/temporary.ts';
 
 const PART_BYTES = 64 * 1024 * 1024;
-const URL_SECONDS = 6 * 3600;
+const URL_SECONDS = UPLOAD_LIFETIME / 1000;
 
 const Oid = z.string().regex(/^[0-9a-f]{64}$/, 'Expected 64 lower-case hexadecimal digits');
 const BatchRequest = z.object({
@@ -105,14 +106,14 @@ export async function lfsTransfer(hub: Hub, exchange: Exchange): Promise<void> {
     throw new HubError(403, 'Expected an upload URL that this Hub gave out, and that has not expired');
   const partsFolder = (session: unknown): string => join(hub.root, 'tmp', `parts-${session}`);
   if (verb === 'upload' && exchange.method === 'PUT' && claims.put) {
-    await hub.blobs.store(exchange.request, { sha256: String(claims.oid), size: Number(claims.size) });
+    await hub.blobs.store(exchange.chunks, { sha256: String(claims.oid), size: Number(claims.size) });
     exchange.empty(200, { ETag: `"${claims.oid}"` });
   } else if (verb === 'part' && exchange.method === 'PUT' && claims.session) {
     const folder = partsFolder(claims.session);
     await mkdir(folder, { recursive: true });
     const wanted = Math.min(PART_BYTES, Number(claims.size) - (Number(claims.part) - 1) * PART_BYTES);
     const target = join(folder, `${claims.part}`);
-    await pipeline(exchange.request, limitTo(wanted), createWriteStream(target));
+    await pipeline(exchange.chunks, limitTo(wanted), createWriteStream(target));
     exchange.empty(200, { ETag: `"${claims.session}-${claims.part}"` });
   } else if (verb === 'complete' && exchange.method === 'POST' && claims.complete) {
     await exchange.bytes();

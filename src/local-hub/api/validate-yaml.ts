@@ -14,7 +14,8 @@ export async function validateYaml(exchange: Exchange): Promise<void> {
   else {
     try {
       const data: unknown = parseYaml(head, { maxAliasCount: 20 });
-      if (typeof data !== 'object' || Array.isArray(data)) errors.push({ message: 'Expected a mapping as the card metadata' });
+      if (typeof data !== 'object' || Array.isArray(data))
+        errors.push({ message: 'Expected a mapping as the card metadata' });
     } catch (error) {
       errors.push({ message: error instanceof Error ? error.message : 'Expected YAML' });
     }

@@ -8,6 +8,7 @@ import { badRequest, HubError } from '../http/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import type { Repo } from '../store/repo.ts';
+import { sweepExpiredUploads } from '../store/temporary.ts';
 import { parseShard, type ShardFile } from '../xet/shard.ts';
 import { Xorb } from '../xet/xorb.ts';
 
@@ -15,8 +16,9 @@ const TOKEN_SECONDS = 3600;
 const SHARD_LIMIT = 64 * 1024 * 1024;
 
 /** GET xet-write-token/{revision}: where hf_xet sends chunks. Each token has its own address, for clients cache by it. */
-export function xetWriteToken(hub: Hub, exchange: Exchange, repo: Repo): void {
+export async function xetWriteToken(hub: Hub, exchange: Exchange, repo: Repo): Promise<void> {
   requireWrite(exchange);
+  await sweepExpiredUploads(hub.root);
   const exp = Math.floor(Date.now() / 1000) + TOKEN_SECONDS;
   const accessToken = hub.capabilities.grant({ xet: `${repo.type}s/${repo.id}` }, TOKEN_SECONDS);
   const casUrl = `${exchange.base}/_xet/${randomUUID()}`;
@@ -40,7 +42,7 @@ export async function xetTransfer(hub: Hub, exchange: Exchange): Promise<void> {
     await mkdir(folder, { recursive: true });
     const partial = join(folder, `${hash}.${randomUUID()}`);
     try {
-      await pipeline(exchange.request, createWriteStream(partial));
+      await pipeline(exchange.chunks, createWriteStream(partial));
       await rename(partial, join(folder, hash));
     } finally {
       await rm(partial, { force: true });

@@ -41,7 +41,7 @@ export function entryNotFound(path: string, revision: string): HubError {
 export function toHubError(error: unknown): HubError {
   if (error instanceof HubError) return error;
   const code = (error as NodeJS.ErrnoException | undefined)?.code;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
     return new HubError(
       507,
       'The disk that holds the Hub is full: nothing was stored. Free space and try again.',

@@ -81,11 +81,16 @@ export class Exchange {
     });
   }
 
+  /** The body as it arrives; leaving it early keeps the connection open, so that the refusal can be sent. */
+  get chunks(): AsyncIterable<Buffer> {
+    return this.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  }
+
   /** Reads the body whole; longer than `limit` bytes is 413. */
   async bytes(limit = JSON_LIMIT): Promise<Buffer> {
     const chunks: Buffer[] = [];
     let size = 0;
-    for await (const chunk of this.request as AsyncIterable<Buffer>) {
+    for await (const chunk of this.chunks) {
       size += chunk.length;
       if (size > limit) throw new HubError(413, `Expected a body of at most ${limit} bytes, got more`);
       chunks.push(chunk);

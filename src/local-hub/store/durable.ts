@@ -38,10 +38,20 @@ export async function writeTemporary(
   return path;
 }
 
+/** Makes a folder and those above it, each flushed into the one that holds it. */
+export async function ensureFolder(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; ; made = dirname(made)) {
+    await syncDirectory(dirname(made));
+    if (made === first) return;
+  }
+}
+
 /** Renames a flushed temporary file to its place and flushes that folder. */
 export async function publish(temporary: string, target: string): Promise<void> {
   const folder = dirname(target);
-  await mkdir(folder, { recursive: true });
+  await ensureFolder(folder);
   await rename(temporary, target);
   await syncDirectory(folder);
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { access, mkdir, readFile, rename } from 'node:fs/promises';
+import { access, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncDirectory, writeTemporary } from './durable.ts';
+import { ensureFolder, syncDirectory, writeTemporary } from './durable.ts';
 
 const CACHE_BYTES = 24 * 1024 * 1024;
 
@@ -52,7 +52,7 @@ export class ObjectStore {
     const temporary = await writeTemporary(this.#root, async (file) => {
       await file.writeFile(text);
     });
-    await mkdir(dirname(target), { recursive: true });
+    await ensureFolder(dirname(target));
     await rename(temporary, target);
     await syncDirectory(dirname(target));
     this.#remember(oid, value, text.length);

@@ -1,4 +1,4 @@
-import { appendFile, readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { HubError, revisionNotFound } from '../http/errors.ts';
@@ -69,6 +69,8 @@ export class Repo {
   readonly mutex = new Mutex();
   readonly #root: string;
   record: RepoRecord;
+  /** Set once the repo was deleted or moved: what waited for its lock finds nothing. */
+  gone = false;
 
   constructor(root: string, at: { type: RepoType; id: string; folder: string; record: RepoRecord }) {
     this.#root = root;
@@ -111,16 +113,24 @@ export class Repo {
     if (this.mutex.waiting >= limit) {
       throw new HubError(409, 'Another operation holds the lock of this repo: try again');
     }
-    return this.mutex.run(task);
+    return this.mutex.run(async () => {
+      if (this.gone) throw new HubError(404, 'Repository not found', 'RepoNotFound');
+      return task();
+    });
   }
 
   /** Remembers large files of a commit; written before the ref moves, so that it lists at least what refs reach. */
   async appendLfsJournal(lines: readonly LfsJournalLine[]): Promise<void> {
     if (lines.length === 0) return;
-    await appendFile(
-      join(this.folder, 'lfs.jsonl'),
-      lines.map((line) => `${JSON.stringify(line)}\n`).join(''),
-    );
+    // The leading newline ends a line that a crash may have torn.
+    const text = lines.map((line) => `\n${JSON.stringify(line)}`).join('');
+    const file = await open(join(this.folder, 'lfs.jsonl'), 'a');
+    try {
+      await file.writeFile(`${text}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
   }
 
   /** The newest line of every large file, oldest first; a torn last line of a crash is skipped. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { badRequest, HubError } from '../http/errors.ts';
-import { syncDirectory, temporaryPath } from './durable.ts';
+import { ensureFolder, syncDirectory, temporaryPath } from './durable.ts';
 import { Repo, RepoRecord, type RepoType } from './repo.ts';
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$/;
@@ -81,9 +81,9 @@ export class RepoCollection {
       await draft.update({});
       await prepare(draft);
       const target = this.#folder(type, id);
-      await mkdir(join(target, '..'), { recursive: true });
+      await ensureFolder(dirname(target));
       await rename(staging, target);
-      await syncDirectory(join(target, '..'));
+      await syncDirectory(dirname(target));
     } catch (error) {
       await rm(staging, { recursive: true, force: true });
       const { code } = error as NodeJS.ErrnoException;
@@ -100,8 +100,9 @@ export class RepoCollection {
   async remove(repo: Repo): Promise<void> {
     const grave = temporaryPath(this.#root);
     await rename(repo.folder, grave);
+    repo.gone = true;
     this.#open.delete(`${repo.type}:${repo.id}`);
-    await syncDirectory(join(repo.folder, '..'));
+    await syncDirectory(dirname(repo.folder));
     await rm(grave, { recursive: true, force: true });
   }
 
@@ -109,10 +110,11 @@ export class RepoCollection {
   async move(repo: Repo, id: string): Promise<void> {
     checkRepoId(id);
     const target = this.#folder(repo.type, id);
-    await mkdir(join(target, '..'), { recursive: true });
+    await ensureFolder(dirname(target));
     await rename(repo.folder, target);
+    repo.gone = true;
     this.#open.delete(`${repo.type}:${repo.id}`);
-    await syncDirectory(join(target, '..'));
+    await syncDirectory(dirname(target));
   }
 
   /** All repos of a type, by id. */
