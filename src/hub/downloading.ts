@@ -1,0 +1,173 @@
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { PipelineError } from '../domain/errors.ts';
+import type { CommitSha, RepoRef } from '../domain/refs.ts';
+import { describeRepo, resolveUrl } from './addresses.ts';
+import { authorised, type Connection } from './connection.ts';
+import { gitBlobIdOfFile, sha256OfFile } from './hashing.ts';
+import { describeRequest, HubFailure, isError } from './hub-failure.ts';
+import { type ListedFile, listFolder } from './listing.ts';
+import { asFailure, retrying } from './transport.ts';
+
+const PARALLEL = 4;
+
+/** What to download and where to. */
+export interface DownloadRequest {
+  repo: RepoRef;
+  commit: CommitSha;
+  folder?: string;
+  toFolder: string;
+  signal?: AbortSignal;
+  onProgress?: (doneBytes: number, totalBytes: number) => void;
+}
+
+/** Brings a folder of a commit here, four files at a time; returns the paths, as in the repository. */
+export async function downloadFolder(hub: Connection, request: DownloadRequest): Promise<string[]> {
+  const files = await listFolder(hub, {
+    repo: request.repo,
+    revision: request.commit,
+    folder: request.folder,
+  });
+  for (const { path } of files) refuseEscape(path, request.repo);
+  const total = files.reduce((sum, file) => sum + file.bytes, 0);
+  let done = 0;
+  const queue = [...files];
+  const failed = new AbortController();
+  const signal = request.signal ? AbortSignal.any([request.signal, failed.signal]) : failed.signal;
+  const work = async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      let counted = 0;
+      const report = (bytes: number) => {
+        done += bytes - counted;
+        counted = bytes;
+        request.onProgress?.(done, total);
+      };
+      await bring(hub, { ...request, signal }, file, report);
+      report(file.bytes);
+    }
+  };
+  const workers = Array.from({ length: PARALLEL }, work);
+  await Promise.all(workers).catch(async (error) => {
+    failed.abort();
+    await Promise.allSettled(workers);
+    request.signal?.throwIfAborted();
+    throw error;
+  });
+  return files.map(({ path }) => path);
+}
+
+/** A repository is somebody else's data: a path in it must not reach outside the folder. */
+export function refuseEscape(path: string, repo: RepoRef): void {
+  const segments = path.split('/');
+  const escapes = segments.some((segment) => segment === '' || segment === '.' || segment === '..');
+  if (escapes || /[\\\0]/.test(path) || /^[A-Za-z]:/.test(path)) {
+    throw new PipelineError(
+      'Corrupt',
+      `expected paths inside the folder in ${describeRepo(repo)}, got ${JSON.stringify(path)}: nothing was written`,
+    );
+  }
+}
+
+async function bring(
+  hub: Connection,
+  p: DownloadRequest & { signal: AbortSignal },
+  file: ListedFile,
+  report: (bytes: number) => void,
+): Promise<void> {
+  const target = join(p.toFolder, file.path);
+  if (await verifies(target, file)) return;
+  await mkdir(dirname(target), { recursive: true });
+  const part = `${target}.part`;
+  for (let tried = 1; ; tried += 1) {
+    await retrying(hub.transport.patience, p.signal, (restart) =>
+      continuePart(hub, p, file, part, report, restart),
+    );
+    if (await verifies(part, file)) break;
+    await rm(part, { force: true });
+    if (tried === 3) {
+      throw new PipelineError(
+        'Corrupt',
+        `expected ${file.bytes} bytes with ${file.sha256 === null ? `git id ${file.gitId}` : `sha256 ${file.sha256}`} in ${describeRepo(p.repo)} ${file.path} at ${p.commit}, got other bytes three times`,
+      );
+    }
+  }
+  await rename(part, target);
+}
+
+async function verifies(path: string, file: ListedFile): Promise<boolean> {
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => -1,
+  );
+  if (size !== file.bytes) return false;
+  if (file.sha256 !== null) return (await sha256OfFile(path)) === file.sha256;
+  return file.gitId === null || (await gitBlobIdOfFile(path)) === file.gitId;
+}
+
+/** Appends to a `.part` what it still lacks; `restart` is called when bytes came, so that only silence uses up tries. */
+async function continuePart(
+  hub: Connection,
+  p: DownloadRequest & { signal: AbortSignal },
+  file: ListedFile,
+  part: string,
+  report: (bytes: number) => void,
+  restart: () => void,
+): Promise<void> {
+  const have = await stat(part).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (have === file.bytes && have > 0) return;
+  const resume = have > 0 && have < file.bytes;
+  const url = resolveUrl(hub.endpoint, p.repo, p.commit, file.path);
+  const idle = new AbortController();
+  const patience = hub.transport.patience.idleTimeoutMs;
+  const timer = setTimeout(() => idle.abort(new Error(`no byte for ${patience} ms`)), patience);
+  const signal = AbortSignal.any([p.signal, idle.signal]);
+  try {
+    const response = await hub.transport.open(url, {
+      headers: authorised(hub, {
+        'accept-encoding': 'identity',
+        ...(resume ? { range: `bytes=${have}-` } : {}),
+      }),
+      signal,
+    });
+    const from = resume && response.status === 206 ? have : 0;
+    let received = from;
+    const count = async function* (source: AsyncIterable<Buffer>) {
+      for await (const chunk of source) {
+        timer.refresh();
+        received += chunk.length;
+        if (received > have) restart();
+        report(Math.min(received, file.bytes));
+        yield chunk;
+      }
+    };
+    const body =
+      response.body === null
+        ? Readable.from([])
+        : Readable.fromWeb(response.body as import('node:stream/web').ReadableStream);
+    await pipeline(body, count, createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }), { signal });
+    if (received < file.bytes) {
+      throw new HubFailure({
+        status: null,
+        where: describeRequest('GET', url),
+        reason: `the answer ended after ${received} of ${file.bytes} bytes`,
+      });
+    }
+  } catch (error) {
+    if (isLocal(error)) throw error;
+    throw asFailure(error, 'GET', url, p.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A full or read-only disk is no fault of the Hub, and no retry mends it. */
+function isLocal(error: unknown): boolean {
+  const code = isError(error) && 'code' in error ? error.code : undefined;
+  return ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EISDIR', 'ENOTDIR'].includes(String(code));
+}

@@ -1,0 +1,151 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describeRequest, failureOf, HubFailure, isError } from './hub-failure.ts';
+
+/** How long requests are waited for and how often they are repeated. */
+export interface Patience {
+  /** Tries of one request, the first included. */
+  attempts: number;
+  /** Wait before the second try; doubles from try to try, with jitter. */
+  firstDelayMs: number;
+  longestDelayMs: number;
+  /** Longest wait that a 429 may impose on one try. */
+  longestRateLimitMs: number;
+  /** Time for a small request; uploads get more by their size. */
+  timeoutMs: number;
+  /** Longest silence in the middle of a download. */
+  idleTimeoutMs: number;
+}
+
+export const DEFAULT_PATIENCE: Patience = {
+  attempts: 6,
+  firstDelayMs: 500,
+  longestDelayMs: 20_000,
+  longestRateLimitMs: 310_000,
+  timeoutMs: 60_000,
+  idleTimeoutMs: 30_000,
+};
+
+/** Slowest line that is still worth waiting for, in bytes a millisecond. */
+const SLOWEST_UPLOAD = 50;
+
+/** Repeats a task while it fails with a transient `HubFailure`; `restart` is called when a try got further. */
+export async function retrying<T>(
+  patience: Patience,
+  signal: AbortSignal | undefined,
+  task: (restart: () => void) => Promise<T>,
+): Promise<T> {
+  let tried = 0;
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      return await task(() => {
+        tried = 0;
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      tried += 1;
+      if (!(error instanceof HubFailure) || !error.transient || tried >= patience.attempts) throw error;
+      await pause(patience, tried, error, signal);
+    }
+  }
+}
+
+/** Waits as long as the Hub asks for, else an exponential, jittered delay. */
+export async function pause(
+  patience: Patience,
+  tried: number,
+  error: HubFailure,
+  signal?: AbortSignal,
+): Promise<void> {
+  const backOff = Math.min(patience.longestDelayMs, patience.firstDelayMs * 2 ** (tried - 1));
+  const asked = error.retryAfterMs === null ? 0 : Math.min(error.retryAfterMs, patience.longestRateLimitMs);
+  await sleep(Math.max(asked, backOff * (0.5 + Math.random() / 2)), undefined, signal ? { signal } : {});
+}
+
+/** The ways in which this project talks HTTP to a Hub. */
+export interface Transport {
+  patience: Patience;
+  /** For the official client: whole answers, time-outs, retries; throws `HubFailure` for every answer that is not ok. */
+  fetch: typeof fetch;
+  /** One try whose answer is streamed: the headers have come and are ok. */
+  open(url: string, init: RequestInit): Promise<Response>;
+}
+
+/** A commit may land although its answer is lost, so only its sender may decide to send it again. */
+function mayRepeat(method: string, url: string, failure: HubFailure): boolean {
+  if (failure.status === 429) return true;
+  return !(method === 'POST' && /\/api\/(?:models|datasets|spaces)\/[^/]+\/[^/]+\/commit\//.test(url));
+}
+
+/** Wraps a bare `fetch` with time-outs, retries and errors that tell what happened. */
+export function createTransport(bare: typeof fetch, patience: Patience): Transport {
+  const attempt = async (url: string, init: RequestInit, method: string): Promise<Response> => {
+    const limit = AbortSignal.timeout(patience.timeoutMs + Math.ceil(sizeOf(init.body) / SLOWEST_UPLOAD));
+    const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit;
+    try {
+      const response = await bare(url, { ...init, signal });
+      if (!response.ok) throw await failureOf(method, response, url);
+      const body = method === 'HEAD' || response.status === 204 ? null : await response.arrayBuffer();
+      const whole = new Response(body, { status: response.status, headers: response.headers });
+      Object.defineProperty(whole, 'url', { value: response.url });
+      return whole;
+    } catch (error) {
+      throw asFailure(error, method, url, init.signal);
+    }
+  };
+  return {
+    patience,
+    fetch: async (input, init = {}) => {
+      const url = input instanceof Request ? input.url : String(input);
+      const method = (init.method ?? 'GET').toUpperCase();
+      const caller = init.signal ?? undefined;
+      for (let tried = 1; ; tried += 1) {
+        caller?.throwIfAborted();
+        try {
+          return await attempt(url, init, method);
+        } catch (error) {
+          caller?.throwIfAborted();
+          const again = error instanceof HubFailure && error.transient && mayRepeat(method, url, error);
+          if (!again || tried >= patience.attempts) throw error;
+          await pause(patience, tried, error, caller);
+        }
+      }
+    },
+    open: async (url, init) => {
+      const method = (init.method ?? 'GET').toUpperCase();
+      const limit = new AbortController();
+      const timer = setTimeout(() => limit.abort(new Error('no answer in time')), patience.timeoutMs);
+      const signal = init.signal ? AbortSignal.any([init.signal, limit.signal]) : limit.signal;
+      try {
+        const response = await bare(url, { ...init, signal });
+        if (!response.ok) throw await failureOf(method, response, url);
+        return response;
+      } catch (error) {
+        throw asFailure(error, method, url, init.signal);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+/** A network error or time-out as `HubFailure`; an abort by the caller stays what it is. */
+export function asFailure(error: unknown, method: string, url: string, caller?: AbortSignal | null): unknown {
+  if (error instanceof HubFailure || caller?.aborted) return error;
+  const reasons: string[] = [];
+  for (let at: unknown = error; isError(at) && reasons.length < 4; at = at.cause) {
+    const code = 'code' in at && typeof at.code === 'string' ? ` ${at.code}` : '';
+    reasons.push(`${at.message}${code}`);
+  }
+  return new HubFailure({
+    status: null,
+    where: describeRequest(method, url),
+    reason: reasons.join(': ') || String(error),
+  });
+}
+
+function sizeOf(body: unknown): number {
+  if (body instanceof Blob) return body.size;
+  if (typeof body === 'string') return body.length;
+  return body instanceof ArrayBuffer || ArrayBuffer.isView(body) ? body.byteLength : 0;
+}
