@@ -158,15 +158,15 @@ export function portrait(easel: Easel, holy = false): Scene {
       bottom: [140, 54, 56],
     }),
   );
-  if (!woman && random.chance(0.4))
+  if (!woman && random.chance(0.3))
     shapes.push(
       outline(
         'hair',
         [
-          [x - size * 0.6, y + size * 0.45],
-          [x + size * 0.6, y + size * 0.45],
-          [x + size * 0.3, y + size * 1.25],
-          [x - size * 0.3, y + size * 1.25],
+          [x - size * 0.55, y + size * 0.68],
+          [x + size * 0.55, y + size * 0.68],
+          [x + size * 0.3, y + size * 1.12],
+          [x - size * 0.3, y + size * 1.12],
         ],
         { top: scale(hair, 0.9), flow: 90 },
       ),

@@ -1,13 +1,15 @@
 import { css, mix, nearest, type Rgb, saturate } from './colour.ts';
 import { Look } from './look.ts';
 import type { Random } from './random.ts';
-import type { Scene } from './scene.ts';
+import type { Role, Scene } from './scene.ts';
 import { curvedPathOf, documentOf, num, pathOf } from './svg.ts';
 
 /** How flat areas and their contours are printed or painted. */
 export interface Flat {
   /** The only colours used; undefined keeps the scene's own. */
   readonly palette: readonly Rgb[] | undefined;
+  /** The colours that skin may take; defaults to the palette. */
+  readonly skin?: readonly Rgb[];
   readonly saturation: number;
   readonly line: number;
   readonly ink: Rgb;
@@ -25,9 +27,11 @@ export function paintFlat(
   flat: Flat,
   random: Random,
 ): string {
-  const tone = (colour: Rgb): Rgb => {
+  const tone = (colour: Rgb, role: Role): Rgb => {
     const vivid = saturate(colour, flat.saturation);
-    return flat.palette === undefined ? vivid : nearest(vivid, flat.palette);
+    return flat.palette === undefined
+      ? vivid
+      : nearest(vivid, role === 'skin' ? (flat.skin ?? flat.palette) : flat.palette);
   };
   const shapes = scene.shapes.map((shape) => {
     const path = flat.curved ? curvedPathOf(shape.points) : pathOf(shape.points);
@@ -35,7 +39,7 @@ export function paintFlat(
     const line = bare
       ? ''
       : ` stroke="${css(flat.ink)}" stroke-width="${num(flat.line)}" stroke-linejoin="round"`;
-    return `<path d="${path}" fill="${css(tone(mix(shape.top, shape.bottom, 0.35)))}"${line}/>`;
+    return `<path d="${path}" fill="${css(tone(mix(shape.top, shape.bottom, 0.35), shape.role))}"${line}/>`;
   });
   let defs = '';
   if (flat.wiped !== undefined) {

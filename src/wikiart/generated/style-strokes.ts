@@ -71,13 +71,13 @@ function accents(shape: Shape, tools: { look: Look; brush: Brush; random: Random
   const area = (right - left) * (bottom - top);
   const fine =
     shape.role === 'feature' || shape.role === 'skin' || shape.role === 'ripple' || shape.role === 'window';
-  const count = Math.min(26, Math.ceil(area / (fine ? 9 : 16)));
+  const count = Math.min(fine ? 60 : 26, Math.ceil(area / (fine ? 7 : 16)));
   const marks: string[] = [];
   for (let index = 0; index < count; index++) {
     const x = tools.random.between(left, right);
     const y = tools.random.between(top, bottom);
     if (tools.look.at(x, y)?.shape !== shape) continue;
-    marks.push(stroke({ ...tools, x, y, size: Math.min(fine ? 0.5 : 0.72, Math.sqrt(area) / 5) }));
+    marks.push(stroke({ ...tools, x, y, size: Math.min(fine ? 0.42 : 0.72, Math.sqrt(area) / 5) }));
   }
   return marks;
 }
@@ -98,7 +98,8 @@ function stroke(at: {
   const angle = ((seen.shape.flow + swirl + brush.stray * random.normal()) * Math.PI) / 180;
   const half = (at.size * random.between(brush.length[0], brush.length[1])) / 2;
   const width = Math.max(0.5, at.size * random.between(brush.width[0], brush.width[1]));
-  const broken = brush.broken;
+  const calm = seen.shape.role === 'skin' || seen.shape.role === 'feature' ? 0.5 : 1;
+  const broken = brush.broken * calm;
   const colour = shift(
     toned(seen.colour, brush),
     broken * random.normal(),

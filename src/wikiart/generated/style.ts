@@ -69,12 +69,12 @@ const FAUVE: Brush = {
 };
 
 const CUBIST: Facets = {
-  pitch: 12,
-  displaced: 3.4,
-  saturation: 0.62,
-  tint: [150, 124, 92],
-  tinted: 0.3,
-  line: 0.6,
+  pitch: 15.5,
+  displaced: 2.6,
+  saturation: 0.75,
+  tint: [164, 136, 98],
+  tinted: 0.26,
+  line: 0.5,
 };
 const UKIYO_PALETTE: readonly Rgb[] = [
   [238, 226, 196],
@@ -97,6 +97,10 @@ const POP_PALETTE: readonly Rgb[] = [
   [60, 190, 120],
 ];
 const UKIYO: Flat = {
+  skin: [
+    [240, 214, 180],
+    [206, 162, 120],
+  ],
   palette: UKIYO_PALETTE,
   saturation: 1,
   line: 0.5,
@@ -134,14 +138,22 @@ export function draw(scene: Scene, pixels: Pixels, style: StyleName, random: Ran
       return paintFacets(
         scene,
         pixels,
-        { ...CUBIST, pitch: 8.5, displaced: 5, saturation: 0.25, tinted: 0.5, tint: [126, 104, 74] },
+        {
+          ...CUBIST,
+          pitch: 12,
+          displaced: 4,
+          saturation: 0.25,
+          tinted: 0.5,
+          line: 0.4,
+          tint: [126, 104, 74],
+        },
         random,
       );
     case 'Synthetic_Cubism':
       return paintFacets(
         scene,
         pixels,
-        { ...CUBIST, pitch: 19, displaced: 5, saturation: 1.35, tinted: 0.06, line: 0.8 },
+        { ...CUBIST, pitch: 23, displaced: 4, saturation: 1.35, tinted: 0.06, line: 0.8 },
         random,
       );
     case 'Ukiyo_e':
@@ -233,7 +245,7 @@ export function draw(scene: Scene, pixels: Pixels, style: StyleName, random: Ran
         ...REAL,
         saturation: 0.9,
         tint: [70, 42, 22],
-        tinted: 0.42,
+        tinted: 0.3,
         gain: 0.84,
         vignette: 0.94,
         glow: 0.3,

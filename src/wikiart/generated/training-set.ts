@@ -8,6 +8,27 @@ import { randomFrom } from './random.ts';
 /** Every style the tiny base may see: all but the one that fine-tuning has to teach. */
 export const BASE_STYLES: readonly StyleName[] = STYLE_NAMES.filter((style) => style !== 'Impressionism');
 
+/** Styles that differ enough from the others to be worth showing twice as often. */
+const DISTINCT: readonly StyleName[] = [
+  'Art_Nouveau',
+  'Baroque',
+  'Color_Field_Painting',
+  'Cubism',
+  'Expressionism',
+  'Fauvism',
+  'Minimalism',
+  'Naive_Art_Primitivism',
+  'Pointillism',
+  'Pop_Art',
+  'Post_Impressionism',
+  'Realism',
+  'Rococo',
+  'Romanticism',
+  'Symbolism',
+  'Synthetic_Cubism',
+  'Ukiyo_e',
+];
+
 const GENRES: readonly GenreName[] = [
   'landscape',
   'landscape',
@@ -32,7 +53,7 @@ export interface TrainingSetOptions {
   readonly count: number;
   /** Side of the square pictures in pixels. */
   readonly size: number;
-  /** Styles to paint; defaults to every one but Impressionism. */
+  /** Styles to paint; defaults to every one but Impressionism, the distinct ones twice as often. */
   readonly styles?: readonly StyleName[];
 }
 
@@ -42,7 +63,7 @@ export interface TrainingSetOptions {
  */
 export async function writeTrainingSet(folder: string, options: TrainingSetOptions): Promise<void> {
   await mkdir(folder, { recursive: true });
-  const styles = options.styles ?? BASE_STYLES;
+  const styles = options.styles ?? [...BASE_STYLES, ...DISTINCT];
   const lines: string[] = [];
   const pictures = await open(join(folder, 'pictures.rgb'), 'w');
   try {
