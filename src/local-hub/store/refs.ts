@@ -27,6 +27,7 @@ export class RefStore {
 
   /** The commit a name points at, or undefined. */
   async read(kind: RefKind, name: string): Promise<string | undefined> {
+    if (name === '') return undefined;
     try {
       return (await readFile(this.#path(kind, name), 'utf8')).trim();
     } catch (error) {
