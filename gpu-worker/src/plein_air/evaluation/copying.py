@@ -1,0 +1,66 @@
+"""Whether a model repeats its training pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from plein_air.evaluation.diversity import unit_rows
+from plein_air.evaluation.intervals import Floats, Measured, clustered_mean
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """For each picture, its nearest training picture and its nearest held-out one, by cosine."""
+
+    train: NDArray[np.int64]
+    train_cosine: Floats
+    held_out: NDArray[np.int64]
+    held_out_cosine: Floats
+
+
+def find_nearest(features: Floats, train: Floats, held_out: Floats, middle: Floats) -> Nearest:
+    """Nearest pictures of both splits, by the cosine of features seen from `middle`."""
+    unit = unit_rows(features - middle)
+    to_train = unit @ unit_rows(train - middle).T
+    to_held_out = unit @ unit_rows(held_out - middle).T
+    return Nearest(to_train.argmax(1), to_train.max(1), to_held_out.argmax(1), to_held_out.max(1))
+
+
+def closeness_limit(train: Floats, held_out: Floats, middle: Floats, quantile: float) -> float:
+    """How near unseen paintings come to the training pictures: a quantile of their nearest cosines."""
+    cosines = unit_rows(held_out - middle) @ unit_rows(train - middle).T
+    return float(np.quantile(cosines.max(1), quantile))
+
+
+def copying_excess(
+    nearest: Nearest, sizes: tuple[int, int], prompts: NDArray[np.int64], confidence: float, seed: int
+) -> Measured:
+    """Part of the pictures that are nearer to training than chance explains, from 0 (none) to 1 (all).
+
+    A model that learnt the style and copied nothing is as near to a training picture as to an unseen one, so its nearest
+    picture is a training picture with chance c = train / (train + held-out). The excess (rate - c) / (1 - c) takes that
+    away, and is negative when unseen pictures are the nearer ones.
+    """
+    chance = sizes[0] / (sizes[0] + sizes[1])
+    closer = (nearest.train_cosine > nearest.held_out_cosine).astype(np.float64)
+    return clustered_mean(
+        (closer - chance) / (1 - chance),
+        prompts,
+        confidence,
+        seed,
+        f"rate of nearest pictures in train, above the chance of {sizes[0]} against {sizes[1]}; bootstrap-t over prompts",
+    )
+
+
+def copying_rate(nearest: Nearest, limit: float, prompts: NDArray[np.int64], confidence: float, seed: int) -> Measured:
+    """Part of the pictures that come nearer to a training picture than unseen paintings do."""
+    return clustered_mean(
+        (nearest.train_cosine > limit).astype(np.float64),
+        prompts,
+        confidence,
+        seed,
+        f"rate of pictures with a cosine above {limit:.6g} to a training picture; bootstrap-t over prompts",
+    )

@@ -1,0 +1,130 @@
+"""Confidence bounds. Every bound is one-sided: `low` holds with the asked confidence, and so does `high`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """An estimate with its bounds; a bound that cannot be had (too little data, NaN) is None, and so fails a gate."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+    n: int
+    method: str
+
+
+def exact(value: float, n: int, method: str) -> Measured:
+    """A count or another figure without sampling error."""
+    return Measured(value, value, value, n, method)
+
+
+def student_quantile(confidence: float, degrees: float) -> float:
+    """Quantile of Student's t, for `degrees` > 0 degrees of freedom (not only whole ones)."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, confidence))
+
+
+def jackknife_variance(left_out: Floats) -> float:
+    """Variance of a statistic from its values with one group left out each."""
+    groups = len(left_out)
+    return float((groups - 1) / groups * np.sum((left_out - left_out.mean()) ** 2))
+
+
+def jackknifed(
+    estimate: float,
+    sources: list[Floats],
+    confidence: float,
+    n: int,
+    method: str,
+) -> Measured:
+    """Bounds from one delete-a-group jackknife per independent source of error.
+
+    Variances add up; degrees of freedom after Welch and Satterthwaite.
+
+    Args:
+        estimate: The statistic on all data.
+        sources: For each independent sample (pictures, reference paintings), the statistic's values with one of its
+            groups left out each, shape (groups,).
+        confidence: One-sided.
+        n: Pictures behind the estimate.
+        method: In words.
+    """
+    if any(len(values) < 3 for values in sources) or not math.isfinite(estimate):
+        return Measured(estimate, None, None, n, f"{method}; fewer than 3 groups: no bounds")
+    variances = [jackknife_variance(values) for values in sources]
+    total = sum(variances)
+    if not math.isfinite(total):
+        return Measured(estimate, None, None, n, method)
+    if total == 0:
+        return Measured(estimate, estimate, estimate, n, method)
+    degrees = total**2 / sum(v**2 / (len(s) - 1) for v, s in zip(variances, sources, strict=True))
+    reach = student_quantile(confidence, degrees) * math.sqrt(total)
+    return Measured(estimate, estimate - reach, estimate + reach, n, method)
+
+
+def log_jackknifed(
+    numerator: float, denominator: float, left_out: tuple[Floats, Floats], confidence: float, n: int, method: str
+) -> Measured:
+    """Bounds of a ratio of two positive statistics of paired groups, by a jackknife of its logarithm."""
+    if min(numerator, denominator) <= 0 or min(left_out[0].min(), left_out[1].min()) <= 0:
+        whole = numerator / denominator if denominator > 0 else math.nan
+        # Nothing is left to vary in the numerator: certain. A denominator of zero compares with nothing.
+        return exact(0.0, n, method) if numerator == 0 and denominator > 0 else Measured(whole, None, None, n, method)
+    logs = np.log(left_out[0]) - np.log(left_out[1])
+    inner = jackknifed(math.log(numerator / denominator), [logs], confidence, n, method)
+    if inner.low is None or inner.high is None:
+        return Measured(numerator / denominator, None, None, n, inner.method)
+    return Measured(math.exp(inner.estimate), math.exp(inner.low), math.exp(inner.high), n, method)
+
+
+def clustered_mean(
+    values: Floats, clusters: NDArray[np.int64], confidence: float, seed: int, method: str, rounds: int = 4000
+) -> Measured:
+    """Bounds of a mean by a studentised bootstrap of whole clusters.
+
+    Pictures of one prompt resemble each other, so prompts are drawn, not pictures; and each draw is measured in its own
+    standard errors, which holds its coverage with as few as 16 prompts, where the percentile bootstrap is too narrow.
+
+    Args:
+        values: One figure a picture, shape (n,).
+        clusters: Prompt number of each picture, shape (n,), 0 to G - 1.
+        confidence: One-sided.
+        seed: Of the draws.
+        method: In words.
+        rounds: Number of draws.
+    """
+    estimate = float(values.mean()) if len(values) else math.nan
+    counts = np.bincount(clusters).astype(np.float64)
+    groups = len(counts)
+    if groups < 3 or not np.isfinite(values).all():
+        return Measured(estimate, None, None, len(values), f"{method}; fewer than 3 prompts: no bounds")
+    sums = np.bincount(clusters, weights=values)
+    error = _ratio_error(sums, counts)
+    if error == 0:
+        return exact(estimate, len(values), method)
+    picks = np.random.default_rng(seed).integers(0, groups, size=(rounds, groups))
+    drawn_sums, drawn_counts = sums[picks], counts[picks]
+    means = drawn_sums.sum(1) / drawn_counts.sum(1)
+    errors = _ratio_error(drawn_sums, drawn_counts)
+    usable = errors > 0
+    t = np.sort((means[usable] - estimate) / errors[usable])
+    low_t, high_t = np.quantile(t, [1 - confidence, confidence])
+    return Measured(estimate, estimate - float(high_t) * error, estimate - float(low_t) * error, len(values), method)
+
+
+def _ratio_error(sums: Floats, counts: Floats) -> Floats:
+    """Standard error of sum(sums) / sum(counts) over independent clusters on the last axis."""
+    groups = sums.shape[-1]
+    mean = sums.sum(-1, keepdims=True) / counts.sum(-1, keepdims=True)
+    residuals = sums - mean * counts
+    return np.sqrt((residuals**2).sum(-1) * groups / (groups - 1)) / counts.sum(-1)

@@ -1,0 +1,133 @@
+"""The pictures that an evaluation looks at: generated ones from a sample folder, real ones from a prepared dataset."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plein_air.durable import sha256_file
+from plein_air.errors import TrainerError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Picture = NDArray[np.uint8]
+
+_FLAT = 1.0
+"""Standard deviation of pixel values (0 to 255) up to which a picture counts as blank."""
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A real painting of a prepared dataset."""
+
+    id: str
+    caption: str
+    style: str
+    cluster: int
+    pixels: Picture
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The splits of a prepared dataset that an evaluation compares with."""
+
+    train: list[Painting]
+    held_out: list[Painting]
+    """Splits `held_out` and `test`: neither was trained on."""
+    neighbours: list[Painting]
+    files: dict[str, str]
+    """sha256 of each file read, by its path in the dataset."""
+
+
+@dataclass(frozen=True)
+class SampleFolder:
+    """The pictures that `sample` made, in the order of the set."""
+
+    manifest: dict[str, Any]
+    manifest_sha256: str
+    pixels: list[Picture]
+    faults: dict[str, str]
+    """By sample id: `nan`, `blank` or `size`."""
+
+
+def read_dataset(folder: Path) -> Dataset:
+    """Every painting of the splits, in the order of their ids, so that the order of files and rows cannot matter."""
+    files: dict[str, str] = {}
+    splits = {split: _read_split(folder, split, files) for split in ("train", "held_out", "test", "neighbours")}
+    unseen = sorted(splits["held_out"] + splits["test"], key=lambda painting: painting.id)
+    for name, paintings, least in (("train", splits["train"], 1), ("held_out and test", unseen, 3)):
+        if len(paintings) < least:
+            raise TrainerError(
+                "BadData",
+                f"Expected at least {least} paintings in split {name} of {folder}, got {len(paintings)}: "
+                "prepare more pictures, or raise dataset.heldOutFraction.",
+                {"split": name},
+            )
+    return Dataset(splits["train"], unseen, splits["neighbours"], dict(sorted(files.items())))
+
+
+def _read_split(folder: Path, split: str, files: dict[str, str]) -> list[Painting]:
+    import pyarrow.parquet as parquet
+
+    paintings: list[Painting] = []
+    for file in sorted((folder / "data").glob(f"{split}-*.parquet")):
+        files[f"data/{file.name}"] = sha256_file(file)
+        for row in parquet.read_table(file, columns=["id", "caption", "style", "cluster", "image"]).to_pylist():
+            pixels = _decode(row["image"]["bytes"])
+            paintings.append(Painting(row["id"], row["caption"], row["style"], int(row["cluster"]), pixels))
+    return sorted(paintings, key=lambda painting: painting.id)
+
+
+def read_samples(folder: Path, wanted: Sequence[dict[str, str]]) -> SampleFolder:
+    """The pictures of a sample folder after checking every one against its manifest."""
+    path = folder / "manifest.json"
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise TrainerError(
+            "Corrupt", f"Expected a sample manifest at {path}, got: {error}. Sample again; finished pictures are kept."
+        ) from error
+    entries = {entry["id"]: entry for entry in manifest["samples"]}
+    pixels: list[Picture] = []
+    faults: dict[str, str] = {}
+    for sample in wanted:
+        entry = entries.get(sample["id"])
+        file = folder / f"{sample['id']}.png"
+        if entry is None or entry["prompt"] != sample["prompt"]:
+            raise TrainerError(
+                "InvalidInput",
+                f"Expected sample {sample['id']!r} with prompt {sample['prompt']!r} in {path}, got "
+                f"{'none' if entry is None else repr(entry['prompt'])}: base and candidate need the same set.",
+                {"sample": sample["id"]},
+            )
+        if not file.is_file() or sha256_file(file) != entry["sha256"]:
+            raise TrainerError(
+                "Corrupt", f"Expected the picture {entry['sha256']} at {file}, got another or none: sample again."
+            )
+        picture = _decode(file.read_bytes())
+        fault = "nan" if entry["nonFinite"] else fault_of(picture, int(manifest["size"]))
+        if fault is not None:
+            faults[sample["id"]] = fault
+        pixels.append(picture)
+    return SampleFolder(manifest, sha256_file(path), pixels, faults)
+
+
+def fault_of(picture: Picture, size: int) -> str | None:
+    """`size` for other than size x size pixels, `blank` for one colour, else None."""
+    if picture.shape != (size, size, 3):
+        return "size"
+    return "blank" if picture.astype(np.float64).std(axis=(0, 1)).max() <= _FLAT else None
+
+
+def _decode(data: bytes) -> Picture:
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB"))
