@@ -19,6 +19,7 @@ export const GateConfig = z
     confidence: z.number().min(0.5).max(0.9999).default(0.95),
     /** A person must approve after PASS. */
     requireApproval: z.boolean().default(false),
+    /** Hours to wait for that person; afterwards nothing is released. */
     approvalTimeoutHours: z
       .number()
       .gt(0)

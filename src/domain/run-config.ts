@@ -13,6 +13,7 @@ const Side = z.int().min(64).max(2048).multipleOf(16);
 /** The base model that the adapter is trained on. */
 export const BaseConfig = z
   .strictObject({
+    /** Model repository in diffusers' layout. */
     repo: RepoId.default(RepoId.parse('black-forest-labs/FLUX.1-dev')),
     /** Branch, tag or commit; resolved to a commit once and recorded. */
     revision: z.string().min(1).default('main'),
@@ -23,7 +24,9 @@ export type BaseConfig = z.infer<typeof BaseConfig>;
 /** Which pictures are wanted and how they are cleaned, split and captioned. */
 export const DatasetConfig = z
   .strictObject({
+    /** Dataset repository with WikiArt's columns: image, artist, genre, style. */
     source: RepoId.default(RepoId.parse('huggan/wikiart')),
+    /** Branch, tag or commit; resolved to a commit once and recorded. */
     revision: z.string().min(1).default('main'),
     /** Style label wanted, by name. */
     style: z.string().min(1).default('Impressionism'),
@@ -66,17 +69,25 @@ export const TrainingConfig = z
   .strictObject({
     /** Optimizer updates. */
     steps: z.int().min(1).max(100_000).default(2000),
+    /** Pictures per micro-step. */
     batchSize: z.int().min(1).max(64).default(1),
     /** Micro-steps per step. */
     accumulation: z.int().min(1).max(64).default(4),
+    /** Peak learning rate of the LoRA weights; 1e-4 is the usual start for a style on FLUX.1-dev. */
     learningRate: z.number().gt(0).max(1).default(1e-4),
+    /** Course of the learning rate after the warm-up, over all steps. */
     schedule: z.enum(['constant', 'cosine', 'linear']).default('cosine'),
+    /** Steps over which the learning rate rises from zero. */
     warmupSteps: z.int().min(0).default(50),
+    /** Rank of the LoRA matrices. */
     rank: z.int().min(1).max(256).default(16),
+    /** LoRA scale: the update is weighted by alpha / rank. */
     alpha: z.number().gt(0).max(512).default(16),
     /** LoRA target preset: attention only, attention and feed-forward, every linear layer. */
     targets: z.enum(['attention', 'attention+feed-forward', 'all-linear']).default('attention+feed-forward'),
+    /** AdamW with fp32 moments. */
     optimizer: z.enum(['adamw']).default('adamw'),
+    /** Decoupled weight decay of AdamW. */
     weightDecay: z.number().min(0).max(1).default(1e-2),
     /** Largest L2 norm of a gradient; 0: no clipping. */
     gradientClip: z.number().min(0).default(1),
@@ -84,6 +95,7 @@ export const TrainingConfig = z
     captionDropout: Fraction.default(0.05),
     /** Part of the samples mirrored, where the picture allows it. */
     flip: Fraction.default(0.5),
+    /** How noise levels are drawn; shifted for the resolution in both cases. */
     timesteps: z.enum(['logit-normal', 'uniform']).default('logit-normal'),
     /** Guidance value that FLUX.1-dev's embedding is given in training. */
     guidance: z.number().min(0).max(10).default(1),
@@ -104,10 +116,13 @@ export type TrainingConfig = z.infer<typeof TrainingConfig>;
 /** How hyperparameters are searched; `fixed` trains with the configuration as it is. */
 export const TuningConfig = z
   .strictObject({
+    /** How the next trial is chosen; `fixed` searches nothing. */
     strategy: z.enum(['fixed', 'random', 'sobol', 'tpe', 'gp']).default('fixed'),
+    /** Trials of the study; trial 0 is always the configuration as it is. */
     trials: z.int().min(1).max(1000).default(6),
     /** Steps of a trial: the fidelity at which trials are compared. */
     steps: z.int().min(1).default(400),
+    /** Which training fields are searched, and over which values. */
     space: SearchSpace,
   })
   .prefault({});
@@ -120,8 +135,11 @@ export const EvaluationConfig = z
     promptSet: z.enum(['standard-v1', 'tiny-v1']).default('standard-v1'),
     /** Paired seeds per prompt, the same for every model compared. */
     seedsPerPrompt: z.int().min(1).max(32).default(4),
+    /** Side of the square samples in pixels. */
     size: Side.default(768),
+    /** Euler steps per sample. */
     inferenceSteps: z.int().min(1).max(100).default(28),
+    /** Guidance given to the model when it samples. */
     guidance: z.number().min(0).max(20).default(3.5),
     /** Feature encoder of the set metrics. */
     encoder: z.enum(['efficientnet-lite0', 'dinov2-base']).default('dinov2-base'),
@@ -134,6 +152,7 @@ export const DeploymentConfig = z
   .strictObject({
     /** Publish a Space that serves the release. */
     space: z.boolean().default(true),
+    /** Whether release and Space are private on the Hub. */
     private: z.boolean().default(true),
     /** Name of the person who signed the base model's licence off for a public demo. */
     licenceSignOff: z.string().min(1).nullable().default(null),
@@ -149,7 +168,9 @@ export type DeploymentConfig = z.infer<typeof DeploymentConfig>;
 /** What a run may use up; preemptions cost nothing else. */
 export const BudgetConfig = z
   .strictObject({
+    /** Hours on a GPU, over all attempts; the run ends with what is saved when they are used up. */
     gpuHours: z.number().gt(0).max(10_000).default(24),
+    /** Hours a phase on the GPU queue may take in all, waiting included. */
     wallClockHours: z.number().gt(0).max(10_000).default(168),
     /** Attempts in a row that may end without a new checkpoint. */
     attemptsWithoutProgress: z.int().min(1).max(1000).default(10),
@@ -166,6 +187,7 @@ export const RunConfig = z
   .strictObject({
     /** Name of the run; null: taken from the workflow id. */
     run: RunName.nullable().default(null),
+    /** Named set of defaults that the fields below override. */
     profile: z.enum(PROFILES).default('tiny'),
     /** Name of the model that is released, and of its repository. */
     model: Slug.default('impressionist'),
@@ -189,6 +211,7 @@ export const RunConfig = z
     gate: GateConfig,
     deployment: DeploymentConfig,
     budget: BudgetConfig,
+    /** A fault planted on purpose, to show that the gate refuses it. */
     sabotage: Sabotage.default('none'),
   })
   .superRefine((c, ctx) => {

@@ -3,6 +3,7 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Client } from '@temporalio/client';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Command } from 'commander';
 import pc from 'picocolors';
 import { PipelineError } from '../../domain/errors.ts';
@@ -26,6 +27,7 @@ interface DemoOptions extends CommonOptions {
   preempt: boolean;
   sabotage: string;
   summary?: string;
+  histories?: string;
 }
 
 /** Adds `demo`: the whole pipeline on this machine, with a GPU that vanishes in the middle. */
@@ -37,7 +39,8 @@ export function addDemoCommand(program: Command): void {
       .option('--keep-up', 'leave everything running at the end')
       .option('--no-preempt', 'do not kill the GPU worker')
       .option('--sabotage <kind>', 'none, or zero-lora: plant a fault that the gate must refuse', 'none')
-      .option('--summary <file>', 'write the outcome as JSON'),
+      .option('--summary <file>', 'write the outcome as JSON')
+      .option('--histories <folder>', 'write the workflows’ histories as JSON, to replay them'),
     async (context, options) => new Demo(context, options).run(),
   );
 }
@@ -157,6 +160,8 @@ class Demo {
         `${p.run} ended as ${p.last.execution}: ${await failureOf(p.client, p.run)}`,
       );
     const result = (await p.client.workflow.getHandle(p.run).result()) as RunResult;
+    if (this.options.histories !== undefined)
+      await writeHistories(p.client, [p.run, `${p.run}-tune`], this.options.histories);
     const hub = connectHub({ endpoint: p.stack.hubUrl, accessToken: LOCAL_TOKEN });
     const report = await this.fetchReport(hub, result);
     const served = await productionSha256(hub, result);
@@ -210,6 +215,16 @@ async function productionSha256(hub: Hub, result: RunResult): Promise<string | n
   const repo = { type: 'model', repo: result.release.release.repo } as const;
   const bytes = await hub.read(repo, 'production', 'pytorch_lora_weights.safetensors');
   return bytes === null ? null : createHash('sha256').update(bytes).digest('hex');
+}
+
+async function writeHistories(client: Client, runs: string[], folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  for (const run of runs) {
+    const handle = client.workflow.getHandle(run);
+    const { type } = await handle.describe();
+    const history = historyToJSON(await handle.fetchHistory());
+    writeWhole(join(folder, `${type}.json`), `${JSON.stringify(history)}\n`);
+  }
 }
 
 function writeWhole(file: string, content: string | Buffer): void {

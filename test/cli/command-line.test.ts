@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { execa } from 'execa';
+
+const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const dataDir = mkdtempSync(join(tmpdir(), 'plein-air-cli-'));
+afterAll(() => rmSync(dataDir, { recursive: true, force: true }));
+
+/** No server listens on port 1 of loopback: what needs one must say so at once. */
+const env = { TEMPORAL_ADDRESS: '127.0.0.1:1', HF_ENDPOINT: '', HF_TOKEN: '', PLEIN_AIR_DATA_DIR: dataDir };
+const plainAir = (...args: string[]) =>
+  execa(process.execPath, [cli, ...args], { env: { ...env, NODE_OPTIONS: '' }, reject: false, cwd: dataDir });
+
+describe('plein-air', () => {
+  it('lists its commands with --help', async () => {
+    const { stdout, exitCode } = await plainAir('--help');
+    for (const name of [
+      'demo',
+      'up',
+      'start',
+      'status',
+      'watch',
+      'approve',
+      'reject',
+      'resume',
+      'rollback',
+      'schedule',
+      'doctor',
+      'hub',
+    ])
+      expect(stdout).toMatch(new RegExp(`^\\s+${name}\\b`, 'm'));
+    expect(exitCode).toBe(0);
+  });
+
+  it('refuses a bad input before it looks for a server, with every offending field', async () => {
+    const { stderr, exitCode } = await plainAir(
+      'start',
+      '--set',
+      'training.rank=0',
+      '--set',
+      'trainning.steps=3',
+    );
+    expect(stderr).toContain('training.rank');
+    expect(stderr).toContain('trainning: unknown field');
+    expect(exitCode).toBe(2);
+  });
+
+  it('says what to do when there is no server', async () => {
+    const { stderr, exitCode } = await plainAir('status');
+    expect(stderr).toContain('127.0.0.1:1');
+    expect(stderr).toContain('plein-air up');
+    expect(exitCode).toBe(8);
+  });
+
+  it('reports errors as JSON where JSON is asked for', async () => {
+    const { stdout } = await plainAir('start', '--json', '--input', '{"profile": "tpu"}');
+    expect(JSON.parse(stdout).error).toMatchObject({
+      kind: 'InvalidInput',
+      message: expect.stringContaining('profile'),
+    });
+  });
+
+  it('prints no colour codes when its output is not a terminal', async () => {
+    const { stderr } = await plainAir('start', '--input', 'not json');
+    expect(stderr).not.toContain('\u001b[');
+    expect(stderr).toContain('--input: expected JSON');
+  });
+});
