@@ -137,6 +137,10 @@ class FluxBase:
         """The scheduler's settings, read without importing diffusers."""
         return json.loads((self.path / "scheduler" / "scheduler_config.json").read_text())
 
+    def vae_config(self) -> dict[str, Any]:
+        """The VAE's settings, read without loading it: `shift_factor`, `scaling_factor`, …"""
+        return json.loads((self.path / "vae" / "config.json").read_text())
+
     def pipeline(self) -> FluxPipeline:
         """A FluxPipeline over the session's components, silent on the terminal."""
         from diffusers import FluxPipeline

@@ -1,0 +1,130 @@
+"""The LoRA: where it sits, how it starts, and how it looks as a file."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from plein_air.errors import TrainerError
+from plein_air.tensor_file import pack_tensors
+from plein_air.training.randomness import draw
+from plein_air.training.settings import Training
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+NAME = "default"
+FILE = "pytorch_lora_weights.safetensors"
+"""Where diffusers looks for an adapter."""
+
+_BLOCK = r"(single_)?transformer_blocks\.\d+\."
+TARGETS: dict[str, str] = {
+    "attention": _BLOCK + r"attn\.(to_q|to_k|to_v|to_out\.0)",
+    "attention+feed-forward": _BLOCK
+    + r"(attn\.(to_q|to_k|to_v|to_out\.0|add_q_proj|add_k_proj|add_v_proj|to_add_out)"
+    + r"|(ff|ff_context)\.net\.(0\.proj|2))",
+    "all-linear": _BLOCK + r".+",
+}
+"""Linear layers of each preset, as full matches of module names."""
+
+
+class Adapter:
+    """LoRA matrices in fp32 on a frozen transformer, by their names in diffusers' file."""
+
+    def __init__(self, transformer: Any, training: Training) -> None:
+        """Adds the matrices: A uniform as in Kaiming's initialisation but drawn from the seed, B zero."""
+        import torch
+        from peft import LoraConfig
+
+        pattern = re.compile(TARGETS[training.targets])
+        modules = [
+            name
+            for name, module in transformer.named_modules()
+            if isinstance(module, torch.nn.Linear) and pattern.fullmatch(name)
+        ]
+        self._config = LoraConfig(
+            r=training.rank,
+            lora_alpha=training.alpha,  # pyright: ignore[reportArgumentType]
+            target_modules=modules,
+            init_lora_weights=False,
+        )
+        transformer.add_adapter(self._config, adapter_name=NAME)
+        self._transformer = transformer
+        self.parameters: dict[str, torch.nn.Parameter] = {}
+        for name, parameter in transformer.named_parameters():
+            if ".lora_" in name:
+                parameter.data = parameter.data.float()
+                parameter.requires_grad_(True)
+                self.parameters["transformer." + name.replace(f".{NAME}.", ".")] = parameter
+        self.parameters = dict(sorted(self.parameters.items()))
+        with torch.no_grad():
+            for name, parameter in self.parameters.items():
+                if ".lora_B." in name:
+                    parameter.zero_()
+                    continue
+                generator = torch.Generator().manual_seed(draw(training.seed, "initialise", name))
+                bound = 1 / math.sqrt(parameter.shape[1])
+                parameter.copy_(torch.rand(parameter.shape, generator=generator).mul_(2 * bound).sub_(bound))
+
+    def metadata(self) -> dict[str, str]:
+        """The file's header, as diffusers reads it: without it alpha would be lost."""
+        config = self._config
+        fields = {
+            "r": config.r,
+            "lora_alpha": config.lora_alpha,
+            "target_modules": sorted(config.target_modules or []),
+            "lora_dropout": 0.0,
+            "bias": "none",
+            "use_dora": False,
+            "use_rslora": False,
+            "peft_type": "LORA",
+        }
+        text = json.dumps({f"transformer.{k}": v for k, v in fields.items()}, sort_keys=True)
+        return {"format": "pt", "lora_adapter_metadata": text}
+
+    def pack(self, tensors: dict[str, torch.Tensor] | None = None) -> bytes:
+        """Bytes of the adapter's file, with these tensors (an average of them, for one) in place of its own."""
+        return pack_tensors(tensors if tensors is not None else dict(self.parameters), self.metadata())
+
+    def load(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Copies tensors of a checkpoint into the matrices."""
+        copy_named(tensors, dict(self.parameters), "adapter")
+
+    def is_dead(self) -> bool:
+        """Whether every B is still zero, so that the adapter changes nothing."""
+        return not any(bool(p.any()) for name, p in self.parameters.items() if ".lora_B." in name)
+
+    def remove(self) -> None:
+        """Gives the transformer back as it was."""
+        self._transformer.unload_lora()
+
+
+@contextmanager
+def fresh_adapter(transformer: Any, training: Training) -> Iterator[Adapter]:
+    """An adapter for the time of one request: the transformer is shared with the requests after it."""
+    adapter = Adapter(transformer, training)
+    try:
+        yield adapter
+    finally:
+        adapter.remove()
+
+
+def copy_named(source: dict[str, torch.Tensor], target: dict[str, torch.Tensor], what: str) -> None:
+    """Copies tensors by name in place; Corrupt when names or shapes differ."""
+    import torch
+
+    if source.keys() != target.keys() or any(source[n].shape != t.shape for n, t in target.items()):
+        missing, extra = sorted(target.keys() - source.keys()), sorted(source.keys() - target.keys())
+        raise TrainerError(
+            "Corrupt",
+            f"Expected the checkpoint's {what} to have this run's tensors, got {len(missing)} missing "
+            f"({missing[:2]}), {len(extra)} unknown ({extra[:2]}), or other shapes: resume from another checkpoint.",
+        )
+    with torch.no_grad():
+        for name, tensor in target.items():
+            tensor.copy_(source[name])

@@ -1,0 +1,55 @@
+"""What decides the trained bytes, and what differs when two runs are not the same."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from plein_air.errors import TrainerError
+from plein_air.probe import software_versions
+from plein_air.protocol.decode import camel
+from plein_air.training.settings import TrainParams
+
+if TYPE_CHECKING:
+    import torch
+
+Fingerprint = dict[str, str | int | float | bool | None]
+_NOT_DECISIVE = {"steps", "checkpoint_every", "held_out_every"}
+"""Settings that may change between attempts: where to stop, when to save, when to measure."""
+
+
+def fingerprint(params: TrainParams, device: torch.device) -> Fingerprint:
+    """Fields that decide the trained bytes: configuration, data, base, software and machine kind."""
+    import torch
+
+    fields: Fingerprint = {
+        f"training.{camel(name)}": value
+        for name, value in asdict(params.training).items()
+        if name not in _NOT_DECISIVE
+    }
+    fields |= {"dataset.commit": params.dataset_commit, "base.commit": params.base_commit}
+    fields |= {f"software.{name}": version for name, version in software_versions().items()}
+    fields |= {
+        "device.kind": device.type,
+        "device.name": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "device.cpuCapability": torch.backends.cpu.get_cpu_capability(),
+        "device.threads": torch.get_num_threads(),
+    }
+    return dict(sorted(fields.items()))
+
+
+def check_same(saved: Fingerprint, now: Fingerprint, accepted: tuple[str, ...]) -> None:
+    """Refuses to resume where a field differs that was not accepted; the error names both values of each."""
+    differences = {
+        name: {"checkpoint": saved.get(name), "now": now.get(name)}
+        for name in sorted(saved.keys() | now.keys())
+        if saved.get(name) != now.get(name) and name not in accepted
+    }
+    if differences:
+        listed = "; ".join(f"{name}: {d['checkpoint']!r} -> {d['now']!r}" for name, d in differences.items())
+        raise TrainerError(
+            "InvalidInput",
+            f"Expected the checkpoint to come from the same run and kind of machine, got {listed}. Continuing would not "
+            "give the bytes of an uninterrupted run: use the same settings, start anew, or accept these differences.",
+            {"field": "acceptDifferences", "differences": differences},
+        )

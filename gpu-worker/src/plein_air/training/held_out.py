@@ -1,0 +1,52 @@
+"""The held-out loss: the same pictures, noise levels and noise every time, whatever is being trained."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plein_air.training.objective import Objective, noise_for
+from plein_air.training.randomness import shuffled
+from plein_air.training.samples import Choice, Samples
+from plein_air.training.schedule import SigmaShift, sigma_at
+
+if TYPE_CHECKING:
+    import torch
+
+MOST_PICTURES = 16
+"""Pictures measured at most; which ones depends on their ids alone."""
+STRATA = 8
+"""Noise levels a picture: the middles of equal parts of the logit-normal distribution."""
+_SEED = 0
+"""Not the run's: losses of runs with different seeds must be comparable."""
+
+
+class HeldOut:
+    """Measures the mean loss over fixed pictures and noise levels."""
+
+    def __init__(self, samples: Samples, objective: Objective, shift: SigmaShift) -> None:
+        """Chooses the pictures; their noise is drawn again at each measurement, which costs less than keeping it."""
+        self._samples = samples
+        self._objective = objective
+        self._shift = shift
+        self._ids = shuffled(list(samples.pictures), _SEED, "held-out")[:MOST_PICTURES]
+
+    def measure(self) -> float:
+        """Mean loss; touches no gradient and no random state."""
+        import torch
+
+        total = 0.0
+        with torch.no_grad():
+            for sample_id in self._ids:
+                total += float(self._losses(sample_id).double().sum())
+        return total / (len(self._ids) * STRATA)
+
+    def _losses(self, sample_id: str) -> torch.Tensor:
+        import torch
+
+        picture = self._samples.pictures[sample_id]
+        batch = self._samples.batch([Choice(sample_id, mirrored=False, captioned=True)] * STRATA)
+        tokens = self._samples.tokens(f"{picture.width}x{picture.height}")
+        sigmas = [self._shift.apply(sigma_at((k + 0.5) / STRATA, "logit-normal"), tokens) for k in range(STRATA)]
+        shape = (tokens, batch.latents.shape[2])
+        noise = torch.stack([noise_for(shape, _SEED, "held-out", sample_id, k) for k in range(STRATA)])
+        return self._objective.losses(batch, sigmas, noise.to(batch.latents.device))

@@ -1,0 +1,50 @@
+"""The verb `train`."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from plein_air.base import open_base
+from plein_air.errors import TrainerError
+from plein_air.protocol.channel import Emitter
+from plein_air.protocol.decode import decode
+from plein_air.training.settings import TrainParams, Training
+
+
+def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[str, Any]:
+    """Trains a LoRA from the start or from a checkpoint; see `TrainParams` and `TrainResult` in the protocol."""
+    request = decode(TrainParams, params)
+    _check(request.training)
+    from plein_air.training.adapter import fresh_adapter
+    from plein_air.training.trainer import Trainer
+
+    base = open_base(request.base, request.training.precision)
+    if base.device.type == "cuda":
+        base.release("vae", "text")
+    transformer = base.transformer()
+    if base.device.type == "cuda":
+        transformer.enable_gradient_checkpointing()
+    with fresh_adapter(transformer, request.training) as adapter:
+        return Trainer(request, base, adapter, emit).run(stop)
+
+
+def _check(training: Training) -> None:
+    """What the schema's types do not say."""
+    problems = [
+        {"field": f"training.{field}", "problem": f"expected {expected}, got {got}"}
+        for field, expected, got, wrong in (
+            ("steps", "at least 1", training.steps, training.steps < 1),
+            ("batchSize", "at least 1", training.batch_size, training.batch_size < 1),
+            ("accumulation", "at least 1", training.accumulation, training.accumulation < 1),
+            ("rank", "at least 1", training.rank, training.rank < 1),
+            ("checkpointEvery", "at least 1", training.checkpoint_every, training.checkpoint_every < 1),
+            ("heldOutEvery", "at least 1", training.held_out_every, training.held_out_every < 1),
+            ("learningRate", "more than 0", training.learning_rate, not training.learning_rate > 0),
+            ("ema", "from 0 to below 1", training.ema, not 0 <= training.ema < 1),
+        )
+        if wrong
+    ]
+    if problems:
+        listed = "; ".join(f"{p['field']}: {p['problem']}" for p in problems)
+        raise TrainerError("InvalidInput", f"Expected settings that can be trained with: {listed}", {"problems": problems})

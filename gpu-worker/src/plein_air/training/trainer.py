@@ -1,0 +1,243 @@
+"""The training loop: micro-steps from any boundary to any boundary."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plein_air.base import FluxBase
+from plein_air.encoding.store import Store
+from plein_air.protocol.channel import Emitter
+from plein_air.tensor_file import read_tensors
+from plein_air.training import health
+from plein_air.training.adapter import FILE, Adapter, copy_named
+from plein_air.training.checkpoint import clear_unfinished, read_manifest
+from plein_air.training.fingerprint import check_same, fingerprint
+from plein_air.training.held_out import HeldOut
+from plein_air.training.objective import Objective, noise_for
+from plein_air.training.optimizer import Optimizer
+from plein_air.training.order import Order
+from plein_air.training.randomness import uniform
+from plein_air.training.samples import Choice, Samples
+from plein_air.training.schedule import SigmaShift, learning_rate, sigma_at
+from plein_air.training.settings import TrainParams
+from plein_air.training.state import FP16_SCALE, State, unpack_state
+from plein_air.training.writer import CheckpointWriter, Snapshot, copied
+
+if TYPE_CHECKING:
+    import threading
+
+    import torch
+
+
+class Trainer:
+    """One `train` request: its tensors, its state, and the steps between them."""
+
+    def __init__(self, request: TrainParams, base: FluxBase, adapter: Adapter, emit: Emitter) -> None:
+        """Binds samples, objective and optimizer; resumes if the request says from where."""
+        self._request = request
+        self._settings = request.training
+        self._adapter = adapter
+        self._emit = emit
+        self._device = base.device
+        transformer = base.transformer()
+        cache = Store(request.cache)
+        self._shift = SigmaShift.from_scheduler(base.scheduler_config())
+        self._samples = Samples(request.dataset, "train", cache, base)
+        self._order = Order(self._samples.buckets(), self._settings.batch_size, self._settings.seed)
+        self._objective = Objective(transformer, self._settings.guidance)
+        self._held_out = HeldOut(Samples(request.dataset, "held_out", cache, base), self._objective, self._shift)
+        self._optimizer = Optimizer(adapter.parameters, self._settings)
+        self._average = (
+            {n: p.detach().clone() for n, p in adapter.parameters.items()} if self._settings.ema > 0 else {}
+        )
+        self.state = State(loss_scale=FP16_SCALE if self._settings.precision == "fp16" else 1.0)
+        self._fingerprint = fingerprint(request, base.device)
+        clear_unfinished(request.out)
+        if request.resume_from is not None:
+            self._resume(Path(request.resume_from))
+        self._writer = CheckpointWriter(
+            request.out, adapter, self._fingerprint, self._settings.accumulation, emit
+        )
+        self._saved_at = -1
+        self._clock = time.monotonic()
+
+    def run(self, stop: threading.Event) -> dict[str, Any]:
+        """Trains until the last step or until asked to stop, and ends with a checkpoint either way."""
+        last = self._request.last_step()
+        state = self.state
+        self._emit.progress("train", state.step, last)
+        try:
+            if state.step == 0 and state.micro_step == 0:
+                self._measure()
+            while state.step < last and not stop.is_set():
+                self._micro_step()
+                if len(state.open_losses) == self._settings.accumulation:
+                    self._finish_step()
+                    self._after_step(last)
+            if state.step >= last and state.held_out_here() is None:
+                self._measure()
+            self._checkpoint()
+            written, adapter = self._writer.finish() or (None, b"")
+            assert written is not None, "a checkpoint was just started"
+        finally:
+            self._writer.close()
+        return {
+            "outcome": "done" if state.step >= self._settings.steps else "stopped",
+            "step": state.step,
+            "microStep": state.micro_step,
+            "checkpoint": str(written.path),
+            "adapterSha256": hashlib.sha256(adapter).hexdigest(),
+            "heldOutLoss": state.held_out_loss,
+            "trainLoss": state.train_loss,
+        }
+
+    def _micro_step(self) -> None:
+        """Forward and backward of one batch; everything random in it is a function of seed, micro-step and sample."""
+        import torch
+
+        state, settings = self.state, self._settings
+        bucket, ids = self._order.batch(state.micro_step)
+        tokens = self._samples.tokens(bucket)
+        choices: list[Choice] = []
+        sigmas: list[float] = []
+        for slot, sample_id in enumerate(ids):
+            here = (state.micro_step, slot, sample_id)
+            choices.append(
+                Choice(
+                    sample_id,
+                    mirrored=uniform(settings.seed, "flip", *here) < settings.flip,
+                    captioned=uniform(settings.seed, "dropout", *here) >= settings.caption_dropout,
+                )
+            )
+            level = sigma_at(uniform(settings.seed, "sigma", *here), settings.timesteps)
+            sigmas.append(self._shift.apply(level, tokens))
+        batch = self._samples.batch(choices)
+        shape = (tokens, batch.latents.shape[2])
+        noise = torch.stack(
+            [noise_for(shape, settings.seed, state.micro_step, slot, sample_id) for slot, sample_id in enumerate(ids)]
+        )
+        loss = self._objective.losses(batch, sigmas, noise.to(self._device)).mean()
+        value = float(loss.detach())
+        health.check_loss(state.step, value)
+        (loss * (state.loss_scale / settings.accumulation)).backward()
+        state.micro_step += 1
+        state.open_losses = [*state.open_losses, value]
+
+    def _finish_step(self) -> None:
+        """Clips, updates, averages and reports."""
+        import torch
+
+        state, settings = self.state, self._settings
+        rate = learning_rate(
+            state.step,
+            peak=settings.learning_rate,
+            schedule=settings.schedule,
+            warmup_steps=settings.warmup_steps,
+            schedule_steps=settings.schedule_steps,
+        )
+        norm = self._clip()
+        if state.loss_scale > 1 and norm is None:
+            state.overflowed()
+            for parameter in self._adapter.parameters.values():
+                parameter.grad = None
+        else:
+            found = float("nan") if norm is None else norm
+            health.check_gradient(state.step, found, state.gradient_norms)
+            state.gradient_norms = health.remember(found, state.gradient_norms)
+            self._optimizer.step(rate)
+            state.updates += 1
+            if settings.precision == "fp16":
+                state.fitted()
+            if self._average:
+                parameters = [self._adapter.parameters[name].detach() for name in self._average]
+                decay = min(settings.ema, (1 + state.updates) / (10 + state.updates))
+                torch._foreach_lerp_(list(self._average.values()), parameters, 1 - decay)
+        state.train_loss = sum(state.open_losses) / len(state.open_losses)
+        state.open_losses = []
+        state.step += 1
+        health.check_alive(state.step, state.step == health.DEAD_AFTER and self._adapter.is_dead())
+        self._report(rate, norm)
+
+    def _clip(self) -> float | None:
+        """Unscales and clips the gradients; their norm before clipping, or None where it is not finite."""
+        import torch
+
+        gradients = [p.grad for p in self._adapter.parameters.values() if p.grad is not None]
+        if self.state.loss_scale != 1:
+            torch._foreach_div_(gradients, self.state.loss_scale)
+        norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
+        value = float(norm)
+        if value != value or value == float("inf"):
+            return None
+        limit = self._settings.gradient_clip
+        if 0 < limit < value:
+            torch._foreach_mul_(gradients, limit / (value + 1e-6))
+        return value
+
+    def _after_step(self, last: int) -> None:
+        state, settings = self.state, self._settings
+        if state.step % settings.held_out_every == 0 or state.step == last:
+            self._measure()
+        if state.step % settings.checkpoint_every == 0 and state.step < last:
+            self._checkpoint()
+        self._emit.progress("train", state.step, last)
+
+    def _report(self, rate: float, norm: float | None) -> None:
+        import torch
+
+        now = time.monotonic()
+        images = self._settings.batch_size * self._settings.accumulation
+        values = {
+            "loss": self.state.train_loss or 0.0,
+            "learningRate": rate,
+            "imagesPerSecond": images / max(now - self._clock, 1e-9),
+        }
+        if norm is not None:
+            values["gradientNorm"] = norm
+        if self._device.type == "cuda":
+            values["vramBytes"] = torch.cuda.max_memory_allocated(self._device)
+        self._clock = now
+        self._emit.metric(self.state.step, values)
+
+    def _measure(self) -> None:
+        """Held-out loss of the adapter as it is now."""
+        loss = self._held_out.measure()
+        health.check_loss(self.state.step, loss)
+        self.state.held_out_loss, self.state.held_out_step = loss, self.state.step
+        self._emit.metric(self.state.step, {"heldOutLoss": loss})
+        self._clock = time.monotonic()
+
+    def _checkpoint(self) -> None:
+        """Starts to write the present micro-step boundary."""
+        gradients = {n: p.grad for n, p in self._adapter.parameters.items() if p.grad is not None}
+        self._writer.start(
+            Snapshot(
+                state=self.state,
+                adapter=copied(dict(self._adapter.parameters)),
+                moments=copied(self._optimizer.tensors()),
+                average=copied(self._average),
+                gradients=copied(gradients),
+            )
+        )
+
+    def _resume(self, folder: Path) -> None:
+        """Takes up a verified checkpoint of the same run."""
+        import torch
+
+        manifest = read_manifest(folder)
+        state, saved = unpack_state((folder / "state.json").read_bytes())
+        check_same(saved, self._fingerprint, self._request.accept_differences)
+        self._adapter.load(read_tensors(folder / FILE))
+        self._optimizer.load(read_tensors(folder / "optimizer.safetensors"), state.updates)
+        present = {file["path"] for file in manifest["files"]}
+        if self._average and "ema.safetensors" in present:
+            copy_named(read_tensors(folder / "ema.safetensors"), self._average, "average")
+        if "gradients.safetensors" in present:
+            gradients = read_tensors(folder / "gradients.safetensors")
+            for name, parameter in self._adapter.parameters.items():
+                parameter.grad = torch.zeros_like(parameter)
+            copy_named(gradients, {n: p.grad for n, p in self._adapter.parameters.items() if p.grad is not None}, "gradients")
+        self.state = state

@@ -1,0 +1,134 @@
+"""A run that was killed or stopped gives the bytes of one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import NoEvents
+from plein_air.durable import sha256_file
+from plein_air.training import train
+from process import TrainerProcess
+
+FILES = ("pytorch_lora_weights.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json", "manifest.json")
+
+
+def hashes(checkpoint: str) -> dict[str, str]:
+    return {name: sha256_file(Path(checkpoint) / name) for name in FILES}
+
+
+def run_here(params: dict[str, Any], stop: threading.Event | None = None, events: Any = None) -> dict[str, Any]:
+    return train.run(params, events or NoEvents(), stop or threading.Event())
+
+
+class StopAfter(NoEvents):
+    """Asks to stop when a step's figures arrive."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self.stop = threading.Event()
+        self._step = step
+
+    def metric(self, step: int, values: dict[str, float]) -> None:
+        if step == self._step and "loss" in values:
+            self.stop.set()
+
+
+@pytest.fixture
+def whole_run(train_params: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    return run_here({**train_params, "out": str(tmp_path / "whole")})
+
+
+def test_two_runs_of_one_configuration_give_the_same_bytes(train_params, whole_run):
+    again = run_here(train_params)
+    assert hashes(again["checkpoint"]) == hashes(whole_run["checkpoint"])
+    assert again["adapterSha256"] == sha256_file(Path(again["checkpoint"]) / FILES[0])
+
+
+def test_another_seed_gives_other_bytes(train_params, whole_run):
+    other = run_here({**train_params, "training": {**train_params["training"], "seed": 8}})
+    assert other["adapterSha256"] != whole_run["adapterSha256"]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 5])
+def test_stopping_after_any_step_and_resuming_elsewhere_changes_no_byte(train_params, whole_run, tmp_path, step):
+    events = StopAfter(step)
+    stopped = run_here(train_params, events.stop, events)
+    assert (stopped["outcome"], stopped["step"]) == ("stopped", step)
+    resumed = run_here({**train_params, "out": str(tmp_path / "resumed"), "resumeFrom": stopped["checkpoint"]})
+    assert (resumed["outcome"], resumed["step"]) == ("done", 6)
+    assert hashes(resumed["checkpoint"]) == hashes(whole_run["checkpoint"])
+
+
+def test_stopping_in_the_middle_of_an_accumulation_changes_no_byte(train_params, whole_run, tmp_path, monkeypatch):
+    from plein_air.training.trainer import Trainer
+
+    stop, micro_step = threading.Event(), Trainer._micro_step
+
+    def stop_at_seven(self: Trainer) -> None:
+        micro_step(self)
+        if self.state.micro_step == 7:
+            stop.set()
+
+    monkeypatch.setattr(Trainer, "_micro_step", stop_at_seven)
+    stopped = run_here(train_params, stop)
+    assert (stopped["step"], stopped["microStep"]) == (3, 7)
+    assert Path(stopped["checkpoint"]).name == "step-00000003-micro-00000007"
+    resumed = run_here({**train_params, "out": str(tmp_path / "resumed"), "resumeFrom": stopped["checkpoint"]})
+    assert hashes(resumed["checkpoint"]) == hashes(whole_run["checkpoint"])
+
+
+def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_unkilled_one(train_params, whole_run, tmp_path):
+    resume, kills = None, 0
+    for attempt in range(10):
+        params = {**train_params, "out": str(tmp_path / f"attempt-{attempt}"), "resumeFrom": resume}
+        with TrainerProcess() as trainer:
+            request, checkpoint = trainer.send("train", params=params), None
+            while (event := trainer.read())["event"] not in ("result", "error"):
+                if event["event"] == "checkpoint":
+                    checkpoint = event["path"]
+                # Two kills right behind a checkpoint, one in the steps between.
+                if checkpoint and kills < 2 and event["event"] == ("metric" if kills else "checkpoint"):
+                    trainer.kill()
+                    break
+            else:
+                assert event["event"] == "result", event
+                assert event["id"] == request
+                assert kills == 2
+                assert hashes(event["result"]["checkpoint"]) == hashes(whole_run["checkpoint"])
+                return
+            kills, resume = kills + 1, checkpoint
+    raise AssertionError("the run never ended")
+
+
+def test_measuring_and_saving_more_often_changes_no_byte_of_the_adapter(train_params, whole_run):
+    often = {**train_params["training"], "checkpointEvery": 1, "heldOutEvery": 1}
+    assert run_here({**train_params, "training": often})["adapterSha256"] == whole_run["adapterSha256"]
+
+
+def test_a_run_stopped_by_its_fidelity_goes_on_to_the_same_bytes(train_params, whole_run, tmp_path):
+    trial = run_here({**train_params, "stopAtStep": 2})
+    assert (trial["outcome"], trial["step"]) == ("stopped", 2)
+    assert trial["heldOutLoss"] is not None
+    resumed = run_here({**train_params, "out": str(tmp_path / "more"), "resumeFrom": trial["checkpoint"]})
+    assert hashes(resumed["checkpoint"]) == hashes(whole_run["checkpoint"])
+
+
+def test_a_leftover_of_a_killed_write_is_removed_and_never_read(train_params, tmp_path):
+    leftover = Path(train_params["out"]) / ".tmp-0123456789ab"
+    leftover.mkdir(parents=True)
+    (leftover / "state.json").write_text("{")
+    run_here({**train_params, "stopAtStep": 1})
+    assert sorted(os.listdir(train_params["out"])) == ["step-00000001"]
+
+
+def test_the_manifest_follows_the_contract(whole_run):
+    manifest = json.loads((Path(whole_run["checkpoint"]) / "manifest.json").read_text())
+    assert set(manifest) == {"format", "step", "microStep", "fingerprint", "heldOutLoss", "files"}
+    assert (manifest["format"], manifest["step"], manifest["microStep"]) == (1, 6, 12)
+    assert manifest["heldOutLoss"] == whole_run["heldOutLoss"]
+    assert [f["path"] for f in manifest["files"]] == sorted(set(FILES) - {"manifest.json"})
