@@ -24,4 +24,6 @@ export interface TrainerOptions {
   packageFolder: string;
   /** Receives the trainer's stderr, line by line. */
   log: (line: string) => void;
+  /** Variables of the worker, of which a white list is passed on; default: this process's. */
+  environment?: Readonly<Record<string, string | undefined>>;
 }

@@ -1,0 +1,1 @@
+"""A trainer that misbehaves on purpose, for tests of the process around it."""
