@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { captionFor, mayBeMirrored } from '../domain/dataset-captions.ts';
 import { closePairs } from '../domain/dataset-duplicates.ts';
@@ -18,9 +18,10 @@ import {
 import { CLUSTER_MARGIN_BITS, nearestCrossSplit, splitPictures } from '../domain/dataset-split.ts';
 import type { Sha256 } from '../domain/refs.ts';
 import type { DatasetConfig } from '../domain/run-config.ts';
+import { sha256OfFile } from '../hub/hashing.ts';
 import { contactSheet, type SheetCell } from '../images/contact-sheet.ts';
 import { datasetCard } from '../wikiart/dataset-card.ts';
-import { describeFile, filesOf, type RowToWrite, writeDatasetParquet } from '../wikiart/dataset-parquet.ts';
+import { filesOf, type RowToWrite, writeDatasetParquet } from '../wikiart/dataset-parquet.ts';
 import type { Source } from '../wikiart/label-pass.ts';
 import type { GroupResult, PrepareStore, Slice } from './prepare-store.ts';
 
@@ -131,7 +132,10 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
     }),
   );
   const described = [];
-  for (const path of paths) described.push({ path, ...(await describeFile(join(input.out, path))) });
+  for (const path of paths) {
+    const file = join(input.out, path);
+    described.push({ path, bytes: (await stat(file)).size, sha256: await sha256OfFile(file) });
+  }
   const manifest = DatasetManifest.parse({ ...facts, files: described });
   await put('manifest.json', `${JSON.stringify(manifest, null, 2)}\n`);
   return { manifest, files: paths.map((path) => ({ path, file: join(input.out, path) })) };

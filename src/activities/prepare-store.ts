@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Candidate, Drop } from '../domain/dataset-measures.ts';
 import { Sha256 } from '../domain/refs.ts';
+import { sha256Of } from '../hub/hashing.ts';
 
 const Slice = z.strictObject({ offset: z.int(), length: z.int(), sha256: Sha256 });
 /** Where a picture's bytes are in a pack, and their sha256. */
@@ -119,8 +119,4 @@ export interface Pack {
   append(bytes: Uint8Array): Promise<Slice>;
   close(): Promise<number>;
   discard(): Promise<void>;
-}
-
-function sha256Of(bytes: Uint8Array): Sha256 {
-  return Sha256.parse(createHash('sha256').update(bytes).digest('hex'));
 }

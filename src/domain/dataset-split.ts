@@ -57,14 +57,23 @@ export function splitPictures(candidates: readonly Candidate[], settings: SplitS
   const artists = [...ofArtist.keys()]
     .filter((artist) => !isUnknownArtist(artist))
     .sort(byRank(settings.seed, 'unseen-artist', (artist) => artist));
-  for (const split of ['held_out', 'test'] as const)
-    for (const artist of artists) {
-      const theirs = ofArtist.get(artist) ?? [];
-      const size = theirs.reduce((sum, cluster) => sum + cluster.members.length, 0);
-      if (counts[split] + size > targets[split] / 2 || theirs.some(({ id }) => dealt.has(id))) continue;
-      for (const cluster of theirs) deal(cluster, split);
-      unseenArtists[split].push(artist);
-    }
+  const sizeOf = (artist: string): number =>
+    (ofArtist.get(artist) ?? []).reduce((sum, cluster) => sum + cluster.members.length, 0);
+  const isFree = (artist: string): boolean => !(ofArtist.get(artist) ?? []).some(({ id }) => dealt.has(id));
+  const dealArtist = (artist: string, split: Held): void => {
+    for (const cluster of ofArtist.get(artist) ?? []) deal(cluster, split);
+    unseenArtists[split].push(artist);
+  };
+  for (const split of ['held_out', 'test'] as const) {
+    for (const artist of artists)
+      if (isFree(artist) && counts[split] + sizeOf(artist) <= targets[split] / 2) dealArtist(artist, split);
+    if (unseenArtists[split].length > 0) continue;
+    // Few artists with many pictures each: one may fill more than half of the split.
+    const smallest = artists
+      .filter((artist) => isFree(artist) && sizeOf(artist) <= targets[split])
+      .sort((a, b) => sizeOf(a) - sizeOf(b))[0];
+    if (smallest !== undefined) dealArtist(smallest, split);
+  }
 
   const ranked = [...clusters].sort(
     byRank(settings.seed, 'split', ({ members }) => (members[0] as Candidate).pixels),

@@ -1,10 +1,6 @@
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import type { SchemaElement } from 'hyparquet';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
 import type { DatasetRow } from '../domain/dataset-record.ts';
-import { Sha256 } from '../domain/refs.ts';
 
 /** A row to write: its columns, the size of its PNG and where to get it. */
 export interface RowToWrite {
@@ -100,13 +96,6 @@ export async function writeDatasetParquet(
     onGroup();
   }
   await writer.finish();
-}
-
-/** Size and sha256 of a local file. */
-export async function describeFile(path: string): Promise<{ bytes: number; sha256: Sha256 }> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return { bytes: (await stat(path)).size, sha256: Sha256.parse(hash.digest('hex')) };
 }
 
 function cut(rows: readonly RowToWrite[], mostBytes: number, mostRows: number): RowToWrite[][] {

@@ -3,8 +3,8 @@ import { PipelineError } from '../domain/errors.ts';
 import { type ClassLabels, LABEL_COLUMNS, type LabelColumn, labelsFromParquet } from './class-labels.ts';
 import type { HubFile } from './hub-file.ts';
 
-/** Bytes of a file's end that are asked for first: a footer of some 100 row groups. */
-const FOOTER_BYTES = 1 << 16;
+/** Bytes of a file's end that are asked for first: enough for the footer of most shards, and a second request gets the rest. */
+const FOOTER_BYTES = 1 << 14;
 
 /** The labels of one row group, by name. */
 export interface GroupLabels {

@@ -1,0 +1,190 @@
+import { z } from 'zod';
+import { type DatasetManifest, DropReason, Split } from './dataset-record.ts';
+import { CLUSTER_MARGIN_BITS } from './dataset-split.ts';
+import { CommitRef } from './refs.ts';
+import type { RunConfig } from './run-config.ts';
+
+/** Counts of values between equally spaced edges; `counts[i]` lies from `edges[i]` to `edges[i + 1]`. */
+export const Histogram = z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) });
+export type Histogram = z.infer<typeof Histogram>;
+
+/** How often each name occurs, most frequent first. */
+export const NameCounts = z.array(z.strictObject({ name: z.string(), count: z.int() }));
+export type NameCounts = z.infer<typeof NameCounts>;
+
+/** One sentence about a dataset's readiness. */
+export const Finding = z.strictObject({
+  /** `blocker`: no GPU is touched; `warning`: shown; `note`: for the record. */
+  level: z.enum(['blocker', 'warning', 'note']),
+  text: z.string(),
+});
+export type Finding = z.infer<typeof Finding>;
+
+/** `records/analysis.json`: what the training pictures are like and whether a run may start. Test pictures are not looked at. */
+export const AnalysisRecord = z.strictObject({
+  format: z.literal(1),
+  dataset: CommitRef,
+  verdict: z.enum(['ready', 'warnings', 'blocked']),
+  findings: z.array(Finding),
+  images: z.record(Split, z.int()),
+  dropped: z.record(DropReason, z.int()),
+  /** Of the training pictures. */
+  distributions: z.strictObject({
+    artist: NameCounts,
+    genre: NameCounts,
+    caption: NameCounts,
+    /** `width×height` of the prepared pictures. */
+    bucket: NameCounts,
+    /** What was mended on the way in. */
+    repair: NameCounts,
+    shortSide: Histogram,
+    aspect: Histogram,
+    chroma: Histogram,
+    brightness: Histogram,
+    sharpness: Histogram,
+    captionWords: Histogram,
+  }),
+  nearestCrossSplit: z.strictObject({ a: z.string(), b: z.string(), bits: z.int() }).nullable(),
+  unseenArtists: z.strictObject({ held_out: z.array(z.string()), test: z.array(z.string()) }),
+  training: z.strictObject({
+    steps: z.int(),
+    /** Pictures per step. */
+    effectiveBatch: z.int(),
+    /** Times that each training picture is seen. */
+    epochs: z.number(),
+    checkpoints: z.int(),
+  }),
+  /** Predicted from the base's shape; null when the base says nothing about it. */
+  adapter: z.strictObject({ parameters: z.int(), bytes: z.int(), checkpointBytes: z.int() }).nullable(),
+  /** Contact sheets in the record repository. */
+  sheets: z.strictObject({ kept: z.string().nullable(), dropped: z.string().nullable() }),
+});
+export type AnalysisRecord = z.infer<typeof AnalysisRecord>;
+
+/** A histogram of `bins` equal bins from the smallest to the largest value; no bins for no values. */
+export function histogramOf(values: readonly number[], bins = 12): Histogram {
+  if (values.length === 0) return { edges: [], counts: [] };
+  const low = values.reduce((a, b) => Math.min(a, b));
+  const high = values.reduce((a, b) => Math.max(a, b));
+  const width = (high - low) / bins || 1;
+  const edges = Array.from({ length: bins + 1 }, (_, i) => round(low + i * width));
+  const counts = new Array<number>(bins).fill(0);
+  for (const value of values) {
+    const bin = Math.min(bins - 1, Math.floor((value - low) / width));
+    counts[bin] = (counts[bin] as number) + 1;
+  }
+  return { edges, counts };
+}
+
+/** Names with how often they occur, most frequent first, equal ones by name. */
+export function countNames(names: readonly string[]): NameCounts {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return [...counts]
+    .map(([name, count]) => ({ name, count }))
+    .sort((a, b) => b.count - a.count || (a.name < b.name ? -1 : 1));
+}
+
+/** What the readiness verdict looks at. */
+export interface ReadinessFacts {
+  config: RunConfig;
+  manifest: DatasetManifest;
+  /** Captions of the training pictures. */
+  captions: readonly string[];
+  /** Training pictures whose short side was below the bucket's, so that they were enlarged. */
+  enlarged: number;
+  /** Most frequent artist among the training pictures. */
+  topArtist: { name: string; count: number } | null;
+  epochs: number;
+}
+
+const MANY_EPOCHS = 200;
+const FEW_EPOCHS = 1;
+const MANY_DROPPED = 0.5;
+const ONE_HAND = 0.5;
+
+/** Everything that speaks against starting, and what people should know; blockers first. */
+export function judgeReadiness(facts: ReadinessFacts): Finding[] {
+  const findings = [...blockersOf(facts), ...warningsOf(facts), ...notesOf(facts)];
+  return findings;
+}
+
+/** The verdict that findings come to. */
+export function verdictOf(findings: readonly Finding[]): AnalysisRecord['verdict'] {
+  if (findings.some(({ level }) => level === 'blocker')) return 'blocked';
+  return findings.some(({ level }) => level === 'warning') ? 'warnings' : 'ready';
+}
+
+function blockersOf({ config, manifest, captions }: ReadinessFacts): Finding[] {
+  const { dataset } = config;
+  const blockers: string[] = [];
+  const train = manifest.images.train;
+  if (train < dataset.minTrainingImages)
+    blockers.push(
+      `Expected at least ${dataset.minTrainingImages} training pictures (dataset.minTrainingImages), got ${train}: widen dataset.genres, lower dataset.minShortSide or choose a larger source.`,
+    );
+  if (dataset.heldOutFraction > 0 && manifest.images.held_out === 0)
+    blockers.push('Expected held-out pictures, got none: the held-out loss and the metrics need them.');
+  const nearest = manifest.nearestCrossSplit;
+  const limit = dataset.nearDuplicateBits + CLUSTER_MARGIN_BITS;
+  if (nearest !== null && nearest.bits <= limit)
+    blockers.push(
+      `Expected no two splits to share near-duplicates (more than ${limit} of 64 bits apart), got ${nearest.bits} bits between ${nearest.a} and ${nearest.b}: a leak.`,
+    );
+  const empty = captions.filter((caption) => caption.trim() === '').length;
+  if (empty > 0) blockers.push(`Expected a caption for every training picture, got ${empty} empty ones.`);
+  const lacking = captions.filter((caption) => !caption.includes(dataset.trigger)).length;
+  if (lacking > 0)
+    blockers.push(
+      `Expected the trigger phrase "${dataset.trigger}" in every caption, got ${lacking} without it.`,
+    );
+  return blockers.map((text) => ({ level: 'blocker', text }));
+}
+
+function warningsOf({ config, manifest, enlarged, topArtist, epochs }: ReadinessFacts): Finding[] {
+  const { images } = manifest;
+  const warnings: string[] = [];
+  if (epochs > MANY_EPOCHS)
+    warnings.push(
+      `Each training picture is seen ${Math.round(epochs)} times: the adapter may learn pictures by heart; fewer training.steps would do.`,
+    );
+  if (epochs < FEW_EPOCHS)
+    warnings.push(
+      `Only ${Math.round(epochs * 100)} % of the training pictures are seen at all in ${config.training.steps} steps.`,
+    );
+  if (enlarged > images.train * 0.1)
+    warnings.push(
+      `${enlarged} of ${images.train} training pictures are smaller than their bucket and were enlarged: lower dataset.resolution or raise dataset.minShortSide.`,
+    );
+  const wanted = manifest.rows - (manifest.dropped['other-style'] ?? 0) - images.neighbours;
+  const cleaned =
+    wanted - images.train - images.held_out - images.test - (manifest.dropped['other-genre'] ?? 0);
+  if (wanted > 0 && cleaned > wanted * MANY_DROPPED)
+    warnings.push(`${cleaned} of ${wanted} pictures of the style were left out: see preview/dropped.png.`);
+  if (topArtist !== null && topArtist.count > images.train * ONE_HAND)
+    warnings.push(
+      `${topArtist.count} of ${images.train} training pictures are by ${topArtist.name}: the adapter may learn one hand; lower dataset.maxPerArtist.`,
+    );
+  if (config.dataset.testFraction > 0 && images.test === 0)
+    warnings.push('No picture is left for the sealed test split.');
+  if (images.neighbours === 0)
+    warnings.push('No picture of another style is there: the style margin cannot be measured.');
+  return warnings.map((text) => ({ level: 'warning', text }));
+}
+
+function notesOf({ manifest, epochs, config }: ReadinessFacts): Finding[] {
+  const { images, nearestCrossSplit: nearest, unseenArtists } = manifest;
+  const notes = [
+    `${images.train} training, ${images.held_out} held-out and ${images.test} sealed test pictures, ${images.neighbours} of other styles.`,
+    `Each training picture is seen ${epochs.toFixed(1)} times in ${config.training.steps} steps.`,
+    nearest === null
+      ? 'No pair of pictures across splits is close.'
+      : `The closest pictures across splits are ${nearest.bits} of 64 bits apart.`,
+    `${unseenArtists.held_out.length} artists are held out whole, ${unseenArtists.test.length} are in the test split only.`,
+  ];
+  return notes.map((text) => ({ level: 'note', text }));
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

@@ -1,0 +1,106 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import sharp from 'sharp';
+import { createAnalyse } from '../../src/activities/analyse.ts';
+import type { PreparedDataset, RunContext } from '../../src/domain/activities.ts';
+import { AnalysisRecord } from '../../src/domain/dataset-analysis.ts';
+import { RepoId } from '../../src/domain/refs.ts';
+import { wikiArtParquet } from '../wikiart/parquet-in-test.ts';
+import { type DatasetInTest, startDatasetInTest } from './dataset-in-test.ts';
+import { soundRows } from './source-in-test.ts';
+
+const PREPARE = { neighboursPerStyle: 4 };
+
+let world: DatasetInTest;
+let context: (config?: Record<string, unknown>) => RunContext;
+let prepared: PreparedDataset;
+
+beforeAll(async () => {
+  world = await startDatasetInTest();
+  const rows = await soundRows(48);
+  context = await world.seed('small-wikiart', [
+    { path: 'data/train-00000-of-00001.parquet', content: wikiArtParquet(rows, { groupRows: 16 }) },
+  ]);
+  prepared = await world.prepare(context({ dataset: PREPARE }));
+});
+
+afterAll(() => world.close());
+
+function analyse(config: Record<string, unknown>, of: PreparedDataset = prepared) {
+  return createAnalyse({ hub: world.hub })({ context: context(config), dataset: of });
+}
+
+describe('analyse', () => {
+  it('blocks a dataset with too few training pictures and says what to do', async () => {
+    const analysis = await analyse({ dataset: { ...PREPARE, minTrainingImages: 500 } });
+    expect(analysis.verdict).toBe('blocked');
+    expect(analysis.reasons[0]).toMatch(/Expected at least 500 training pictures .* got \d+: widen/);
+  });
+
+  it('warns when each picture is seen more than 200 times', async () => {
+    const analysis = await analyse({
+      dataset: { ...PREPARE, minTrainingImages: 8 },
+      training: { steps: 20_000 },
+    });
+    expect(analysis.verdict).toBe('warnings');
+    expect(analysis.reasons.join('\n')).toMatch(/seen \d+ times: the adapter may learn pictures by heart/);
+  });
+
+  it('finds a clean dataset of fitting size ready', async () => {
+    const analysis = await analyse({ dataset: { ...PREPARE, minTrainingImages: 8 } });
+    expect(analysis.verdict).toBe('ready');
+  });
+
+  it('records distributions whose counts are the number of training pictures', async () => {
+    const analysis = await analyse({ dataset: { ...PREPARE, minTrainingImages: 8 } });
+    const bytes = await world.hub.read(analysis.record, analysis.record.commit, analysis.record.path);
+    const record = AnalysisRecord.parse(JSON.parse(bytes?.toString('utf8') ?? 'null'));
+    const { distributions: d } = record;
+    const sum = (counts: number[]) => counts.reduce((a, b) => a + b, 0);
+    for (const names of [d.artist, d.genre, d.caption, d.bucket])
+      expect(sum(names.map(({ count }) => count))).toBe(prepared.images.train);
+    for (const histogram of [d.aspect, d.brightness, d.captionWords, d.chroma, d.sharpness, d.shortSide])
+      expect(sum(histogram.counts)).toBe(prepared.images.train);
+  });
+
+  it('puts a contact sheet of the kept pictures beside the record', async () => {
+    const { record } = await analyse({ dataset: { ...PREPARE, minTrainingImages: 8 } });
+    const sheet = await world.hub.read(record, record.commit, 'records/kept.png');
+    const { width, height } = await sharp(sheet as Buffer).metadata();
+    expect(width).toBeGreaterThan(900);
+    expect(height).toBeGreaterThan(200);
+  });
+
+  it('writes nothing the second time', async () => {
+    const config = { dataset: { ...PREPARE, minTrainingImages: 8 } };
+    const first = await analyse(config);
+    const head = await world.hub.resolve({ type: 'dataset', repo: RepoId.parse('plein-air/test-record') });
+    expect(await analyse(config)).toEqual({
+      ...first,
+      record: { ...first.record, commit: head },
+      cached: true,
+    });
+  });
+
+  it('predicts the bytes of a checkpoint from the shape of the base', async () => {
+    const base = { type: 'model' as const, repo: RepoId.parse('plein-air/shaped-base') };
+    await world.hub.ensureRepo(base);
+    const shape = { num_layers: 19, num_single_layers: 38, attention_head_dim: 128, num_attention_heads: 24 };
+    const commit = await world.hub.commit({
+      repo: base,
+      message: 'Shape',
+      files: [{ path: 'transformer/config.json', content: JSON.stringify(shape) }],
+    });
+    const config = {
+      dataset: { ...PREPARE, minTrainingImages: 8 },
+      training: { rank: 16, targets: 'attention' },
+    };
+    const { record } = await createAnalyse({ hub: world.hub })({
+      context: { ...context(config), base: { ...base, commit } },
+      dataset: prepared,
+    });
+    const bytes = await world.hub.read(record, record.commit, record.path);
+    const { adapter } = AnalysisRecord.parse(JSON.parse(bytes?.toString('utf8') ?? 'null'));
+    expect(adapter?.parameters).toBe(18_677_760);
+    expect(Math.round((adapter?.checkpointBytes ?? 0) / 1e6)).toBe(224);
+  });
+});
