@@ -12,7 +12,15 @@ export function runRepos(namespace: string, run: RunName, model: string): RunRep
 
 /** Names of a model's repositories. */
 export function releaseRepos(namespace: string, model: string): Pick<RunRepos, 'release' | 'space'> {
-  return { release: RepoId.parse(`${namespace}/${model}`), space: RepoId.parse(`${namespace}/${model}-space`) };
+  return {
+    release: RepoId.parse(`${namespace}/${model}`),
+    space: RepoId.parse(`${namespace}/${model}-space`),
+  };
+}
+
+/** Where the re-evaluations of a model are recorded. */
+export function reevaluationRecord(namespace: string, model: string): RepoId {
+  return RepoId.parse(`${namespace}/${model}-reevaluations`);
 }
 
 /** A run name from any workflow id: lower case, hyphens for all else, cut to length. */

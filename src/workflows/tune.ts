@@ -3,8 +3,7 @@ import type { GpuActivities, PipelineActivities, RunContext, Training } from '..
 import type { CommitRef } from '../domain/refs.ts';
 import { parseRunConfig } from '../domain/run-config.ts';
 import type { StudyResult, StudyStatus } from '../domain/run-result.ts';
-import type { Trial } from '../domain/search-space.ts';
-import { chooseTrial } from '../domain/tuning.ts';
+import { chooseTrial, nextStudyStep, settleTrial } from '../domain/tuning.ts';
 import { gpuOptions, LONG, SHORT } from './activity-options.ts';
 import { describeFailure, invalidInput } from './failures.ts';
 import { studyQuery } from './messages.ts';
@@ -31,32 +30,30 @@ export async function tune(input: unknown = {}, prepared?: PreparedStudy): Promi
 
   const { context, dataset } = prepared ?? (await open(parsed.value));
   const gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
-  const trials = tuning.strategy === 'fixed' ? 1 : tuning.trials;
-  while (study.trials.length < trials) {
+  const gpuSeconds: number[] = [];
+  const budgetSeconds = context.config.budget.gpuHours * 3600;
+  while (nextStudyStep({ tuning, trials: study.trials, gpuSeconds, budgetSeconds }).next === 'ask') {
     const next = await quick.suggest({ context, trials: study.trials });
-    const trial: Trial = { ...next, state: 'running', value: null };
-    study.trials.push(trial);
-    try {
-      const training = await gpu.train({
+    study.trials.push({ ...next, state: 'running', value: null });
+    const outcome = await attempt(() =>
+      gpu.train({
         context,
         dataset,
         lane: `trial-${next.number}`,
         parameters: next.parameters,
         stopAtStep: tuning.steps,
         acceptDifferences: [],
-      });
-      settle(trial, training);
-    } catch (error) {
-      if (!INFEASIBLE.has(describeFailure(error).kind)) throw error;
-      trial.state = 'infeasible';
-    }
+      }),
+    );
+    gpuSeconds.push(outcome.gpuSeconds);
+    study.trials[study.trials.length - 1] = settleTrial(next, outcome);
   }
   const chosen = chooseTrial(study.trials);
   if (chosen === null)
     throw ApplicationFailure.create({
       type: 'BadData',
       nonRetryable: true,
-      message: `expected at least one of ${trials} trials to finish, got none: every one diverged or ran out of memory; narrow tuning.space`,
+      message: `expected at least one of ${study.trials.length} trials to finish, got none: every one diverged or ran out of memory; narrow tuning.space`,
     });
   study.chosen = chosen.number;
   return {
@@ -74,8 +71,14 @@ async function open(config: RunContext['config']): Promise<PreparedStudy> {
   return { context, dataset: prepared.dataset };
 }
 
-function settle(trial: Trial, training: Training): void {
-  const usable = training.heldOutLoss !== null && Number.isFinite(training.heldOutLoss);
-  trial.state = usable ? 'complete' : 'infeasible';
-  trial.value = usable ? training.heldOutLoss : null;
+/** A trial's training; one that diverged or ran out of memory is an outcome, not the end of the study. */
+async function attempt(
+  train: () => Promise<Training>,
+): Promise<Pick<Training, 'heldOutLoss' | 'gpuSeconds'>> {
+  try {
+    return await train();
+  } catch (error) {
+    if (!INFEASIBLE.has(describeFailure(error).kind)) throw error;
+    return { heldOutLoss: null, gpuSeconds: 0 };
+  }
 }

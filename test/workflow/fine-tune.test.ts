@@ -249,8 +249,8 @@ async function stopped(): Promise<'stopped'> {
 
 /** An activity that is held until the test opens it. */
 function gateOpen() {
-  let open = () => undefined as undefined;
-  let start = () => undefined as undefined;
+  let open: () => void = () => undefined;
+  let start: () => void = () => undefined;
   const held = new Promise<void>((resolve) => {
     open = resolve;
   });

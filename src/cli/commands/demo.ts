@@ -223,7 +223,7 @@ async function writeHistories(client: Client, runs: string[], folder: string): P
     const handle = client.workflow.getHandle(run);
     const { type } = await handle.describe();
     const history = historyToJSON(await handle.fetchHistory());
-    writeWhole(join(folder, `${type}.json`), `${JSON.stringify(history)}\n`);
+    writeWhole(join(folder, `${type}.json`), history);
   }
 }
 
