@@ -18,6 +18,7 @@ import { HubError } from './http/errors.ts';
 import type { Exchange } from './http/exchange.ts';
 import type { Hub } from './hub.ts';
 import type { Repo, RepoType } from './store/repo.ts';
+import { showPage } from './web/routes.ts';
 
 type RepoHandler = (hub: Hub, exchange: Exchange, repo: Repo, rest: string[]) => Promise<void> | void;
 
@@ -121,5 +122,13 @@ async function routePage(hub: Hub, exchange: Exchange): Promise<void> {
     const { revision, path } = splitRevision(rest);
     return resolveFile(hub, exchange, repo, revision, path);
   }
-  throw nothingHere(exchange);
+  if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw nothingHere(exchange);
+  return showPage(hub, exchange, {
+    type,
+    prefixed: prefixed !== undefined,
+    namespace,
+    name,
+    verb,
+    ...splitRevision(rest),
+  });
 }

@@ -8,10 +8,12 @@ export function identify(hub: Hub, exchange: Exchange): void {
   const header = exchange.request.headers.authorization;
   if (header === undefined) return;
   const [scheme = '', credentials = ''] = header.split(' ');
-  const token =
-    scheme.toLowerCase() === 'basic'
-      ? Buffer.from(credentials, 'base64').toString().split(':').slice(1).join(':')
-      : credentials;
+  const isBasic = scheme.toLowerCase() === 'basic';
+  // A browser sends a remembered password along with any site's request: it may read, never write.
+  if (isBasic && exchange.method !== 'GET' && exchange.method !== 'HEAD') return;
+  const token = isBasic
+    ? Buffer.from(credentials, 'base64').toString().split(':').slice(1).join(':')
+    : credentials;
   const identity = hub.tokens.identify(token);
   if (!identity) throw new HubError(401, 'Invalid user token: this Hub does not know it');
   exchange.identity = identity;
