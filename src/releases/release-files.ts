@@ -1,0 +1,166 @@
+import { readFile } from 'node:fs/promises';
+import type { PipelineActivities } from '../domain/activities.ts';
+import { CheckpointManifest } from '../domain/checkpoint.ts';
+import type { Sha256 } from '../domain/refs.ts';
+import { sha256Of } from '../hub/hashing.ts';
+import type { Hub, HubContent } from '../hub/hub.ts';
+import { parseJson } from '../hub/verified-json.ts';
+import { modelCard, spaceCard } from '../reports/cards.ts';
+import { readEvaluationRecords, readManifest, readTrainingRecords } from '../reports/from-records.ts';
+import { sampleGrid } from '../reports/grids.ts';
+import { licenceFor } from '../reports/licences.ts';
+import { svgToPng, trainingCurves } from '../reports/plots.ts';
+import type { SampleRow } from '../reports/run-records.ts';
+import type { ReleaseSample } from '../space/space-config.ts';
+import { appTemplate } from '../space/space-repo.ts';
+import { ADAPTER_FILE, fingerprintOf, PROVENANCE_FILE, type Provenance } from './provenance.ts';
+
+type Request = Parameters<PipelineActivities['deploy']>[0];
+
+/** Everything that one release commit holds. */
+export interface ReleaseFiles {
+  provenance: Provenance;
+  files: { path: string; content: HubContent }[];
+}
+
+const WIDGETS = 8;
+
+/** Builds a release from the run's records: weights, lineage, card, pictures and the Space that goes with it. */
+export async function releaseFiles(p: {
+  hub: Hub;
+  request: Request;
+  tag: string;
+  adapter: { bytes: Buffer; sha256: Sha256 };
+}): Promise<ReleaseFiles> {
+  const { hub, request } = p;
+  const [evaluation, training, manifest, exports] = await Promise.all([
+    readEvaluationRecords(hub, request),
+    readTrainingRecords(hub, request.training),
+    readManifest(hub, request.dataset.dataset),
+    readExports(hub, request),
+  ]);
+  const provenance = await lineage(p, exports);
+  const pictures = releasePictures(evaluation.samples);
+  const hasCurves = training.curves.loss.length + training.curves.heldOut.length > 0;
+  const hasGrid = evaluation.samples.length > 0;
+  const samples = pictures.map(({ path, prompt }) => ({ path, prompt }));
+  const card = modelCard({
+    provenance,
+    gate: evaluation.gate,
+    informative: evaluation.informative,
+    samples,
+    images: manifest === null ? request.dataset.images : imagesOf(manifest.images),
+    curves: hasCurves,
+    grid: hasGrid,
+  });
+  const { notice, modification } = licenceFor(request.context.base.repo);
+  const grid = evaluation.samples.map((row) => ({ prompt: row.prompt, pairs: row.pairs.slice(0, 2) }));
+  return {
+    provenance,
+    files: [
+      { path: ADAPTER_FILE, content: p.adapter.bytes },
+      ...exports.map((e) => ({ path: e.path, content: e.bytes })),
+      { path: PROVENANCE_FILE, content: `${JSON.stringify(provenance, null, 2)}\n` },
+      { path: 'README.md', content: card },
+      { path: 'NOTICE', content: `${[modification, notice].filter((t) => t !== '').join('\n\n')}\n` },
+      ...pictures.map((s) => ({ path: s.path, content: s.bytes })),
+      ...(hasGrid ? [{ path: 'images/grid.png', content: await sampleGrid(grid) }] : []),
+      ...(hasCurves
+        ? [
+            {
+              path: 'images/training.png',
+              content: await svgToPng(
+                await trainingCurves({ ...training.curves, preemptions: training.preemptionSteps }),
+              ),
+            },
+          ]
+        : []),
+      ...(await appTemplate()),
+      { path: 'space/README.md', content: spaceCard(provenance) },
+      { path: 'space/samples.json', content: `${JSON.stringify(samples, null, 2)}\n` },
+    ],
+  };
+}
+
+function imagesOf(images: Record<string, number>): { train: number; held_out: number } {
+  return { train: images.train ?? 0, held_out: images.held_out ?? 0 };
+}
+
+/** The candidate's picture of each prompt at its first seed: what the card and the Space show. */
+function releasePictures(rows: SampleRow[]): (ReleaseSample & { bytes: Buffer })[] {
+  return rows
+    .flatMap((row) => {
+      const first = row.pairs.find((pair) => pair.candidate !== null);
+      return first?.candidate == null
+        ? []
+        : [{ path: `images/${first.id}.png`, prompt: row.prompt, bytes: first.candidate }];
+    })
+    .slice(0, WIDGETS);
+}
+
+interface Export {
+  format: string;
+  path: string;
+  bytes: Buffer;
+  sha256: Sha256;
+}
+
+/** The adapter in other tools' formats, as the evaluation exported it beside the one that was judged. */
+async function readExports(hub: Hub, request: Request): Promise<Export[]> {
+  const { adapter } = request.evaluation;
+  const folder = adapter.path.slice(0, adapter.path.lastIndexOf('/'));
+  const repo = { type: adapter.type, repo: adapter.repo };
+  const listed = await hub.list(repo, adapter.commit, folder);
+  const others = listed.filter((f) => f.path !== adapter.path && f.path.endsWith('.safetensors'));
+  return Promise.all(
+    others.map(async (file) => {
+      const bytes = (await hub.read(repo, adapter.commit, file.path)) ?? Buffer.alloc(0);
+      return {
+        format: 'kohya',
+        path: `${request.context.config.model}_kohya.safetensors`,
+        bytes,
+        sha256: sha256Of(bytes) as Sha256,
+      };
+    }),
+  );
+}
+
+async function lineage(
+  p: { hub: Hub; request: Request; tag: string; adapter: { bytes: Buffer; sha256: Sha256 } },
+  exports: Export[],
+): Promise<Provenance> {
+  const { context, training, dataset, evaluation, gate, approval } = p.request;
+  return {
+    format: 1,
+    model: context.config.model,
+    tag: p.tag,
+    adapter: { path: ADAPTER_FILE, bytes: p.adapter.bytes.length, sha256: p.adapter.sha256 },
+    exports: exports.map((e) => ({
+      format: e.format,
+      path: e.path,
+      bytes: e.bytes.length,
+      sha256: e.sha256,
+    })),
+    dataset: dataset.dataset,
+    evaluation: { report: evaluation.report, verdict: gate.record, adapter: evaluation.adapter },
+    approval,
+    training,
+    context,
+    configFingerprint: fingerprintOf(context.config),
+    fingerprint: await trainingFingerprint(p.hub, p.request),
+    publisher: { 'plein-air': await ownVersion(), node: process.versions.node },
+  };
+}
+
+/** Software and device that the checkpoint's manifest names; empty when the checkpoint was swept away meanwhile. */
+async function trainingFingerprint(hub: Hub, request: Request): Promise<Provenance['fingerprint']> {
+  const { checkpoint, path } = request.training;
+  const repo = { type: checkpoint.type, repo: checkpoint.repo };
+  const bytes = await hub.read(repo, checkpoint.commit, `${path}/manifest.json`);
+  return bytes === null ? {} : parseJson(bytes, CheckpointManifest, `${repo.repo} ${path}`).fingerprint;
+}
+
+async function ownVersion(): Promise<string> {
+  const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
+  return String((JSON.parse(text) as { version: unknown }).version);
+}

@@ -1,0 +1,44 @@
+/** Text from outside (captions, errors, names) made harmless in Markdown: no markup, no HTML, one line. */
+export function escapeMarkdown(text: string): string {
+  return text
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll(/([\\`*_{}[\]()#+!|~$])/g, '\\$1')
+    .replaceAll(/^(\s*)([-=]|\d+\.)/g, '$1\\$2')
+    .replaceAll('@', '&#64;')
+    .replaceAll(/www\./gi, (www) => `${www.slice(0, 3)}&#46;`)
+    .replaceAll(/\b(https?|ftp|mailto|javascript|data):/gi, '$1&#58;');
+}
+
+/** Inline code that no backtick inside can end. */
+export function code(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').replaceAll('|', '\\|');
+  const longest = Math.max(0, ...[...line.matchAll(/`+/g)].map((m) => m[0].length));
+  const fence = '`'.repeat(longest + 1);
+  const pad = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
+  return `${fence}${pad}${line}${pad}${fence}`;
+}
+
+/** A table whose cells are Markdown already; numbers to the right. */
+export function markdownTable(head: string[], rows: string[][], right: number[] = []): string {
+  const rule = head.map((_, i) => (right.includes(i) ? '---:' : '---'));
+  return [head, rule, ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+}
+
+/** A figure with four significant digits, without trailing noise; "not measured" for null and NaN. */
+export function figure(value: number | null | undefined): string {
+  if (value === null || value === undefined || !Number.isFinite(value)) return 'not measured';
+  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
+  const text = value.toPrecision(4);
+  return text.includes('e') ? text : String(Number(text));
+}
+
+/** Seconds as people say them: "42 s", "3 min 5 s", "2 h 10 min". */
+export function duration(seconds: number): string {
+  if (seconds < 60) return `${seconds < 10 ? Number(seconds.toFixed(1)) : Math.round(seconds)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

@@ -1,0 +1,61 @@
+import type { RunSummary } from '../domain/activities.ts';
+import type { DatasetManifest } from '../domain/dataset-record.ts';
+import type { CurvePoint } from './plots.ts';
+
+/** A rule of the gate and what was measured for it. */
+export interface GateRow {
+  metric: string;
+  /** Interval and estimate; null: not measured. */
+  low: number | null;
+  value: number | null;
+  high: number | null;
+  must: 'above' | 'below' | null;
+  threshold: number | null;
+  holds: boolean | null;
+  /** The metric in words. */
+  note: string;
+}
+
+/** The standard samples of one prompt. */
+export interface SampleRow {
+  promptId: string;
+  prompt: string;
+  pairs: { seed: number; base: Buffer | null; candidate: Buffer | null; id: string }[];
+}
+
+/** A sample beside the training picture that it is closest to. */
+export interface ClosestPair {
+  sampleId: string;
+  trainingId: string;
+  similarity: number;
+  sample: Buffer | null;
+  training: Buffer | null;
+}
+
+/** An attempt at training, as the ledger tells it. */
+export interface AttemptRow {
+  attempt: number;
+  owner: string;
+  fromStep: number;
+  toStep: number | null;
+  end: string;
+}
+
+/** Everything that the documents are made from, read from stored records; what a run did not reach is null or empty. */
+export interface RunRecords {
+  /** Where links lead. */
+  endpoint: string;
+  summary: RunSummary;
+  manifest: DatasetManifest | null;
+  contactSheets: { kept: Buffer | null; dropped: Buffer | null };
+  curves: { loss: CurvePoint[]; heldOut: CurvePoint[]; learningRate: CurvePoint[] };
+  preemptionSteps: number[];
+  attempts: AttemptRow[];
+  gate: GateRow[];
+  /** Metrics that were measured for information, without a rule. */
+  informative: GateRow[];
+  samples: SampleRow[];
+  closest: ClosestPair[];
+  /** Software and device of the attempt that wrote the final checkpoint. */
+  fingerprint: Record<string, string | number | boolean | null>;
+}
