@@ -1,0 +1,72 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { RunContext } from '../domain/activities.ts';
+import { RepoId, type RepoRef, type Sha256 } from '../domain/refs.ts';
+import type { StandardSample } from '../domain/sample-set.ts';
+import { sha256Of } from '../hub/hashing.ts';
+import type { Hub } from '../hub/hub.ts';
+
+/** The base's pictures of one sample set on the Hub, shared by every run on that base: painting them is half the work. */
+export interface SharedSamples {
+  repo: RepoRef;
+  folder: string;
+}
+
+/** Where the pictures of a base commit and sample set are kept: `<namespace>/<base>-samples`, a folder a key. */
+export function sharedSamples(context: RunContext, sampleSetSha256: Sha256): SharedSamples {
+  const { base, namespace } = context;
+  const name = `${base.repo.split('/')[1]}-samples`.slice(0, 90);
+  const key = sha256Of(JSON.stringify([base.repo, base.commit, sampleSetSha256]));
+  return {
+    repo: { type: 'dataset', repo: RepoId.parse(`${namespace}/${name}`) },
+    folder: `base/${key.slice(0, 24)}`,
+  };
+}
+
+/**
+ * Fetches shared pictures below `toFolder`; returns their folder, which may be empty. The trainer keeps only those that
+ * carry its own recipe (base, set, software, device) and paints the rest.
+ */
+export async function fetchSharedSamples(p: {
+  hub: Hub;
+  shared: SharedSamples;
+  toFolder: string;
+  signal?: AbortSignal | undefined;
+}): Promise<string> {
+  const { hub, shared, toFolder } = p;
+  const commit = await hub.resolve(shared.repo);
+  if (commit !== null && (await hub.list(shared.repo, commit, shared.folder)).length > 0)
+    await hub.download({
+      repo: shared.repo,
+      commit,
+      folder: shared.folder,
+      toFolder,
+      ...(p.signal === undefined ? {} : { signal: p.signal }),
+    });
+  return join(toFolder, ...shared.folder.split('/'));
+}
+
+/** Puts freshly painted pictures where the next run finds them; does nothing when the same set is there. */
+export async function shareSamples(p: {
+  hub: Hub;
+  shared: SharedSamples;
+  samples: readonly StandardSample[];
+  from: string;
+  signal?: AbortSignal | undefined;
+}): Promise<void> {
+  const { hub, shared, from } = p;
+  await hub.ensureRepo(shared.repo, { private: true });
+  const head = await hub.resolve(shared.repo);
+  const manifest = await readFile(join(from, 'manifest.json'));
+  const known = head === null ? null : await hub.read(shared.repo, head, `${shared.folder}/manifest.json`);
+  if (known?.equals(manifest)) return;
+  await hub.commit({
+    repo: shared.repo,
+    message: `Standard samples of the base (${p.samples.length} pictures)`,
+    files: [...p.samples.map(({ id }) => `${id}.png`), 'manifest.json'].map((name) => ({
+      path: `${shared.folder}/${name}`,
+      content: { file: join(from, name) },
+    })),
+    ...(p.signal === undefined ? {} : { signal: p.signal }),
+  });
+}

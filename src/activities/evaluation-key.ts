@@ -1,0 +1,68 @@
+import { z } from 'zod';
+import type { RunContext, Training } from '../domain/activities.ts';
+import { type CommitRef, Sha256 } from '../domain/refs.ts';
+import { type StandardSample, sampleSet, sampleSetText } from '../domain/sample-set.ts';
+import { sha256Of } from '../hub/hashing.ts';
+
+/** Grows when the same inputs would be measured in another way. */
+const EVALUATION_VERSION = 1;
+
+/** Folder of an evaluation in the record repository, with `EVALUATION_FILES` in it. */
+export const EVALUATION_FOLDER = 'evaluation';
+export const EVALUATION_FILES = {
+  /** What the evaluation was made from: it is done when its key is there. */
+  key: `${EVALUATION_FOLDER}/key.json`,
+  report: `${EVALUATION_FOLDER}/report.json`,
+  verdict: `${EVALUATION_FOLDER}/verdict.json`,
+  /** The sample set: id, prompt, seed, promptId and genre of every picture. */
+  samples: `${EVALUATION_FOLDER}/samples.json`,
+  adapter: `${EVALUATION_FOLDER}/adapter/pytorch_lora_weights.safetensors`,
+  /** `<sample id>.png` each, and `manifest.json`. */
+  candidate: `${EVALUATION_FOLDER}/candidate`,
+  base: `${EVALUATION_FOLDER}/base`,
+} as const;
+
+/** `evaluation/key.json`. */
+export const EvaluationKey = z.strictObject({
+  format: z.literal(1),
+  key: Sha256,
+  /** What the key is a hash of. */
+  inputs: z.record(z.string(), z.unknown()),
+  reportSha256: Sha256,
+  adapterSha256: Sha256,
+  sampleSetSha256: Sha256,
+  summary: z.string(),
+});
+export type EvaluationKey = z.infer<typeof EvaluationKey>;
+
+/** The sample set of a run with its identity. */
+export function runSamples(context: RunContext): { samples: StandardSample[]; sha256: Sha256 } {
+  const { config } = context;
+  const samples = sampleSet(config);
+  return {
+    samples,
+    sha256: sha256Of(sampleSetText(samples, { ...config.evaluation, precision: config.training.precision })),
+  };
+}
+
+/** Everything that decides an evaluation's figures, and the hash of it. */
+export function evaluationKey(p: { context: RunContext; dataset: CommitRef; training: Training }): {
+  key: Sha256;
+  inputs: Record<string, unknown>;
+} {
+  const { config, base } = p.context;
+  const inputs = {
+    version: EVALUATION_VERSION,
+    base,
+    dataset: p.dataset,
+    adapterSha256: p.training.adapterSha256,
+    sabotage: config.sabotage,
+    sampleSetSha256: runSamples(p.context).sha256,
+    encoder: config.evaluation.encoder,
+    confidence: config.gate.confidence,
+    seed: config.seed,
+    trigger: config.dataset.trigger,
+    model: config.model,
+  };
+  return { key: sha256Of(JSON.stringify(inputs)), inputs };
+}

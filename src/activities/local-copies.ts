@@ -1,0 +1,65 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { PipelineError } from '../domain/errors.ts';
+import type { CommitRef } from '../domain/refs.ts';
+import type { Hub } from '../hub/hub.ts';
+
+/** Where a GPU worker keeps what it fetched from the Hub: by commit, so that no copy is ever stale. */
+export function copyFolder(workDir: string, ref: CommitRef): string {
+  return join(workDir, 'copies', ref.type, ...ref.repo.split('/'), ref.commit);
+}
+
+type CopyDeps = {
+  hub: Hub;
+  workDir: string;
+  signal?: AbortSignal | undefined;
+  onProgress?: (doneBytes: number, totalBytes: number) => void;
+};
+
+/** A local copy of a repository at a commit, or of one folder of it; files that are there and verify are kept. */
+export async function copyLocally(deps: CopyDeps, ref: CommitRef, folder?: string): Promise<string> {
+  const toFolder = copyFolder(deps.workDir, ref);
+  await deps.hub.download({
+    repo: { type: ref.type, repo: ref.repo },
+    commit: ref.commit,
+    toFolder,
+    ...(folder === undefined ? {} : { folder }),
+    ...(deps.signal === undefined ? {} : { signal: deps.signal }),
+    ...(deps.onProgress === undefined ? {} : { onProgress: deps.onProgress }),
+  });
+  return toFolder;
+}
+
+/** A pipeline's components; whatever else its repository holds, such as a second copy of the weights, stays there. */
+const COMPONENTS = [
+  'scheduler',
+  'text_encoder',
+  'text_encoder_2',
+  'tokenizer',
+  'tokenizer_2',
+  'transformer',
+  'vae',
+] as const;
+
+/** A local copy of a base model in diffusers' layout; `model_index.json` comes last, so that it says "complete". */
+export async function copyBase(deps: CopyDeps, base: CommitRef): Promise<string> {
+  const folder = copyFolder(deps.workDir, base);
+  for (const component of COMPONENTS) await copyLocally(deps, base, component);
+  const repo = { type: base.type, repo: base.repo };
+  const index = await deps.hub.read(repo, base.commit, 'model_index.json');
+  if (index === null)
+    throw new PipelineError(
+      'InvalidInput',
+      `expected a FLUX pipeline in diffusers' layout at base, got no model_index.json in ${base.repo} at ${base.commit}`,
+    );
+  await writeWhole(join(folder, 'model_index.json'), index);
+  return folder;
+}
+
+/** Writes a file so that its name never shows half of it. */
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = `${path}.tmp-${process.pid}`;
+  await writeFile(temporary, content);
+  await rename(temporary, path);
+}
