@@ -10,6 +10,7 @@ import { type ListedFile, listFolder, lookUp } from './listing.ts';
 import {
   createTag,
   deleteTag,
+  ensureBranch,
   ensureRepo,
   listBranches,
   listTags,
@@ -88,6 +89,10 @@ export function connectHub(options: HubOptions): Hub {
       surface(`tag ${name} in ${describeRepo(repo)}`, () => createTag(hub, repo, { name, commit, message })),
     deleteTag: (repo, name) =>
       surface(`remove tag ${name} of ${describeRepo(repo)}`, () => deleteTag(hub, repo, name)),
+    ensureBranch: (repo, name, commit) =>
+      surface(`create branch ${name} of ${describeRepo(repo)}`, () =>
+        ensureBranch(hub, repo, { name, commit }),
+      ),
     setBranch: (repo, name, commit) =>
       surface(`point branch ${name} of ${describeRepo(repo)} at ${commit}`, () =>
         setBranch(hub, repo, { name, commit }),

@@ -57,6 +57,8 @@ export interface Hub {
   branches(repo: RepoRef): Promise<{ name: string; commit: CommitSha }[]>;
   createTag(repo: RepoRef, name: string, commit: CommitSha, message?: string): Promise<void>;
   deleteTag(repo: RepoRef, name: string): Promise<void>;
+  /** Creates a branch at a commit unless it is there; one that is there is left as it is. */
+  ensureBranch(repo: RepoRef, name: string, commit: CommitSha): Promise<void>;
   /** Points a branch at a commit, creating or replacing it. */
   setBranch(repo: RepoRef, name: string, commit: CommitSha): Promise<void>;
 }

@@ -128,3 +128,23 @@ export async function setBranch(
     fetch: hub.transport.fetch,
   });
 }
+
+/** Creates a branch at a commit; one that is there, made by whomever, is left as it is. */
+export async function ensureBranch(
+  hub: Connection,
+  repo: RepoRef,
+  { name, commit }: NamedCommit,
+): Promise<void> {
+  try {
+    await createBranch({
+      repo: designation(repo),
+      branch: name,
+      revision: commit,
+      hubUrl: hub.endpoint,
+      accessToken: hub.accessToken,
+      fetch: hub.transport.fetch,
+    });
+  } catch (error) {
+    if (!isStatus(error, 409)) throw error;
+  }
+}

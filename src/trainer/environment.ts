@@ -36,7 +36,6 @@ export function trainerEnvironment(
     ...Object.fromEntries(passed),
     PYTHONPATH: packageFolder,
     PYTHONUNBUFFERED: '1',
-    PYTHONDONTWRITEBYTECODE: '1',
     PYTHONHASHSEED: '0',
     // With busy neighbours a second CPU thread slows small models down, and another count changes the bytes.
     OMP_NUM_THREADS: '1',
