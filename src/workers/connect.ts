@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Environment } from '../config/env.ts';
@@ -34,4 +36,14 @@ export function hubFromEnvironment(env: Environment): Hub {
     endpoint: env.HF_ENDPOINT ?? 'https://huggingface.co',
     accessToken: env.HF_TOKEN,
   });
+}
+
+/** Folder that this worker may fill and lose. */
+export function workFolder(env: Environment): string {
+  return env.PLEIN_AIR_WORK_DIR ?? join(tmpdir(), `plein-air-${process.pid}`);
+}
+
+/** Writes a Python process's log lines to the worker's own, marked. */
+export function logLine(name: string): (line: string) => void {
+  return (line) => void process.stderr.write(`[${name}] ${line}\n`);
 }

@@ -1,23 +1,31 @@
 import { hostname } from 'node:os';
 import { Context } from '@temporalio/activity';
 import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { type Environment, readEnvironment } from '../config/env.ts';
-import { PipelineError } from '../domain/errors.ts';
+import { readEnvironment } from '../config/env.ts';
+import { ERROR_KINDS, PipelineError } from '../domain/errors.ts';
 import { activityErrors } from './activity-errors.ts';
 import { connectTemporal } from './connect.ts';
 
-/** What an activity needs of Temporal; tests give their own. */
-export const activityContext = () => Context.current();
+/** Heartbeat and cancellation of the activity that runs now, for activities that know nothing of Temporal. */
+export const current = {
+  heartbeat: (details: unknown) => Context.current().heartbeat(details),
+  signal: () => Context.current().cancellationSignal,
+};
+
+/** What a kind of worker puts together. */
+export interface WorkerParts {
+  options: Partial<WorkerOptions> & { taskQueue: string };
+  /** Ends what the worker started besides itself. */
+  close(): Promise<void>;
+}
 
 /** Runs a worker until it is told to stop; exits with the code of the error's kind when it cannot start. */
-export async function runWorker(
-  kind: string,
-  options: (env: Environment) => Partial<WorkerOptions> & { taskQueue: string },
-  close: () => Promise<void> = async () => undefined,
-): Promise<void> {
+export async function runWorker(kind: string, assemble: () => WorkerParts): Promise<void> {
+  let parts: WorkerParts | null = null;
   try {
     const env = readEnvironment();
     Runtime.install({ logger: new DefaultLogger('INFO'), shutdownSignals: ['SIGINT', 'SIGTERM'] });
+    parts = assemble();
     const { connection, namespace } = await connectTemporal();
     const worker = await Worker.create({
       connection,
@@ -28,17 +36,19 @@ export async function runWorker(
       maxHeartbeatThrottleInterval: '2s',
       defaultHeartbeatThrottleInterval: '2s',
       interceptors: { activity: [() => ({ inbound: activityErrors })] },
-      ...options(env),
+      ...parts.options,
     });
     stopWithParent(worker);
     await worker.run();
-    await close();
     await connection.close();
   } catch (error) {
-    await close();
-    const known = error instanceof PipelineError;
-    process.stderr.write(`${kind} worker: ${known ? error.message : (error as Error).stack}\n`);
-    process.exitCode = known ? 8 : 70;
+    const kindOf = error instanceof PipelineError ? error.kind : 'Internal';
+    process.stderr.write(
+      `${kind} worker: ${error instanceof PipelineError ? error.message : (error as Error).stack}\n`,
+    );
+    process.exitCode = ERROR_KINDS[kindOf].exitCode;
+  } finally {
+    await parts?.close();
   }
 }
 

@@ -1,10 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 import { NON_RETRYABLE_KINDS } from '../domain/errors.ts';
 import type { RunConfig } from '../domain/run-config.ts';
-
-/** Task queues: `pipeline` needs a CPU and the network, `gpu` the trainer. */
-export const PIPELINE_QUEUE = 'pipeline';
-export const GPU_QUEUE = 'gpu';
+import { GPU_QUEUE, PIPELINE_QUEUE } from '../domain/task-queues.ts';
 
 /** Every timeout and retry of the service stands in this file. */
 const NEVER_GIVE_UP = {
