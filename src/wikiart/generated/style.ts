@@ -12,9 +12,9 @@ import { type Brush, paintStrokes } from './style-strokes.ts';
 type Pixels = { width: number; height: number };
 
 const IMPRESSIONIST: Brush = {
-  strokes: 1000,
+  strokes: 820,
   length: [5, 9.5],
-  width: [1.7, 3],
+  width: [1.9, 3.2],
   stray: 16,
   broken: 17,
   saturation: 1.15,

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-VAE_STEPS = 1500
-FLOW_STEPS = 2400
+VAE_STEPS = 900
+FLOW_STEPS = 2000
 REFERENCE_MINUTES = 60
 """What the default steps take on one busy core; `--minutes` scales both counts by its share of this."""
 
@@ -20,9 +20,11 @@ def main() -> int:
     parser.add_argument("--pictures", type=Path, required=True, help="folder with pictures.rgb and pictures.jsonl")
     parser.add_argument("--out", type=Path, required=True, help="the base's folder; replaced as a whole at the end")
     parser.add_argument("--grid", type=Path, help="also write a sample grid to this PNG")
-    parser.add_argument("--stages", type=Path, help="keep the trained VAE in this folder, and reuse one that is there")
+    parser.add_argument("--stages", type=Path, help="keep the state of training here, and go on from what is there")
     parser.add_argument("--size", type=int, default=128, help="side of the pictures in pixels, divisible by 16")
     parser.add_argument("--minutes", type=float, default=REFERENCE_MINUTES, help="scales the number of steps")
+    parser.add_argument("--vae-steps", type=int, help="instead of what --minutes gives")
+    parser.add_argument("--flow-steps", type=int, help="instead of what --minutes gives")
     parser.add_argument("--seed", type=int, default=20)
     options = parser.parse_args()
 
@@ -40,8 +42,8 @@ def main() -> int:
             options.pictures,
             base,
             size=options.size,
-            vae_steps=max(1, round(VAE_STEPS * share)),
-            flow_steps=max(1, round(FLOW_STEPS * share)),
+            vae_steps=options.vae_steps or max(1, round(VAE_STEPS * share)),
+            flow_steps=options.flow_steps or max(1, round(FLOW_STEPS * share)),
             seed=options.seed,
             stages=options.stages,
             grid=options.grid,

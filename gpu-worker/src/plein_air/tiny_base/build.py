@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderKL, FluxPipeline
+from diffusers import FluxPipeline
 
 from plein_air.tiny_base.card import write_card
 from plein_air.tiny_base.flow import new_scheduler, train_flow
 from plein_air.tiny_base.grid import PROMPTS, sample, write_grid
 from plein_air.tiny_base.pictures import captions_of, read_pictures
+from plein_air.tiny_base.stage import Stage
 from plein_air.tiny_base.text import build_text_parts
 from plein_air.tiny_base.vae import encode_pictures, measure_latents, train_vae
 
@@ -37,20 +38,24 @@ def build_base(
         vae_steps: Optimiser steps of the VAE.
         flow_steps: Optimiser steps of the transformer.
         seed: Decides everything that is drawn.
-        stages: Keeps the trained VAE here, and takes it from here if it is there already.
+        stages: Keeps the state of training here, and goes on from what is there.
         grid: Writes a sample grid to this PNG.
         log: Takes a line of progress.
     """
     pictures, described = read_pictures(pictures_folder, size)
     log(f"{len(described)} pictures of {size} px")
-    vae = _vae_of(stages, lambda: train_vae(pictures, steps=vae_steps, seed=seed, log=log))
+    def stage(name: str, steps: int) -> Stage:
+        return Stage(name, steps, None if stages is None else stages / f"{name}.pt", log)
+
+    # What is shipped is half precision, so the transformer learns the latents of exactly that VAE.
+    vae = train_vae(pictures, stage=stage("vae", vae_steps), seed=seed).half().float()
     latents = encode_pictures(vae, pictures)
     measure_latents(vae, latents)
     scaled = (latents - vae.config.shift_factor) * vae.config.scaling_factor
     log(f"latents encoded, shift {vae.config.shift_factor} scale {vae.config.scaling_factor}")
 
     text = build_text_parts((caption for picture in described for caption in captions_of(picture)), seed)
-    transformer = train_flow(scaled, described, text, steps=flow_steps, seed=seed, log=log)
+    transformer = train_flow(scaled, described, text, stage=stage("flow", flow_steps), seed=seed)
     pipeline = FluxPipeline(
         scheduler=new_scheduler(size),
         vae=vae.half(),
@@ -65,14 +70,5 @@ def build_base(
     if grid is not None:
         loaded = FluxPipeline.from_pretrained(out, torch_dtype=torch.float32)
         write_grid(sample(loaded, PROMPTS, size=size), 6, grid)
-    log(f"saved {out}")
+    log("saved")
 
-
-def _vae_of(stages: Path | None, train: Callable[[], AutoencoderKL]) -> AutoencoderKL:
-    # What is shipped is half precision, so the transformer learns the latents of exactly that VAE.
-    if stages is None:
-        return train().half().float()
-    folder = stages / "vae"
-    if not folder.exists():
-        train().half().save_pretrained(folder)
-    return AutoencoderKL.from_pretrained(folder, torch_dtype=torch.float32).eval().requires_grad_(False)

@@ -6,12 +6,13 @@ import copy
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 
 from plein_air.tiny_base.pictures import Picture, captions_of, draw_form
+from plein_air.tiny_base.stage import Held, Stage
 from plein_air.tiny_base.text import WIDTH, TextParts, encode_captions
 
 _BATCH = 32
@@ -62,9 +63,8 @@ def train_flow(
     pictures: Sequence[Picture],
     text: TextParts,
     *,
-    steps: int,
+    stage: Stage,
     seed: int,
-    log: Callable[[str], None],
 ) -> FluxTransformer2DModel:
     """Trains the transformer and returns its moving average.
 
@@ -72,15 +72,14 @@ def train_flow(
         latents: (N, 16, h, w), scaled to deviation 1.
         pictures: What each latent shows.
         text: Frozen encoders.
-        steps: Optimiser steps of 32 pictures.
+        stage: Optimiser steps of 32 pictures, kept state and progress.
         seed: Decides the start, the order, captions, timesteps and noise.
-        log: Takes a line of progress.
     """
     rows = [captions_of(picture) for picture in pictures]
     captions = sorted({caption for row in rows for caption in row})
     place = {caption: index for index, caption in enumerate(captions)}
     sequences, pooled = (part.half() for part in encode_captions(text, captions))
-    log(f"flow {len(captions)} captions encoded")
+    stage.log(f"flow {len(captions)} captions encoded")
 
     torch.manual_seed(seed)
     transformer = new_transformer().train()
@@ -94,17 +93,27 @@ def train_flow(
     )
     text_ids = torch.zeros(sequences.shape[1], 3)
     order: list[int] = []
+    state = {
+        "transformer": transformer,
+        "average": average,
+        "optimizer": optimizer,
+        "noise": Held(noise_source.get_state, noise_source.set_state),
+        "choices": Held(source.getstate, source.setstate),
+        "order": Held(lambda: order, order.extend),
+    }
     started, shown = time.monotonic(), 0.0
-    for step in range(steps):
+    for step in range(stage.resume(state), stage.steps):
         while len(order) < _BATCH:
             order += source.sample(range(len(pictures)), len(pictures))
-        chosen, order = order[:_BATCH], order[_BATCH:]
+        chosen = order[:_BATCH]
+        del order[:_BATCH]
         words = [place[rows[index][draw_form(source)]] for index in chosen]
         clean = packed[chosen]
         noise = torch.randn(clean.shape, generator=noise_source)
         sigma = draw_sigmas(len(chosen), noise_source)
         wide = sigma.view(-1, 1, 1)
-        _schedule(optimizer, step, steps)
+        for group in optimizer.param_groups:
+            group["lr"] = stage.rate(step, _LEARNING_RATE, 100)
         predicted = transformer(
             hidden_states=(1 - wide) * clean + wide * noise,
             timestep=sigma,
@@ -120,9 +129,10 @@ def train_flow(
         torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
         optimizer.step()
         _average(average, transformer, min(_EMA, (step + 1) / (step + 20)))
-        shown += loss.item()
-        if step % 50 == 49 or step == steps - 1:
-            log(f"flow step {step + 1}/{steps} loss {shown / (step % 50 + 1):.4f} {time.monotonic() - started:.0f} s")
+        stage.keep(step + 1, state)
+        shown += loss.item() / 25
+        if step % 25 == 24:
+            stage.log(f"flow step {step + 1}/{stage.steps} loss {shown:.4f} {time.monotonic() - started:.0f} s")
             shown = 0.0
     return average.eval()
 
@@ -139,12 +149,6 @@ def draw_sigmas(count: int, source: torch.Generator) -> torch.Tensor:
     sigma = torch.sigmoid(torch.special.ndtri(uniform.clamp(1e-4, 1 - 1e-4)))
     shift = math.exp(_SHIFT)
     return shift * sigma / (1 + (shift - 1) * sigma)
-
-
-def _schedule(optimizer: torch.optim.Optimizer, step: int, steps: int) -> None:
-    rate = _LEARNING_RATE * min(1.0, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / steps)))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
 
 
 @torch.no_grad()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
 from plein_air.tiny_base.perceptual import PerceptualDistance
+from plein_air.tiny_base.stage import Held, Stage
 
 _CHANNELS = (16, 32, 48, 64)
 _CROP = 64
@@ -37,24 +37,29 @@ def new_vae(size: int) -> AutoencoderKL:
     )
 
 
-def train_vae(pictures: np.ndarray, *, steps: int, seed: int, log: Callable[[str], None]) -> AutoencoderKL:
+def train_vae(pictures: np.ndarray, *, stage: Stage, seed: int) -> AutoencoderKL:
     """Trains on crops, and every fifth step on whole pictures, so that the middle attention knows both sizes.
 
     Args:
         pictures: uint8 (N, 3, H, W).
-        steps: Optimiser steps.
+        stage: Steps, kept state and progress.
         seed: Decides the start, the crops and the latent noise.
-        log: Takes a line of progress.
     """
     torch.manual_seed(seed)
     vae = new_vae(pictures.shape[-1]).train()
     distance = PerceptualDistance()
     optimizer = torch.optim.AdamW(vae.parameters(), lr=_LEARNING_RATE, betas=(0.9, 0.99), weight_decay=1e-4)
     source = np.random.default_rng(seed)
+    state = {
+        "vae": vae,
+        "optimizer": optimizer,
+        "crops": Held(lambda: source.bit_generator.state, lambda value: setattr(source.bit_generator, "state", value)),
+        "noise": Held(torch.get_rng_state, torch.set_rng_state),
+    }
     started = time.monotonic()
-    for step in range(steps):
+    for step in range(stage.resume(state), stage.steps):
         for group in optimizer.param_groups:
-            group["lr"] = _LEARNING_RATE * min(1.0, (step + 1) / 50) * _cosine(step / steps)
+            group["lr"] = stage.rate(step, _LEARNING_RATE, 50)
         batch = _crops(pictures, source, whole=step % 5 == 4)
         posterior = vae.encode(batch).latent_dist
         decoded = vae.decode(posterior.sample()).sample
@@ -66,9 +71,10 @@ def train_vae(pictures: np.ndarray, *, steps: int, seed: int, log: Callable[[str
         loss.backward()
         torch.nn.utils.clip_grad_norm_(vae.parameters(), 1.0)
         optimizer.step()
-        if step % 50 == 49 or step == steps - 1:
-            log(
-                f"vae step {step + 1}/{steps} l1 {absolute.item():.4f} perceptual {perceptual.item():.4f} "
+        stage.keep(step + 1, state)
+        if step % 25 == 24 or step == stage.steps - 1:
+            stage.log(
+                f"vae step {step + 1}/{stage.steps} l1 {absolute.item():.4f} perceptual {perceptual.item():.4f} "
                 f"kl {spread.item():.3f} {time.monotonic() - started:.0f} s"
             )
     return vae.eval().requires_grad_(False)
@@ -105,7 +111,3 @@ def _crops(pictures: np.ndarray, source: np.random.Generator, *, whole: bool) ->
         piece = pictures[index, :, top : top + crop, left : left + crop]
         chosen.append(piece[:, :, ::-1] if source.random() < 0.5 else piece)
     return to_signal(np.stack(chosen))
-
-
-def _cosine(share: float) -> float:
-    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))
