@@ -7,6 +7,13 @@ import type { Hub } from '../hub/hub.ts';
 import { LOCAL_TOKEN } from './stack/stack.ts';
 import { readStack } from './stack/stack-file.ts';
 
+const open: Connection[] = [];
+
+/** Closes every connection that a command opened; an open one keeps the process alive. */
+export async function closeConnections(): Promise<void> {
+  await Promise.all(open.splice(0).map((connection) => connection.close()));
+}
+
 /** A Temporal client: from `TEMPORAL_*` where set, else from the embedded stack of the data folder. */
 export async function connectClient(dataDir: string): Promise<Client> {
   const { connectionOptions, namespace } = loadClientConnectConfig();
@@ -19,6 +26,7 @@ export async function connectClient(dataDir: string): Promise<Client> {
       address: address ?? '127.0.0.1:7233',
       connectTimeout: '5s',
     });
+    open.push(connection);
     return new Client({ connection, namespace: namespace ?? 'default' });
   } catch (error) {
     throw new PipelineError(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { dataFolder, type Environment, readEnvironment } from '../config/env.ts';
+import { closeConnections } from './connect.ts';
 import { reportError } from './output.ts';
 
 /** Options that every command takes. */
@@ -35,6 +36,8 @@ export function action<O extends CommonOptions>(
         );
       } catch (error) {
         reportError(error, options.json);
+      } finally {
+        await closeConnections();
       }
     });
 }

@@ -22,7 +22,7 @@ await runWorker('gpu', () => {
     log: logLine('trainer'),
   });
   const activities: GpuActivities = {
-    train: createTrain({ hub, trainer, workDir, activity: () => activityPort() }),
+    train: createTrain({ hub, trainer, workDir, activity: () => Context.current() }),
     evaluate: createEvaluate({ hub, trainer, workDir, ...current }),
   };
   return {
@@ -30,18 +30,3 @@ await runWorker('gpu', () => {
     close: () => trainer.close(),
   };
 });
-
-function activityPort() {
-  const { info, cancellationSignal, heartbeat } = Context.current();
-  return {
-    info: {
-      workflowId: info.workflowExecution?.workflowId ?? '',
-      runId: info.workflowExecution?.runId ?? '',
-      activityId: info.activityId,
-      attempt: info.attempt,
-      heartbeatDetails: info.heartbeatDetails,
-    },
-    signal: cancellationSignal,
-    heartbeat,
-  };
-}

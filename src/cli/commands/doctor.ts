@@ -118,7 +118,6 @@ async function temporal(dataDir: string): Promise<Check[]> {
             : '"plein-air up", or node dist/workers/pipeline-worker.js',
       });
     }
-    await client.connection.close();
     return checks;
   } catch (error) {
     return [{ name: 'Temporal', ok: false, found: firstLine(error), mend }];
