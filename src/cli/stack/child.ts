@@ -1,5 +1,6 @@
 import { createWriteStream, readFileSync } from 'node:fs';
 import { execa } from 'execa';
+import { descendants } from './descendants.ts';
 
 /** A process of the embedded stack: in a group of its own, logging to a file, stopped by its id. */
 export interface Child {
@@ -11,7 +12,7 @@ export interface Child {
   isRunning(): boolean;
   /** SIGTERM, then SIGKILL after the grace. */
   stop(graceSeconds?: number): Promise<void>;
-  /** SIGKILL to the whole group, as a machine that vanishes. */
+  /** SIGKILL to it and to all that it started, as a machine that vanishes. */
   kill(): Promise<void>;
   /** Last lines of its log, for error messages. */
   lastWords(): string;
@@ -48,13 +49,6 @@ export function startChild(p: {
     running = false;
     log.end();
   });
-  const signalGroup = (signal: NodeJS.Signals) => {
-    try {
-      process.kill(-pid, signal);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
-  };
   return {
     name: p.name,
     pid,
@@ -64,12 +58,14 @@ export function startChild(p: {
     async stop(graceSeconds = 15) {
       if (!running) return;
       child.kill('SIGTERM');
-      const timer = setTimeout(() => signalGroup('SIGKILL'), graceSeconds * 1000);
+      const timer = setTimeout(() => killIfThere(-pid), graceSeconds * 1000);
       await ended;
       clearTimeout(timer);
     },
     async kill() {
-      signalGroup('SIGKILL');
+      const below = descendants(pid);
+      killIfThere(-pid);
+      for (const id of below) killIfThere(id);
       await ended;
     },
     lastWords() {
@@ -80,4 +76,13 @@ export function startChild(p: {
       }
     },
   };
+}
+
+/** SIGKILL to a process, or with a negative id to its group; one that has ended is no error. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
