@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { fsck } from './fsck.ts';
 import { gc } from './gc.ts';
@@ -6,6 +7,7 @@ import { startLocalHub } from './server.ts';
 
 const DEFAULT_ROOT = '.plein-air/hub';
 const DEFAULT_PORT = 8787;
+const DEFAULT_PYTHON = resolve('gpu-worker/.venv/bin/python');
 
 interface ServeFlags {
   root: string;
@@ -13,6 +15,7 @@ interface ServeFlags {
   port: number;
   token?: string[];
   json?: boolean;
+  runSpaces?: string | true;
 }
 
 /** Reads `token`, `user=token` or `user:read=token`; a token alone belongs to `plein-air` and may write. */
@@ -43,6 +46,7 @@ export function addHubCommands(parent: Command): void {
     .option('--host <host>', 'address to listen on; other than loopback needs --token', '127.0.0.1')
     .option('--port <port>', 'port to listen on, 0 for a free one', parsePort, DEFAULT_PORT)
     .option('--token <token...>', 'tokens to accept: hf_…, user=hf_… or user:read=hf_…')
+    .option('--run-spaces [python]', 'run Spaces as processes of this machine, with this Python')
     .option('--json', 'print the address as JSON')
     .action(serve);
   hub
@@ -66,9 +70,15 @@ export function addHubCommands(parent: Command): void {
     });
 }
 
-async function serve({ root, host, port, token, json }: ServeFlags): Promise<void> {
+async function serve({ root, host, port, token, json, runSpaces }: ServeFlags): Promise<void> {
   const tokens = token?.map(parseToken);
-  const hub = await startLocalHub({ root, host, port, ...(tokens ? { tokens } : {}) });
+  const hub = await startLocalHub({
+    root,
+    host,
+    port,
+    ...(tokens ? { tokens } : {}),
+    ...(runSpaces ? { runSpaces: { python: runSpaces === true ? DEFAULT_PYTHON : runSpaces } } : {}),
+  });
   console.log(
     json ? JSON.stringify({ url: hub.url, port: hub.port }) : `The Hub in ${root} serves at ${hub.url}`,
   );

@@ -9,7 +9,7 @@ import { createBranch, createTag, deleteBranch, deleteTag, listRefs } from './ap
 import { createRepo, deleteRepo, moveRepo } from './api/repos.ts';
 import { resolveFile } from './api/resolve.ts';
 import { changeSettings } from './api/settings.ts';
-import { changeSpace, spaceKeys, spaceRuntime } from './api/spaces.ts';
+import { changeSpace, spaceHost, spaceKeys, spaceLogs, spaceRuntime } from './api/spaces.ts';
 import { validateYaml } from './api/validate-yaml.ts';
 import { whoAmI } from './api/whoami.ts';
 import { xetTransfer, xetWriteToken } from './api/xet.ts';
@@ -54,12 +54,14 @@ const REPO_ROUTES: Readonly<Record<string, RepoHandler>> = {
     requireContent(repo, exchange);
     exchange.json({ success: true });
   },
-  'GET secrets': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'secrets'),
-  'POST secrets': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'secrets'),
-  'DELETE secrets': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'secrets'),
-  'GET variables': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'variables'),
-  'POST variables': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'variables'),
-  'DELETE variables': (_hub, exchange, repo) => spaceKeys(exchange, repo, 'variables'),
+  'GET secrets': (hub, exchange, repo) => spaceKeys(hub, exchange, repo, 'secrets'),
+  'POST secrets': (hub, exchange, repo) => spaceKeys(hub, exchange, repo, 'secrets'),
+  'DELETE secrets': (hub, exchange, repo) => spaceKeys(hub, exchange, repo, 'secrets'),
+  'GET variables': (hub, exchange, repo) => spaceKeys(hub, exchange, repo, 'variables'),
+  'POST variables': (hub, exchange, repo) => spaceKeys(hub, exchange, repo, 'variables'),
+  'DELETE variables': (hub, exchange, repo) => spaceKeys(hub, exchange, repo, 'variables'),
+  'GET host': (hub, exchange, repo) => spaceHost(hub, exchange, repo),
+  'GET logs': (hub, exchange, repo) => spaceLogs(hub, exchange, repo),
   'GET runtime': (hub, exchange, repo) => spaceRuntime(hub, exchange, repo),
   'POST hardware': (hub, exchange, repo) => changeSpace(hub, exchange, repo, 'hardware'),
   'POST sleeptime': (hub, exchange, repo) => changeSpace(hub, exchange, repo, 'sleeptime'),

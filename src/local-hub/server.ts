@@ -8,6 +8,7 @@ import { type RateLimit, RateLimiter } from './http/rate-limit.ts';
 import { DEFAULT_TOKEN, type HubToken, TokenBook } from './http/tokens.ts';
 import type { Hub } from './hub.ts';
 import { route } from './router.ts';
+import { type RunSpaces, SpaceRunner } from './spaces/space-runner.ts';
 import { BlobStore } from './store/blobs.ts';
 import { lockFolder } from './store/process-lock.ts';
 import { RepoCollection } from './store/repos.ts';
@@ -20,6 +21,8 @@ export interface LocalHubOptions {
   readonly port?: number;
   readonly tokens?: readonly HubToken[];
   readonly rateLimit?: RateLimit;
+  /** Runs Spaces' apps as processes of this machine; leave it out where you do not trust them. */
+  readonly runSpaces?: RunSpaces;
 }
 
 /** A Hub that serves. */
@@ -42,16 +45,18 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
   const root = resolve(options.root);
   const unlock = await lockFolder(root);
   try {
-    const hub = await openHub(root, options.tokens ?? [DEFAULT_TOKEN]);
+    const hub = await openHub(root, options);
     const server = serve(hub, options.rateLimit);
     await listen(server, options.port ?? 0, host);
     const { port } = server.address() as AddressInfo;
     const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    hub.spaces?.open(`http://127.0.0.1:${port}`, await hub.repos.list('space'));
     return {
       url,
       port,
       close: async () => {
         await closeServer(server);
+        await hub.spaces?.close();
         await unlock();
       },
     };
@@ -61,14 +66,16 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
   }
 }
 
-async function openHub(root: string, tokens: readonly HubToken[]): Promise<Hub> {
+async function openHub(root: string, { tokens, runSpaces }: LocalHubOptions): Promise<Hub> {
   await sweepTemporary(root);
+  const blobs = new BlobStore(root);
   return {
     root,
-    blobs: new BlobStore(root),
+    blobs,
     repos: new RepoCollection(root),
-    tokens: new TokenBook(tokens),
+    tokens: new TokenBook(tokens ?? [DEFAULT_TOKEN]),
     capabilities: await Capabilities.open(root),
+    spaces: runSpaces && new SpaceRunner(runSpaces, root, blobs),
   };
 }
 

@@ -75,6 +75,7 @@ export async function commit(hub: Hub, exchange: Exchange, repo: Repo, branch: s
       parent: parentCommit ?? undefined,
     }),
   );
+  if (repo.type === 'space' && name === 'main') hub.spaces?.refresh(repo);
   exchange.json({
     success: true,
     commitOid: oid,

@@ -1,11 +1,11 @@
-import { parse as parseYaml } from 'yaml';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import { isFolder } from '../store/directories.ts';
 import type { CommitRecord, Repo, RepoType } from '../store/repo.ts';
 import { locate, walk } from '../store/tree.ts';
+import { splitCard } from './card.ts';
 import { nextLink } from './entries.ts';
-import { describeRuntime } from './spaces.ts';
+import { describeHost, describeRuntime } from './spaces.ts';
 
 const CARD_LIMIT = 512 * 1024;
 
@@ -16,19 +16,6 @@ export async function readCard(hub: Hub, repo: Repo, commit: CommitRecord): Prom
   const chunks: Buffer[] = [];
   for await (const chunk of hub.blobs.read(entry.sha256)) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
-}
-
-/** Splits a card into its YAML head and its text; a head that does not parse counts as none. */
-export function splitCard(card: string): { data: Record<string, unknown>; text: string } {
-  const match = /^---\r?\n([\s\S]*?)\r?\n---\r?(?:\n|$)/.exec(card);
-  if (!match) return { data: {}, text: card };
-  try {
-    const data: unknown = parseYaml(match[1] ?? '', { maxAliasCount: 20 });
-    const isRecord = typeof data === 'object' && data !== null && !Array.isArray(data);
-    return { data: isRecord ? (data as Record<string, unknown>) : {}, text: card.slice(match[0].length) };
-  } catch {
-    return { data: {}, text: card.slice(match[0].length) };
-  }
 }
 
 function tagsOf(repo: Repo, data: Record<string, unknown>): string[] {
@@ -68,7 +55,9 @@ async function summarise(hub: Hub, repo: Repo, oid: string | undefined): Promise
     likes: 0,
     tags: tagsOf(repo, data),
     ...(card === undefined ? {} : { cardData: data }),
-    ...(repo.type === 'space' ? { sdk: repo.record.sdk, runtime: describeRuntime(hub, repo) } : {}),
+    ...(repo.type === 'space'
+      ? { sdk: repo.record.sdk, runtime: describeRuntime(hub, repo), ...describeHost(hub, repo) }
+      : {}),
   };
 }
 

@@ -73,6 +73,7 @@ export async function createRepo(hub: Hub, exchange: Exchange): Promise<void> {
       });
     },
   );
+  if (type === 'space') hub.spaces?.refresh(repo);
   exchange.json({ url, name: id, id: repo.record.uid, private: repo.record.private });
 }
 
@@ -93,6 +94,7 @@ export async function deleteRepo(hub: Hub, exchange: Exchange): Promise<void> {
   const id = name.includes('/') ? name : `${organization ?? user}/${name}`;
   const repo = await findRepo(hub, exchange, type ?? 'model', id);
   await repo.exclusively(() => hub.repos.remove(repo));
+  if (repo.type === 'space') hub.spaces?.refresh(repo);
   exchange.json({ success: true });
 }
 
@@ -106,5 +108,7 @@ export async function moveRepo(hub: Hub, exchange: Exchange): Promise<void> {
   if (await hub.repos.find(repo.type, toRepo))
     throw new HubError(409, `Expected a free name, but ${toRepo} exists`);
   await repo.exclusively(() => hub.repos.move(repo, toRepo));
+  const moved = repo.type === 'space' ? await hub.repos.find('space', toRepo) : undefined;
+  if (moved) hub.spaces?.refresh(moved);
   exchange.json({ success: true });
 }

@@ -12,17 +12,47 @@ const KeyValue = z.object({
 });
 const Key = z.object({ key: z.string() });
 
-/** A Space's state as the runtime endpoint shows it. */
+/** A Space's state as the runtime endpoint shows it; without a runner every app is STOPPED. */
 export function describeRuntime(hub: Hub, repo: Repo): Record<string, unknown> {
   const { hardware, requestedHardware, sleepTime, paused } = repo.record;
+  const state = hub.spaces?.state(repo);
+  const stage = paused ? 'PAUSED' : (state?.stage ?? 'STOPPED');
   return {
-    stage: paused ? 'PAUSED' : (hub.spaceStage?.(repo) ?? 'NO_APP_FILE'),
-    hardware: { current: paused ? null : hardware, requested: requestedHardware ?? hardware },
+    stage,
+    sha: state?.sha ?? null,
+    ...(state?.error === undefined ? {} : { errorMessage: state.error }),
+    hardware: { current: stage === 'RUNNING' ? hardware : null, requested: requestedHardware ?? hardware },
     storage: null,
     gcTimeout: sleepTime ?? null,
-    replicas: { current: paused ? 0 : 1, requested: 1 },
-    ...(hub.spaceUrl?.(repo) ? { domains: [{ domain: hub.spaceUrl(repo), stage: 'READY' }] } : {}),
+    replicas: { current: stage === 'RUNNING' ? 1 : 0, requested: 1 },
+    ...(state?.url === undefined ? {} : { domains: [{ domain: new URL(state.url).host, stage: 'READY' }] }),
   };
+}
+
+/** Where a Space's app answers, in the fields that Gradio's clients read. */
+export function describeHost(hub: Hub, repo: Repo): { host?: string; subdomain: string } {
+  const url = hub.spaces?.state(repo).url;
+  return {
+    subdomain: repo.id.replace(/[/._]/g, '-').toLowerCase(),
+    ...(url === undefined ? {} : { host: url }),
+  };
+}
+
+/** GET host. */
+export function spaceHost(hub: Hub, exchange: Exchange, repo: Repo): void {
+  requireSpace(repo);
+  exchange.json(describeHost(hub, repo));
+}
+
+/** GET logs/run: what the app printed lately, as server-sent events. */
+export function spaceLogs(hub: Hub, exchange: Exchange, repo: Repo): void {
+  requireSpace(repo);
+  requireWrite(exchange);
+  const timestamp = new Date().toISOString();
+  const lines = hub.spaces?.state(repo).log ?? [];
+  const text = lines.map((line) => `data: ${JSON.stringify({ data: `${line}\n`, timestamp })}\n\n`).join('');
+  exchange.response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
+  exchange.response.end(text);
 }
 
 function requireSpace(repo: Repo): void {
@@ -31,6 +61,7 @@ function requireSpace(repo: Repo): void {
 
 /** GET, POST and DELETE of secrets and variables; a secret's value is never sent back. */
 export async function spaceKeys(
+  hub: Hub,
   exchange: Exchange,
   repo: Repo,
   kind: 'secrets' | 'variables',
@@ -47,6 +78,7 @@ export async function spaceKeys(
       Object.fromEntries(Object.entries(all).filter(([name]) => name !== key)),
     );
   }
+  if (exchange.method !== 'GET' && exchange.method !== 'HEAD') hub.spaces?.refresh(repo);
   const shown = Object.entries(repo.record[kind]).map(([key, { value, description, updatedAt }]) => [
     key,
     { key, description: description ?? null, updatedAt, ...(kind === 'variables' ? { value } : {}) },
@@ -90,6 +122,6 @@ export async function changeSpace(hub: Hub, exchange: Exchange, repo: Repo, verb
   } else {
     await update({ paused: verb === 'pause' });
   }
-  if (verb === 'pause' || verb === 'restart') await hub.spaceChanged?.(repo, verb);
+  if (verb === 'pause' || verb === 'restart') hub.spaces?.refresh(repo);
   exchange.json(describeRuntime(hub, repo));
 }

@@ -1,4 +1,5 @@
-import { readCard, splitCard } from '../api/info.ts';
+import { splitCard } from '../api/card.ts';
+import { readCard } from '../api/info.ts';
 import { pagePath } from '../http/access.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';

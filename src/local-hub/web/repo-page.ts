@@ -1,4 +1,5 @@
-import { readCard, splitCard } from '../api/info.ts';
+import { splitCard } from '../api/card.ts';
+import { readCard } from '../api/info.ts';
 import { describeRuntime } from '../api/spaces.ts';
 import { pagePath } from '../http/access.ts';
 import type { Exchange } from '../http/exchange.ts';
@@ -45,7 +46,7 @@ function gallery(data: Record<string, unknown>, place: CardPlace): Html {
 
 function appPanel(hub: Hub, repo: Repo): Html {
   const { stage } = describeRuntime(hub, repo);
-  const url = hub.spaceUrl?.(repo);
+  const url = hub.spaces?.state(repo).url;
   return html`<div class="panel"><h2>App</h2>${String(stage)}${url !== undefined && html` · <a href="${url}" rel="noopener">open it</a>`}</div>`;
 }
 

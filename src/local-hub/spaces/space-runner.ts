@@ -1,0 +1,169 @@
+import { rm } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
+import { splitCard } from '../api/card.ts';
+import type { BlobStore } from '../store/blobs.ts';
+import { isFolder } from '../store/directories.ts';
+import { Mutex } from '../store/mutex.ts';
+import type { Repo } from '../store/repo.ts';
+import { splitRepoPath } from '../store/repo-path.ts';
+import { locate } from '../store/tree.ts';
+import { AppProcess } from './app-process.ts';
+import { checkOut } from './checkout.ts';
+
+const START_LIMIT_MS = 300_000;
+
+/** How to run Spaces: the interpreter (with gradio installed) and what its environment holds beside the Space's own. */
+export interface RunSpaces {
+  readonly python: string;
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** What is known of a Space's app. */
+export interface SpaceState {
+  readonly stage: 'NO_APP_FILE' | 'BUILDING' | 'APP_STARTING' | 'RUNNING' | 'RUNTIME_ERROR' | 'STOPPED';
+  readonly sha?: string;
+  readonly error?: string;
+  readonly url?: string;
+  readonly log: readonly string[];
+}
+
+interface Slot {
+  readonly mutex: Mutex;
+  wanted: number;
+  process?: AppProcess | undefined;
+  state: SpaceState;
+}
+
+/** Runs each Space's app as a process, and runs it anew when its files, settings or owner ask for it. */
+export class SpaceRunner {
+  readonly #options: RunSpaces;
+  readonly #root: string;
+  readonly #blobs: BlobStore;
+  readonly #slots = new Map<string, Slot>();
+  #hubUrl = '';
+  #closed = false;
+
+  constructor(options: RunSpaces, root: string, blobs: BlobStore) {
+    this.#options = options;
+    this.#root = root;
+    this.#blobs = blobs;
+  }
+
+  /** Starts every Space that is not paused; `hubUrl` is where their clients find this Hub. */
+  open(hubUrl: string, spaces: readonly Repo[]): void {
+    this.#hubUrl = hubUrl;
+    for (const repo of spaces) this.refresh(repo);
+  }
+
+  #slot(repo: Repo): Slot {
+    const known = this.#slots.get(repo.record.uid);
+    if (known) return known;
+    const slot: Slot = { mutex: new Mutex(), wanted: 0, state: { stage: 'STOPPED', log: [] } };
+    this.#slots.set(repo.record.uid, slot);
+    return slot;
+  }
+
+  /** The state of a Space's app. */
+  state(repo: Repo): SpaceState {
+    const { state, process } = this.#slot(repo);
+    return process ? { ...state, log: process.log } : state;
+  }
+
+  /** Stops the app and, unless the Space is paused or gone, starts it from the newest commit; returns at once. */
+  refresh(repo: Repo): void {
+    const slot = this.#slot(repo);
+    slot.wanted += 1;
+    const mine = slot.wanted;
+    slot.state = { stage: repo.record.paused || repo.gone ? 'STOPPED' : 'BUILDING', log: [] };
+    void slot.mutex.run(async () => {
+      await slot.process?.stop();
+      slot.process = undefined;
+      const outdated = (): boolean => this.#closed || slot.wanted !== mine;
+      if (outdated() || repo.record.paused || repo.gone) return;
+      try {
+        await this.#start(repo, slot, outdated);
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error);
+        if (!outdated()) slot.state = { stage: 'RUNTIME_ERROR', error: reason, log: [] };
+      }
+    });
+  }
+
+  async #start(repo: Repo, slot: Slot, outdated: () => boolean): Promise<void> {
+    const sha = await repo.resolve('main');
+    const appFile = await this.#appFile(repo, sha);
+    if (appFile === undefined) {
+      slot.state = { stage: 'NO_APP_FILE', sha, log: [] };
+      return;
+    }
+    const folder = join(this.#root, 'running-spaces', repo.record.uid);
+    await checkOut(this.#blobs, repo, sha, folder);
+    const process = await AppProcess.start({
+      python: this.#options.python,
+      folder,
+      appFile,
+      environment: this.#environment(repo, folder, sha),
+    });
+    slot.process = process;
+    slot.state = { stage: 'APP_STARTING', sha, log: process.log };
+    void this.#watch(slot, process, sha, outdated);
+  }
+
+  /** Follows a started process to its first answer and to its end. */
+  async #watch(slot: Slot, process: AppProcess, sha: string, outdated: () => boolean): Promise<void> {
+    const answered = await process.answers(START_LIMIT_MS);
+    if (outdated()) return;
+    if (answered) {
+      slot.state = { stage: 'RUNNING', sha, url: `http://127.0.0.1:${process.port}`, log: process.log };
+      await process.ended;
+      if (outdated()) return;
+    }
+    const how = process.exit ?? `gave no answer within ${START_LIMIT_MS / 1000} s`;
+    const error = `The app ${how}. Its last words:\n${process.log.slice(-20).join('\n')}`;
+    slot.state = { stage: 'RUNTIME_ERROR', sha, error, log: process.log };
+    await process.stop();
+  }
+
+  async #appFile(repo: Repo, sha: string): Promise<string | undefined> {
+    const { tree } = await repo.commit(sha);
+    const card = await locate(repo.objects, tree, ['README.md']);
+    const chunks: Buffer[] = [];
+    if (card && !isFolder(card))
+      for await (const chunk of this.#blobs.read(card.sha256)) chunks.push(chunk as Buffer);
+    const named = splitCard(Buffer.concat(chunks).toString('utf8')).data.app_file;
+    const path = typeof named === 'string' ? named : 'app.py';
+    const entry = await locate(repo.objects, tree, splitRepoPath(path));
+    return entry && !isFolder(entry) ? path : undefined;
+  }
+
+  #environment(repo: Repo, folder: string, sha: string): Record<string, string> {
+    const { python, environment } = this.#options;
+    const own = [...Object.entries(repo.record.variables), ...Object.entries(repo.record.secrets)];
+    return {
+      PATH: isAbsolute(python)
+        ? `${join(python, '..')}:/usr/local/bin:/usr/bin:/bin`
+        : '/usr/local/bin:/usr/bin:/bin',
+      HOME: folder,
+      HF_HOME: join(this.#root, 'running-spaces', 'hf-home'),
+      HF_ENDPOINT: this.#hubUrl,
+      GRADIO_ANALYTICS_ENABLED: 'False',
+      OMP_NUM_THREADS: '1',
+      ...environment,
+      SPACE_ID: repo.id,
+      SPACE_AUTHOR_NAME: repo.id.split('/')[0] ?? '',
+      SPACE_REPO_NAME: repo.id.split('/')[1] ?? '',
+      SPACE_COMMIT: sha,
+      SYSTEM: 'spaces',
+      ...Object.fromEntries(own.map(([key, { value }]) => [key, value])),
+    };
+  }
+
+  /** Stops every app and removes their folders. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all(
+      [...this.#slots.values()].map((slot) => slot.mutex.run(async () => slot.process?.stop())),
+    );
+    await rm(join(this.#root, 'running-spaces'), { recursive: true, force: true });
+  }
+}
