@@ -1,8 +1,8 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { captionFor, mayBeMirrored } from '../domain/dataset-captions.ts';
-import { closePairs } from '../domain/dataset-duplicates.ts';
-import { chooseKept, type DroppedCandidate } from '../domain/dataset-filters.ts';
+import { closePictures } from '../domain/dataset-duplicates.ts';
+import { chooseKept, type DroppedCandidate, hashesOf } from '../domain/dataset-filters.ts';
 import type { Candidate } from '../domain/dataset-measures.ts';
 import { byRank, compareText } from '../domain/dataset-order.ts';
 import type { ReadPlan } from '../domain/dataset-plan.ts';
@@ -115,7 +115,7 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
     bytesRead: input.bytesRead,
     unseenArtists: dealt.unseenArtists,
     nearestCrossSplit: nearestCrossSplit(
-      placed.map(({ candidate, split }) => ({ id: idOf(candidate), split, hash: candidate.measures.hash })),
+      placed.map(({ candidate, split }) => ({ id: idOf(candidate), split, hashes: hashesOf(candidate) })),
     ),
   };
   const captions = placed.filter((p) => p.split === 'train').map((p) => rowOf(p, input.config).caption);
@@ -152,10 +152,7 @@ function chooseNeighbours(
   const all = [...kept, ...ranked];
   const taken = new Set(kept.map((_, at) => at));
   const closeTo = new Map<number, number[]>();
-  for (const { a, b } of closePairs(
-    all.map((c) => c.measures.hash),
-    config.nearDuplicateBits + CLUSTER_MARGIN_BITS,
-  ))
+  for (const { a, b } of closePictures(all.map(hashesOf), config.nearDuplicateBits + CLUSTER_MARGIN_BITS))
     closeTo.set(b, [...(closeTo.get(b) ?? []), a]);
   const perStyle = new Map<string, number>();
   return ranked
@@ -217,7 +214,7 @@ function rowOf({ candidate, cluster }: Placed, config: DatasetConfig): DatasetRo
 }
 
 function measuredOf({ candidate, split }: Placed): MeasuredImage {
-  const { width, height, box, chroma, brightness, sharpness, hash, repairs } = candidate.measures;
+  const { width, height, box, chroma, brightness, sharpness, repairs } = candidate.measures;
   const shortSide = Math.min(box[2], box[3]);
   return {
     id: idOf(candidate),
@@ -230,7 +227,7 @@ function measuredOf({ candidate, split }: Placed): MeasuredImage {
     chroma,
     brightness,
     sharpness,
-    hash,
+    hashes: hashesOf(candidate),
     repairs,
   };
 }

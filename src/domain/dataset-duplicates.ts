@@ -47,6 +47,32 @@ export function closePairs(hashes: readonly PerceptualHash[], limit: number): Cl
   return pairs.sort((x, y) => x.a - y.a || x.b - y.b);
 }
 
+/**
+ * Every pair of pictures at most `limit` bits apart, each picture given by the hashes of its views, the whole first: the
+ * distance is the smallest between one picture whole and any view of the other.
+ */
+export function closePictures(views: readonly (readonly PerceptualHash[])[], limit: number): ClosePair[] {
+  const owners: number[] = [];
+  const isWhole: boolean[] = [];
+  const hashes: PerceptualHash[] = [];
+  views.forEach((own, picture) => {
+    own.forEach((hash, view) => {
+      owners.push(picture);
+      isWhole.push(view === 0);
+      hashes.push(hash);
+    });
+  });
+  const nearest = new Map<number, ClosePair>();
+  for (const pair of closePairs(hashes, limit)) {
+    const [a, b] = [owners[pair.a] as number, owners[pair.b] as number];
+    if (a === b || !(isWhole[pair.a] || isWhole[pair.b])) continue;
+    const key = a * views.length + b;
+    const known = nearest.get(key);
+    if (known === undefined || pair.bits < known.bits) nearest.set(key, { a, b, bits: pair.bits });
+  }
+  return [...nearest.values()].sort((x, y) => x.a - y.a || x.b - y.b);
+}
+
 /** Every pair of hashes with its distance, in order: for small lists and as the yardstick of `closePairs`. */
 export function* allPairs(hashes: readonly PerceptualHash[]): Generator<ClosePair> {
   const words = splitHashes(hashes);

@@ -1,5 +1,5 @@
-import { closePairs } from './dataset-duplicates.ts';
-import type { Candidate, Drop, PictureMeasures } from './dataset-measures.ts';
+import { closePictures, hammingBits } from './dataset-duplicates.ts';
+import type { Candidate, Drop, PictureMeasures, View } from './dataset-measures.ts';
 import { byRank } from './dataset-order.ts';
 import type { DatasetConfig } from './run-config.ts';
 
@@ -51,10 +51,7 @@ export const SAME_PICTURE_CORRELATION = 0.95;
 export function withoutNearDuplicates(candidates: readonly Candidate[], bits: number): Filtered {
   const ordered = [...candidates].sort(largestFirst);
   const closeTo = new Map<number, { other: number; bits: number }[]>();
-  for (const pair of closePairs(
-    ordered.map((c) => c.measures.hash),
-    bits,
-  )) {
+  for (const pair of closePictures(ordered.map(hashesOf), bits)) {
     const larger = closeTo.get(pair.b) ?? [];
     larger.push({ other: pair.a, bits: pair.bits });
     closeTo.set(pair.b, larger);
@@ -62,7 +59,7 @@ export function withoutNearDuplicates(candidates: readonly Candidate[], bits: nu
   const gone = new Set<number>();
   return partition(ordered, (candidate, at) => {
     for (const { other, bits: measured } of closeTo.get(at) ?? []) {
-      if (gone.has(other) || !looksSame(candidate, ordered[other] as Candidate)) continue;
+      if (gone.has(other) || !looksSame(candidate, ordered[other] as Candidate, bits)) continue;
       gone.add(at);
       return { reason: 'near-duplicate', measured, limit: bits };
     }
@@ -139,9 +136,20 @@ export function isUnknownArtist(artist: string): boolean {
   return artist === '' || /^(unknown|anonymous)\b/i.test(artist.replaceAll(/[_-]/g, ' '));
 }
 
-/** Whether two pictures look the same by their luminance thumbnails. */
-export function looksSame(a: Candidate, b: Candidate): boolean {
-  return correlation(a.measures.thumbnail, b.measures.thumbnail) >= SAME_PICTURE_CORRELATION;
+/** Hashes of a picture's views, the whole first. */
+export function hashesOf({ measures }: Candidate): string[] {
+  return measures.views.map(({ hash }) => hash);
+}
+
+/** Whether one picture whole and a view of the other are at most `bits` apart and look the same by thumbnail. */
+export function looksSame(a: Candidate, b: Candidate, bits: number): boolean {
+  const matches = (x: View, y: View): boolean =>
+    hammingBits(x.hash, y.hash) <= bits && correlation(x.thumbnail, y.thumbnail) >= SAME_PICTURE_CORRELATION;
+  const [wholeA, wholeB] = [a.measures.views[0] as View, b.measures.views[0] as View];
+  return (
+    b.measures.views.some((view) => matches(wholeA, view)) ||
+    a.measures.views.some((view) => matches(wholeB, view))
+  );
 }
 
 /** Pearson correlation of two thumbnails of two hexadecimal digits a pixel; 1 for two flat ones. */
@@ -173,7 +181,7 @@ function partition(
 }
 
 function largestFirst(a: Candidate, b: Candidate): number {
-  return area(b) - area(a) || a.order - b.order;
+  return area(b) - area(a) || b.measures.encodedBytes - a.measures.encodedBytes || a.order - b.order;
 }
 
 function area({ measures }: Candidate): number {

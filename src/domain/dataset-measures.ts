@@ -10,8 +10,19 @@ export type Repair = z.infer<typeof Repair>;
 export const PerceptualHash = z.string().regex(/^[0-9a-f]{16}$/);
 export type PerceptualHash = z.infer<typeof PerceptualHash>;
 
+/** How a picture looks, in little. */
+export const View = z.strictObject({
+  /** dHash of the luminance. */
+  hash: PerceptualHash,
+  /** 16 × 16 luminance thumbnail, row by row, two hexadecimal digits a pixel: confirms what the hash suspects. */
+  thumbnail: z.string().regex(/^[0-9a-f]{512}$/),
+});
+export type View = z.infer<typeof View>;
+
 /** What is measured of one picture, upright and with its frame trimmed. */
 export const PictureMeasures = z.strictObject({
+  /** Encoded size of the source: of two scans of one size, the larger file has lost less. */
+  encodedBytes: z.int(),
   /** Upright size of the source in pixels, frame included. */
   width: z.int().min(1),
   height: z.int().min(1),
@@ -21,11 +32,10 @@ export const PictureMeasures = z.strictObject({
   chroma: z.number(),
   /** Mean CIELAB lightness, 0 to 100. */
   brightness: z.number(),
-  /** Log10 of the variance of the Laplacian of the luminance: low means blurred. */
+  /** Log10 of the variance of the Laplacian of the luminance in the sharpest parts: low means blurred. */
   sharpness: z.number(),
-  hash: PerceptualHash,
-  /** 16 × 16 luminance thumbnail, row by row, two hexadecimal digits a pixel: confirms what the hash suspects. */
-  thumbnail: z.string().regex(/^[0-9a-f]{512}$/),
+  /** How the picture looks whole, then with 2 % and 4 % of every side cut off: a cropped copy matches one of them. */
+  views: z.array(View).min(1),
   repairs: z.array(Repair),
 });
 export type PictureMeasures = z.infer<typeof PictureMeasures>;

@@ -92,8 +92,8 @@ export const MeasuredImage = z.strictObject({
   chroma: z.number(),
   brightness: z.number(),
   sharpness: z.number(),
-  /** dHash, 16 hexadecimal digits. */
-  hash: z.string(),
+  /** dHash of the whole picture and of it with 2 % and 4 % of every side cut off, 16 hexadecimal digits each. */
+  hashes: z.array(z.string()),
   repairs: z.array(z.string()),
 });
 export type MeasuredImage = z.infer<typeof MeasuredImage>;

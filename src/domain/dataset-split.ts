@@ -1,5 +1,5 @@
-import { allPairs, type ClosePair, closePairs, groupPairs } from './dataset-duplicates.ts';
-import { isUnknownArtist } from './dataset-filters.ts';
+import { type ClosePair, closePictures, groupPairs } from './dataset-duplicates.ts';
+import { hashesOf, isUnknownArtist } from './dataset-filters.ts';
 import type { Candidate } from './dataset-measures.ts';
 import { byRank } from './dataset-order.ts';
 import type { Split } from './dataset-record.ts';
@@ -97,13 +97,7 @@ function targetCount(total: number, fraction: number): number {
 /** Near-duplicate clusters, numbered in the order of their first pictures. */
 function clustersOf(candidates: readonly Candidate[], bits: number): Cluster[] {
   const ordered = [...candidates].sort((a, b) => a.order - b.order);
-  const groups = groupPairs(
-    ordered.length,
-    closePairs(
-      ordered.map((c) => c.measures.hash),
-      bits,
-    ),
-  );
+  const groups = groupPairs(ordered.length, closePictures(ordered.map(hashesOf), bits));
   const clusters = new Map<number, Cluster>();
   ordered.forEach((candidate, at) => {
     const group = groups[at] as number;
@@ -125,30 +119,29 @@ function clustersByArtist(clusters: readonly Cluster[]): Map<string, Cluster[]> 
   return byArtist;
 }
 
-/** A picture as the leak proof sees it. */
+/** A picture as the leak proof sees it: the hashes of its views, the whole first. */
 export interface HashedPicture {
   id: string;
   split: Split;
-  hash: string;
+  hashes: readonly string[];
 }
 
-/** Pictures up to which every pair is compared, which takes about a second. */
-const ALL_PAIRS_LIMIT = 20_000;
-/** Bits within which the closest pair of more pictures than that is looked for. */
-const SEARCH_BITS = 15;
+/** Rings, in bits, in which the closest pair is looked for; a pair further apart than the last is no leak by any measure. */
+const SEARCH_RINGS = [7, 11, 15, 19];
 
 /**
- * The closest pair of pictures in different splits by perceptual hash; null when no pair crosses, or, above 20,000
- * pictures, when none is within 15 bits.
+ * The closest pair of pictures in different splits by perceptual hash, one picture whole and any view of the other; null
+ * when no such pair is within 19 of 64 bits.
  */
 export function nearestCrossSplit(
   pictures: readonly HashedPicture[],
 ): { a: string; b: string; bits: number } | null {
-  const hashes = pictures.map((p) => p.hash);
-  const limits = pictures.length <= ALL_PAIRS_LIMIT ? [64] : [7, 11, SEARCH_BITS];
-  for (const limit of limits) {
+  for (const ring of SEARCH_RINGS) {
     let nearest: ClosePair | null = null;
-    for (const pair of limit === 64 ? allPairs(hashes) : closePairs(hashes, limit)) {
+    for (const pair of closePictures(
+      pictures.map((p) => p.hashes),
+      ring,
+    )) {
       const crosses = pictures[pair.a]?.split !== pictures[pair.b]?.split;
       if (crosses && (nearest === null || pair.bits < nearest.bits)) nearest = pair;
     }

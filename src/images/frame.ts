@@ -28,7 +28,8 @@ export function insideFrame(raster: Raster): Box {
   return box;
 }
 
-type Side = 'top' | 'bottom' | 'left' | 'right';
+const SIDES = ['top', 'bottom', 'left', 'right'] as const;
+type Side = (typeof SIDES)[number];
 type Colour = readonly [number, number, number];
 
 function peel(raster: Raster, box: Box): Box | null {
@@ -58,10 +59,42 @@ function peel(raster: Raster, box: Box): Box | null {
     width: box.width - cut.left - cut.right,
     height: box.height - cut.top - cut.bottom,
   };
+  if (!edgesAreSharp(raster, box, inner, edges)) return null;
   const tooMuch =
     inner.width < raster.width * (1 - 2 * WIDEST_FRAME) ||
     inner.height < raster.height * (1 - 2 * WIDEST_FRAME);
   return tooMuch || inner.width < 16 || inner.height < 16 ? null : inner;
+}
+
+/** Part of the first line inside a frame that differs from the frame's colour, at the least. */
+const SHARP_EDGE = 0.5;
+
+/**
+ * Whether a frame ends all along each peeled side at once: what lies on a plain ground begins here and there, and that
+ * ground belongs to the picture.
+ */
+function edgesAreSharp(raster: Raster, outer: Box, inner: Box, edges: Record<Side, Edge>): boolean {
+  const peeled: Record<Side, boolean> = {
+    top: inner.top > outer.top,
+    bottom: inner.top + inner.height < outer.top + outer.height,
+    left: inner.left > outer.left,
+    right: inner.left + inner.width < outer.left + outer.width,
+  };
+  return SIDES.every(
+    (side) => !peeled[side] || differingPart(raster, inner, side, edges[side].colour) >= SHARP_EDGE,
+  );
+}
+
+/** Part of the second line inside a side (the first may hold JPEG's halo) that is not of a colour. */
+function differingPart(raster: Raster, box: Box, side: Side, colour: Colour): number {
+  const { offset, stride, length } = walkOf(raster, box, side, 1);
+  let differing = 0;
+  for (let i = 0; i < length; i++) {
+    const at = offset + i * stride;
+    if (colour.some((value, c) => Math.abs(value - (raster.data[at + c] as number)) > SAME_COLOUR))
+      differing += 1;
+  }
+  return differing / length;
 }
 
 interface Edge {
@@ -84,17 +117,29 @@ function edgeOf(raster: Raster, box: Box, side: Side): Edge {
   return { lines: lines > most ? 0 : lines, colour };
 }
 
-/** Mean colour and largest channel deviation of the line `at` lines in from a side. */
-function lineOf(raster: Raster, box: Box, side: Side, at: number): { mean: Colour; deviation: number } {
+/** How to walk along the line `at` lines in from a side: first byte, bytes from pixel to pixel, pixels. */
+function walkOf(
+  raster: Raster,
+  box: Box,
+  side: Side,
+  at: number,
+): { offset: number; stride: number; length: number } {
   const horizontal = side === 'top' || side === 'bottom';
-  const length = horizontal ? box.width : box.height;
   const x = side === 'left' ? box.left + at : side === 'right' ? box.left + box.width - 1 - at : box.left;
   const y = side === 'top' ? box.top + at : side === 'bottom' ? box.top + box.height - 1 - at : box.top;
-  const stride = (horizontal ? 1 : raster.width) * 3;
+  return {
+    offset: (y * raster.width + x) * 3,
+    stride: (horizontal ? 1 : raster.width) * 3,
+    length: horizontal ? box.width : box.height,
+  };
+}
+
+/** Mean colour and largest channel deviation of the line `at` lines in from a side. */
+function lineOf(raster: Raster, box: Box, side: Side, at: number): { mean: Colour; deviation: number } {
+  const { offset: first, stride, length } = walkOf(raster, box, side, at);
   const sums = [0, 0, 0];
   const squares = [0, 0, 0];
-  let offset = (y * raster.width + x) * 3;
-  for (let i = 0; i < length; i++, offset += stride)
+  for (let i = 0, offset = first; i < length; i++, offset += stride)
     for (let c = 0; c < 3; c++) {
       const value = raster.data[offset + c] as number;
       sums[c] = (sums[c] as number) + value;

@@ -50,6 +50,7 @@ export async function preparePicture(
 function measuresOf(picture: Decoded, inner: Box, box: Box): PictureMeasures {
   const framed = inner.width < picture.survey.width || inner.height < picture.survey.height;
   return {
+    encodedBytes: picture.bytes.length,
     width: picture.width,
     height: picture.height,
     box: [box.left, box.top, box.width, box.height],
