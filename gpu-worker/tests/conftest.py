@@ -91,13 +91,28 @@ def cache(small_base: Path, dataset: Path, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def train_params(small_base: Path, dataset: Path, cache: Path, tmp_path: Path) -> dict[str, Any]:
     """Parameters of a short run with everything on that could break exactness."""
+    return _params(small_base, dataset, cache, tmp_path / "out")
+
+
+@pytest.fixture(scope="session")
+def whole_run(small_base: Path, dataset: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Result of the run of `train_params` that nothing interrupts."""
+    import threading
+
+    from plein_air.training import train
+
+    params = _params(small_base, dataset, cache, tmp_path_factory.mktemp("whole"))
+    return train.run(params, NoEvents(), threading.Event())  # pyright: ignore[reportArgumentType]
+
+
+def _params(base: Path, dataset: Path, cache: Path, out: Path) -> dict[str, Any]:
     return {
-        "base": str(small_base),
+        "base": str(base),
         "baseCommit": "b" * 40,
         "datasetCommit": "d" * 40,
         "dataset": str(dataset),
         "cache": str(cache),
-        "out": str(tmp_path / "out"),
+        "out": str(out),
         "resumeFrom": None,
         "acceptDifferences": [],
         "stopAtStep": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 from conftest import NoEvents
 from plein_air.durable import sha256_file
+from plein_air.protocol.channel import Channel, Emitter
 from plein_air.training import train
-from process import TrainerProcess
 
 FILES = ("pytorch_lora_weights.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json", "manifest.json")
 
@@ -36,11 +37,6 @@ class StopAfter(NoEvents):
     def metric(self, step: int, values: dict[str, float]) -> None:
         if step == self._step and "loss" in values:
             self.stop.set()
-
-
-@pytest.fixture
-def whole_run(train_params: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
-    return run_here({**train_params, "out": str(tmp_path / "whole")})
 
 
 def test_two_runs_of_one_configuration_give_the_same_bytes(train_params, whole_run):
@@ -82,27 +78,42 @@ def test_stopping_in_the_middle_of_an_accumulation_changes_no_byte(train_params,
     assert hashes(resumed["checkpoint"]) == hashes(whole_run["checkpoint"])
 
 
+def train_in_child(params: dict[str, Any], report: int) -> int:
+    """Trains in a forked process that reports its events to a pipe; the libraries are loaded already."""
+    child = os.fork()
+    if child == 0:
+        try:
+            channel = Channel(report)
+            emit = Emitter(channel, "child")
+            emit.result(train.run(params, emit, threading.Event()))
+            channel.close()
+        finally:
+            os._exit(0)
+    os.close(report)
+    return child
+
+
 def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_unkilled_one(train_params, whole_run, tmp_path):
-    resume, kills = None, 0
-    for attempt in range(10):
-        params = {**train_params, "out": str(tmp_path / f"attempt-{attempt}"), "resumeFrom": resume}
-        with TrainerProcess() as trainer:
-            request, checkpoint = trainer.send("train", params=params), None
-            while (event := trainer.read())["event"] not in ("result", "error"):
+    checkpoint, kills = None, 0
+    # Killed while the first checkpoint is being written, right behind one, and between two.
+    for moment in ("metric", "checkpoint", "metric", "never"):
+        params = {**train_params, "out": str(tmp_path / f"attempt-{kills}"), "resumeFrom": checkpoint}
+        reader, writer = os.pipe()
+        child, seen = train_in_child(params, writer), 0
+        with os.fdopen(reader) as events:
+            for event in map(json.loads, events):
                 if event["event"] == "checkpoint":
                     checkpoint = event["path"]
-                # Two kills right behind a checkpoint, one in the steps between.
-                if checkpoint and kills < 2 and event["event"] == ("metric" if kills else "checkpoint"):
-                    trainer.kill()
+                seen += event["event"] == moment
+                if seen == (3 if moment == "metric" else 1):
+                    os.kill(child, signal.SIGKILL)
+                    kills += 1
                     break
-            else:
-                assert event["event"] == "result", event
-                assert event["id"] == request
-                assert kills == 2
-                assert hashes(event["result"]["checkpoint"]) == hashes(whole_run["checkpoint"])
-                return
-            kills, resume = kills + 1, checkpoint
-    raise AssertionError("the run never ended")
+                if event["event"] == "result":
+                    assert kills == 3
+                    assert hashes(event["result"]["checkpoint"]) == hashes(whole_run["checkpoint"])
+        os.waitpid(child, 0)
+    assert kills == 3
 
 
 def test_measuring_and_saving_more_often_changes_no_byte_of_the_adapter(train_params, whole_run):

@@ -1,0 +1,1 @@
+"""Adapters as other programs read them."""

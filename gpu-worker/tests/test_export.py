@@ -1,0 +1,137 @@
+"""An exported adapter is the trained one, whatever the format."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import NoEvents
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from plein_air.durable import sha256_file
+from plein_air.exporting import export
+from plein_air.exporting.kohya import from_kohya, to_kohya
+from plein_air.tensor_file import read_header, read_tensors
+
+
+def run(checkpoint: str, out: Path, sabotage: str = "none") -> dict[str, dict[str, Any]]:
+    params = {
+        "checkpoint": checkpoint,
+        "out": str(out),
+        "formats": ["diffusers", "kohya"],
+        "title": "A title",
+        "trigger": "plnr impressionism",
+        "sabotage": sabotage,
+    }
+    result = export.run(params, NoEvents(), threading.Event())  # pyright: ignore[reportArgumentType]
+    return {file["format"]: file for file in result["files"]}
+
+
+def test_the_diffusers_file_is_the_checkpoints_byte_for_byte(whole_run, tmp_path):
+    file = run(whole_run["checkpoint"], tmp_path)["diffusers"]
+    assert file["sha256"] == whole_run["adapterSha256"] == sha256_file(file["path"])
+    assert file["bytes"] == Path(file["path"]).stat().st_size
+
+
+def test_the_kohya_file_has_the_same_bytes_each_time_and_names_title_and_trigger(whole_run, tmp_path):
+    one, two = run(whole_run["checkpoint"], tmp_path / "1"), run(whole_run["checkpoint"], tmp_path / "2")
+    assert one["kohya"]["sha256"] == two["kohya"]["sha256"]
+    metadata = read_header(one["kohya"]["path"])[1]
+    assert metadata["modelspec.title"] == "A title"
+    assert metadata["modelspec.trigger_phrase"] == "plnr impressionism"
+
+
+def test_the_kohya_file_converts_back_to_the_trained_matrices_bit_for_bit(whole_run, tmp_path):
+    files = run(whole_run["checkpoint"], tmp_path)
+    trained = read_tensors(files["diffusers"]["path"])
+    restored = from_kohya(read_tensors(files["kohya"]["path"]))
+    assert restored.keys() == trained.keys()
+    assert all(restored[name].equal(trained[name]) for name in trained)
+
+
+@pytest.mark.parametrize("layers", [("to_q", "to_k", "to_v"), ("to_q", "to_k", "to_v", "mlp")])
+def test_diffusers_own_converter_reads_the_kohya_file_as_the_same_update(layers):
+    """At FLUX.1-dev's width, because that converter knows no other."""
+    import torch
+    from diffusers.loaders.lora_conversion_utils import _convert_kohya_flux_lora_to_diffusers
+
+    def pair(name: str, rows: int, columns: int, seed: int) -> dict[str, torch.Tensor]:
+        generator = torch.Generator().manual_seed(seed)
+        return {
+            f"transformer.{name}.lora_A.weight": torch.randn(2, columns, generator=generator),
+            f"transformer.{name}.lora_B.weight": torch.randn(rows, 2, generator=generator),
+        }
+
+    trained: dict[str, torch.Tensor] = {}
+    for seed, layer in enumerate(layers):
+        single = "proj_mlp" if layer == "mlp" else f"attn.{layer}"
+        trained |= pair(f"single_transformer_blocks.0.{single}", 12288 if layer == "mlp" else 3072, 3072, seed)
+        if layer != "mlp":
+            trained |= pair(f"transformer_blocks.0.attn.{layer}", 3072, 3072, 10 + seed)
+    converted = _convert_kohya_flux_lora_to_diffusers(to_kohya(trained, alpha=6.0))
+    for name in [n.removesuffix(".lora_A.weight") for n in trained if n.endswith("A.weight")]:
+        ours = trained[f"{name}.lora_B.weight"] @ trained[f"{name}.lora_A.weight"] * (6.0 / 2)
+        theirs = converted[f"{name}.lora_B.weight"] @ converted[f"{name}.lora_A.weight"]
+        assert torch.allclose(ours, theirs, rtol=1e-5, atol=1e-4), name
+
+
+@settings(max_examples=20, deadline=None)
+@given(rank=st.integers(1, 5), width=st.sampled_from([4, 8]), blocks=st.integers(1, 3), alpha=st.floats(0.5, 64))
+def test_any_adapter_survives_the_way_to_kohya_and_back(rank, width, blocks, alpha):
+    import torch
+
+    generator = torch.Generator().manual_seed(rank * 100 + width)
+    trained = {}
+    for index in range(blocks):
+        for layer, rows in (("attn.to_q", 1), ("attn.to_k", 1), ("attn.to_v", 1), ("proj_mlp", 4), ("norm.linear", 3)):
+            name = f"transformer.single_transformer_blocks.{index}.{layer}"
+            trained[f"{name}.lora_A.weight"] = torch.rand(rank, width, generator=generator) + 0.1
+            trained[f"{name}.lora_B.weight"] = torch.rand(rows * width, rank, generator=generator) + 0.1
+    restored = from_kohya(to_kohya(trained, alpha))
+    assert restored.keys() == trained.keys()
+    assert all(restored[name].equal(trained[name]) for name in trained)
+
+
+def test_a_sabotaged_adapter_has_no_effect_in_any_format(whole_run, tmp_path):
+    files = run(whole_run["checkpoint"], tmp_path, "zero-lora")
+    for name, tensor in read_tensors(files["diffusers"]["path"]).items():
+        assert bool(tensor.any()) == (".lora_A." in name)
+    assert not any(t.any() for n, t in read_tensors(files["kohya"]["path"]).items() if "lora_up" in n)
+
+
+def test_diffusers_loads_the_file_and_predicts_what_the_trainer_predicted(whole_run, tmp_path, small_base):
+    import torch
+    from plein_air.base import open_base
+    from plein_air.training.adapter import FILE, fresh_adapter
+    from plein_air.training.settings import Training
+    from plein_air.protocol.decode import decode
+    from conftest import TRAINING
+
+    file = run(whole_run["checkpoint"], tmp_path)["diffusers"]
+    base = open_base(str(small_base), "fp32")
+    generator = torch.Generator().manual_seed(1)
+    inputs = {
+        "hidden_states": torch.randn(1, 16, 64, generator=generator),
+        "timestep": torch.tensor([0.4]),
+        "guidance": torch.tensor([1.0]),
+        "pooled_projections": torch.randn(1, 32, generator=generator),
+        "encoder_hidden_states": torch.randn(1, 24, 32, generator=generator),
+        "txt_ids": torch.zeros(24, 3),
+        "img_ids": torch.zeros(16, 3),
+        "return_dict": False,
+    }
+    with torch.no_grad(), fresh_adapter(base.transformer(), decode(Training, TRAINING)) as adapter:
+        adapter.load(read_tensors(file["path"]))
+        ours = base.transformer()(**inputs)[0]
+    pipeline = base.pipeline()
+    with torch.no_grad():
+        plain = base.transformer()(**inputs)[0]
+        pipeline.load_lora_weights(str(Path(file["path"]).parent), weight_name=FILE)
+        theirs = base.transformer()(**inputs)[0]
+        pipeline.unload_lora_weights()
+        after = base.transformer()(**inputs)[0]
+    assert torch.equal(ours, theirs)
+    assert not torch.allclose(ours, plain)
+    assert torch.equal(after, plain)
