@@ -1,0 +1,326 @@
+"""The evaluation's figures against closed forms, sums written out, and simulations where the truth is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plein_air.evaluation.copying import closeness_limit, copying_excess, copying_rate, find_nearest
+from plein_air.evaluation.diversity import spread_within_prompts, vendi, vendi_ratio, within_prompt_ratio
+from plein_air.evaluation.intervals import clustered_mean, jackknifed, log_jackknifed, student_quantile
+from plein_air.evaluation.set_distances import (
+    gaussian_kernel,
+    kid_kernel,
+    measure_distances,
+    median_distance,
+    mmd2,
+)
+from plein_air.evaluation.style import StyleMap
+
+
+def normal(seed: int, n: int, d: int = 6, mean: float = 0.0, scale: float = 1.0) -> np.ndarray:
+    return mean + scale * np.random.default_rng(seed).standard_normal((n, d))
+
+
+def prompts_of(n: int, each: int = 4) -> np.ndarray:
+    return np.arange(n) // each
+
+
+# Set distances
+
+
+def written_out(x: np.ndarray, y: np.ndarray, kernel) -> float:
+    """The U-statistic of MMD² as its formula has it, pair by pair."""
+    n, m = len(x), len(y)
+    xx = sum(kernel(x[i], x[j]) for i in range(n) for j in range(n) if i != j) / (n * (n - 1))
+    yy = sum(kernel(y[i], y[j]) for i in range(m) for j in range(m) if i != j) / (m * (m - 1))
+    xy = sum(kernel(x[i], y[j]) for i in range(n) for j in range(m)) / (n * m)
+    return xx + yy - 2 * xy
+
+
+def test_kid_is_its_double_sum() -> None:
+    x, y = normal(0, 9), normal(1, 7, mean=0.5)
+    expected = written_out(x, y, lambda a, b: (float(a @ b) / len(a) + 1) ** 3)
+    assert mmd2(x, y, kid_kernel) == pytest.approx(expected, rel=1e-12)
+
+
+def test_gaussian_mmd_is_its_double_sum() -> None:
+    x, y = normal(0, 9), normal(1, 7, mean=0.5)
+    expected = written_out(x, y, lambda a, b: math.exp(-float(((a - b) ** 2).sum()) / (2 * 1.7**2)))
+    assert mmd2(x, y, gaussian_kernel(1.7)) == pytest.approx(expected, rel=1e-10)
+
+
+def test_gaussian_mmd_of_two_normals_meets_its_closed_form() -> None:
+    # N(0, 1) and N(mu, 1) in one dimension, bandwidth s: E k(x, x') = s / sqrt(s² + 2), and with mu in the exponent.
+    mu, s = 1.0, 1.5
+    truth = 2 * s / math.sqrt(s**2 + 2) * (1 - math.exp(-(mu**2) / (2 * (s**2 + 2))))
+    found = np.mean([mmd2(normal(i, 200, 1), normal(500 + i, 200, 1, mean=mu), gaussian_kernel(s)) for i in range(40)])
+    assert found == pytest.approx(truth, rel=0.03)
+
+
+def test_the_u_statistic_of_equal_distributions_is_zero_on_average() -> None:
+    values = [mmd2(normal(i, 40), normal(900 + i, 30), kid_kernel) for i in range(300)]
+    error = np.std(values) / math.sqrt(len(values))
+    assert abs(np.mean(values)) < 3 * error
+    assert min(values) < 0, "an unbiased estimate of 0 must fall below it at times"
+
+
+def test_leaving_a_prompt_out_by_sums_equals_leaving_it_out() -> None:
+    candidate, base, reference = normal(0, 24), normal(1, 24, mean=0.8), normal(2, 15, mean=0.1)
+    prompts, groups = prompts_of(24), np.arange(15) // 2
+    found = measure_distances(
+        candidate=candidate, base=base, reference=reference, prompts=prompts, reference_groups=groups,
+        kernel=kid_kernel, confidence=0.95,
+    ).improvement  # fmt: skip
+
+    def improvement(rows: np.ndarray, real: np.ndarray) -> float:
+        return mmd2(base[rows], reference[real], kid_kernel) - mmd2(candidate[rows], reference[real], kid_kernel)
+
+    everything, all_real = np.full(24, True), np.full(15, True)
+    expected = jackknifed(
+        improvement(everything, all_real),
+        [
+            np.array([improvement(prompts != p, all_real) for p in range(6)]),
+            np.array([improvement(everything, groups != g) for g in range(8)]),
+        ],
+        0.95,
+        24,
+        found.method,
+    )
+    assert found.estimate == pytest.approx(expected.estimate, rel=1e-10)
+    assert found.low == pytest.approx(expected.low, rel=1e-9)
+    assert found.high == pytest.approx(expected.high, rel=1e-9)
+
+
+def simulate_improvement(seed: int, shift: float, base_shift: float, clusters: int = 16) -> tuple[float, float]:
+    """Bounds of the improvement for pictures that resemble others of their prompt."""
+    rng = np.random.default_rng(seed)
+    prompts = prompts_of(clusters * 4)
+    of_prompt = rng.standard_normal((clusters, 6))[prompts] * 0.7
+
+    def pictures(mean: float) -> np.ndarray:
+        return mean + of_prompt + rng.standard_normal((len(prompts), 6)) * math.sqrt(1 - 0.49)
+
+    found = measure_distances(
+        candidate=pictures(shift), base=pictures(base_shift), reference=rng.standard_normal((30, 6)),
+        prompts=prompts, reference_groups=np.arange(30), kernel=gaussian_kernel(3.0), confidence=0.95,
+    ).improvement  # fmt: skip
+    assert found.low is not None and found.high is not None
+    return found.low, found.high
+
+
+def test_a_model_no_better_than_the_base_rarely_shows_an_improvement() -> None:
+    rounds = 400
+    wrong = sum(simulate_improvement(i, 0.6, 0.6)[0] > 0 for i in range(rounds))
+    # At most 5 % by design; 400 rounds of a true 5 % exceed 29 once in a hundred.
+    assert wrong <= 29
+
+
+def test_a_bound_of_the_improvement_covers_the_truth() -> None:
+    # Normals of variance 1 in 6 dimensions: MMD² = 2 (s²/(s²+2))^3 (1 - exp(-6 mu² / (2 (s²+2)))).
+    s2 = 9.0
+    scale = 2 * (s2 / (s2 + 2)) ** 3
+
+    def truth(mu: float) -> float:
+        return scale * (1 - math.exp(-6 * mu**2 / (2 * (s2 + 2))))
+
+    expected = truth(1.0) - truth(0.3)
+    bounds = [simulate_improvement(i, 0.3, 1.0) for i in range(400)]
+    assert 0.91 <= np.mean([low <= expected for low, _ in bounds]) <= 0.99
+    assert 0.91 <= np.mean([expected <= high for _, high in bounds]) <= 0.99
+
+
+def test_a_real_improvement_is_found() -> None:
+    assert np.mean([simulate_improvement(i, 0.2, 1.0)[0] > 0 for i in range(60)]) >= 0.9
+
+
+def test_the_same_pictures_improve_by_exactly_zero() -> None:
+    same = normal(0, 24)
+    found = measure_distances(
+        candidate=same, base=same.copy(), reference=normal(1, 15), prompts=prompts_of(24),
+        reference_groups=np.arange(15), kernel=kid_kernel, confidence=0.95,
+    ).improvement  # fmt: skip
+    assert (found.estimate, found.low, found.high) == (0, 0, 0)
+
+
+def test_two_prompts_are_too_few_for_bounds() -> None:
+    found = measure_distances(
+        candidate=normal(0, 8), base=normal(1, 8), reference=normal(2, 9), prompts=prompts_of(8),
+        reference_groups=np.arange(9), kernel=kid_kernel, confidence=0.95,
+    ).improvement  # fmt: skip
+    assert found.low is None and found.high is None and math.isfinite(found.estimate)
+
+
+def test_the_bandwidth_is_the_median_of_all_distances() -> None:
+    points = np.array([[0.0], [1.0], [3.0]])
+    assert median_distance(points) == pytest.approx(2.0)
+
+
+# Means of per-picture figures
+
+
+def test_a_clustered_mean_covers_the_truth_with_16_prompts() -> None:
+    rng = np.random.default_rng(3)
+    low = high = 0
+    rounds = 500
+    for i in range(rounds):
+        prompts = prompts_of(64)
+        values = 0.3 + rng.standard_normal(16)[prompts] * 0.5 + rng.standard_normal(64)
+        found = clustered_mean(values, prompts, 0.95, i, "", rounds=800)
+        assert found.low is not None and found.high is not None
+        low += found.low <= 0.3
+        high += found.high >= 0.3
+    assert 0.93 <= low / rounds <= 0.975
+    assert 0.93 <= high / rounds <= 0.975
+
+
+def test_a_mean_over_prompts_is_surer_of_unlike_prompts_than_of_alike_pictures() -> None:
+    values = np.repeat(np.random.default_rng(0).standard_normal(16), 4)
+    alike = clustered_mean(values, prompts_of(64), 0.95, 0, "")
+    unlike = clustered_mean(np.tile(values[::4], 4), np.arange(64), 0.95, 0, "")
+    assert alike.low is not None and alike.high is not None and unlike.low is not None and unlike.high is not None
+    assert alike.high - alike.low > 1.7 * (unlike.high - unlike.low)
+
+
+def test_a_mean_of_equal_values_is_certain() -> None:
+    found = clustered_mean(np.full(12, 0.25), prompts_of(12), 0.95, 0, "")
+    assert (found.low, found.high) == (0.25, 0.25)
+
+
+def test_a_value_that_is_not_a_number_leaves_no_bounds() -> None:
+    values = np.ones(12)
+    values[3] = np.nan
+    assert clustered_mean(values, prompts_of(12), 0.95, 0, "").low is None
+
+
+def test_student_quantiles_are_those_of_the_tables() -> None:
+    assert student_quantile(0.95, 15) == pytest.approx(1.753, abs=5e-4)
+    assert student_quantile(0.975, 5) == pytest.approx(2.571, abs=5e-4)
+
+
+def test_the_jackknife_of_a_mean_is_its_standard_error() -> None:
+    values = np.random.default_rng(1).standard_normal(20)
+    without = (values.sum() - values) / 19
+    found = jackknifed(values.mean(), [without], 0.95, 20, "")
+    error = values.std(ddof=1) / math.sqrt(20)
+    assert found.high == pytest.approx(values.mean() + student_quantile(0.95, 19) * error, rel=1e-10)
+
+
+def test_a_ratio_to_nothing_has_no_bounds_and_nothing_of_something_is_zero() -> None:
+    ones, zeros = np.ones(5), np.zeros(5)
+    assert log_jackknifed(1.0, 0.0, (ones, zeros), 0.95, 5, "").low is None
+    nothing = log_jackknifed(0.0, 1.0, (zeros, ones), 0.95, 5, "")
+    assert (nothing.low, nothing.high) == (0, 0)
+
+
+# Diversity
+
+
+@given(st.integers(1, 12))
+@settings(max_examples=12, deadline=None)
+def test_the_vendi_score_counts_orthogonal_pictures(kinds: int) -> None:
+    assert vendi(np.repeat(np.eye(12)[:kinds], 3, axis=0)) == pytest.approx(kinds, rel=1e-9)
+
+
+def test_the_vendi_score_is_the_same_by_rows_and_by_columns() -> None:
+    wide, tall = normal(0, 5, 9), normal(0, 30, 9)
+    for features in (wide, tall):
+        unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+        values = np.linalg.eigvalsh(unit @ unit.T / len(unit))
+        values = values[values > 1e-12]
+        assert vendi(features) == pytest.approx(math.exp(-(values * np.log(values)).sum()), rel=1e-9)
+
+
+def test_one_picture_repeated_fails_diversity() -> None:
+    base = normal(0, 64, 40)
+    collapsed = np.repeat(normal(1, 1, 40), 64, axis=0)
+    ratio = vendi_ratio(collapsed, base, prompts_of(64), 0.95)
+    assert ratio.high is not None and ratio.high < 0.1
+    within = within_prompt_ratio(collapsed, base, prompts_of(64), 0.95)
+    assert (within.estimate, within.high) == (0, 0)
+
+
+def test_one_picture_a_prompt_fails_the_spread_within_prompts_alone() -> None:
+    base = normal(0, 64, 40)
+    per_prompt = normal(1, 16, 40)[prompts_of(64)]
+    within = within_prompt_ratio(per_prompt, base, prompts_of(64), 0.95)
+    assert within.high is not None and within.high < 0.05
+
+
+def test_an_equally_diverse_model_is_not_said_to_be_less_so() -> None:
+    high = [
+        vendi_ratio(normal(i, 64, 40), normal(900 + i, 64, 40), prompts_of(64), 0.95).high for i in range(100)
+    ]
+    assert sum(h is not None and h < 1 for h in high) <= 11
+
+
+def test_the_spread_within_a_prompt_is_the_mean_over_its_pairs() -> None:
+    features = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
+    assert spread_within_prompts(features, np.array([0, 0, 1, 1])) == pytest.approx([1.0, 0.0], abs=1e-12)
+
+
+# Style
+
+
+def test_a_picture_of_the_wanted_style_has_a_margin_above_zero_and_one_of_a_neighbour_below() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((4, 30)) * 2 + 10
+
+    def of(style: int, n: int) -> np.ndarray:
+        return centres[style] + rng.standard_normal((n, 30)) * 0.5
+
+    styles = StyleMap.of(of(0, 20), {"a": of(1, 12), "b": of(2, 12), "c": of(3, 12)})
+    assert styles.margins(of(0, 30)).min() > 0
+    assert styles.margins(of(2, 30)).max() < 0
+    assert set(styles.nearest_neighbour(of(2, 30))) == {"b"}
+
+
+# Copying
+
+
+def split(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    paintings = normal(seed, 120, 20)
+    return paintings[:90], paintings[90:], np.zeros(20)
+
+
+def test_a_copyist_is_found_by_rate_and_by_excess() -> None:
+    train, held_out, middle = split(0)
+    copies = train[np.arange(64)] + normal(1, 64, 20) * 0.05
+    nearest = find_nearest(copies, train, held_out, middle)
+    assert (nearest.train == np.arange(64)).all()
+    excess = copying_excess(nearest, (90, 30), prompts_of(64), 0.95, 0)
+    assert excess.low == pytest.approx(1.0)
+    close = copying_rate(nearest, closeness_limit(train, held_out, middle, 0.95), prompts_of(64), 0.95, 0)
+    assert close.low == pytest.approx(1.0)
+
+
+def test_a_model_that_copies_nothing_shows_no_excess_on_average() -> None:
+    rates: list[float] = []
+    close: list[float] = []
+    for seed in range(60):
+        train, held_out, middle = split(seed)
+        nearest = find_nearest(normal(5000 + seed, 64, 20), train, held_out, middle)
+        rates.append(copying_excess(nearest, (90, 30), prompts_of(64), 0.95, 0).estimate)
+        close.append(
+            copying_rate(nearest, closeness_limit(train, held_out, middle, 0.95), prompts_of(64), 0.95, 0).estimate
+        )
+    assert abs(np.mean(rates)) < 3 * np.std(rates) / math.sqrt(60)
+    assert 0.02 < np.mean(close) < 0.12
+
+
+def test_one_copied_picture_in_four_is_seen_by_the_rate() -> None:
+    train, held_out, middle = split(2)
+    pictures = normal(3, 64, 20)
+    pictures[::4] = train[:16]
+    close = copying_rate(
+        find_nearest(pictures, train, held_out, middle),
+        closeness_limit(train, held_out, middle, 0.95),
+        prompts_of(64),
+        0.95,
+        0,
+    )
+    assert close.estimate >= 0.25
