@@ -1,7 +1,7 @@
 /** What a long activity needs of Temporal; `() => Context.current()` gives it, and tests give their own. */
 export interface ActivityContext {
   info: {
-    workflowExecution: { workflowId: string; runId: string };
+    workflowExecution?: { workflowId: string; runId: string } | undefined;
     activityId: string;
     attempt: number;
     /** What the attempt before this one had last reported. */
@@ -14,7 +14,9 @@ export interface ActivityContext {
 /** Why an activity was asked to end, in Temporal's words. */
 export function cancelReason(signal: AbortSignal): string {
   const reason: unknown = signal.reason;
-  return typeof reason === 'object' && reason !== null && 'message' in reason ? String(reason.message) : String(reason);
+  return typeof reason === 'object' && reason !== null && 'message' in reason
+    ? String(reason.message)
+    : String(reason);
 }
 
 /** Whether this attempt has been given up by Temporal: another one runs or nobody waits, so nothing may be published. */

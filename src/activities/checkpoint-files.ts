@@ -22,7 +22,8 @@ export interface LocalCheckpoint {
 /** Reads and verifies a local checkpoint folder; what is missing or hashes otherwise is `Corrupt`. */
 export async function openCheckpoint(folder: string): Promise<LocalCheckpoint> {
   const bytes = await readFile(join(folder, MANIFEST)).catch(() => null);
-  if (bytes === null) throw new PipelineError('Corrupt', `expected ${MANIFEST} in checkpoint ${folder}, got none`);
+  if (bytes === null)
+    throw new PipelineError('Corrupt', `expected ${MANIFEST} in checkpoint ${folder}, got none`);
   const manifest = parseJson(bytes, CheckpointManifest, join(folder, MANIFEST));
   for (const file of manifest.files) {
     const path = join(folder, file.path);

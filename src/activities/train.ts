@@ -1,0 +1,21 @@
+import type { GpuActivities } from '../domain/activities.ts';
+import { TrainingAttempt } from './training-attempt.ts';
+import { takeFence } from './training-fence.ts';
+import { readLane } from './training-lane.ts';
+import { knownResult, planTraining, type TrainDeps } from './training-plan.ts';
+
+export type { TrainDeps };
+
+/** Makes the `train` activity: takes the lane's fence, goes on from its newest whole checkpoint, publishes as it trains. */
+export function createTrain(deps: TrainDeps): GpuActivities['train'] {
+  return async (request) => {
+    const plan = planTraining(deps.hub, request);
+    const activity = deps.activity();
+    const state = await readLane(plan.lane);
+    const known = knownResult(plan, state);
+    if (known !== null) return known;
+    const taken = await takeFence({ plan, activity });
+    if ('result' in taken) return taken.result;
+    return new TrainingAttempt({ deps, plan, activity, taken }).run();
+  };
+}

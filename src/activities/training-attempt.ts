@@ -1,0 +1,403 @@
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import type { Training } from '../domain/activities.ts';
+import { PipelineError } from '../domain/errors.ts';
+import { type MetricLine, mergeMetrics, metricsUpTo, parseMetricLog } from '../domain/metric-log.ts';
+import { createProgress, initialProgress, progressOf } from '../domain/progress.ts';
+import { Sha256 } from '../domain/refs.ts';
+import type { TrainerEvent, VerbResult } from '../domain/trainer-protocol.ts';
+import {
+  attemptsWithoutProgress,
+  type LaneResult,
+  ledgerTotals,
+  TrainingLedger,
+  updateAttempt,
+} from '../domain/training-ledger.ts';
+import { type ActivityContext, cancelReason, isGivenUp } from './activity-context.ts';
+import { fetchCheckpoint } from './checkpoint-files.ts';
+import { type AttemptEnd, CheckpointPublisher, type LocalSave } from './checkpoint-publisher.ts';
+import { latentCache, restoreLatents, shareLatents } from './latent-cache.ts';
+import { copyBase, copyLocally } from './local-copies.ts';
+import { reportedMetrics, type TakenLane } from './training-fence.ts';
+import { LANE_FILES } from './training-lane.ts';
+import { describeTraining, type TrainDeps, type TrainPlan } from './training-plan.ts';
+
+/** Longest wait for the Hub to take the last checkpoint: when done, and when somebody waits for the attempt to end. */
+const LAST_SAVE_LIMIT_MS = 2 * 3600_000;
+const STOP_SAVE_LIMIT_MS = 10 * 60_000;
+/** Importing torch and loading a base shows no progress: so long a trainer may be silent before its first event. */
+const SILENT_START_MS = 10 * 60_000;
+const BEAT_MS = 2_000;
+/** Folders of attempts that were killed on this machine go after this time. */
+const LEFTOVER_MS = 10 * 60_000;
+
+/** One attempt that holds the fence: from the newest whole checkpoint to the lane's last step, or as far as it gets. */
+export class TrainingAttempt {
+  readonly #deps: TrainDeps;
+  readonly #plan: TrainPlan;
+  readonly #activity: ActivityContext;
+  readonly #taken: TakenLane;
+  readonly #folder: string;
+  readonly #began = Date.now();
+  /** Ends the training for a reason of our own: fenced, refused by the Hub, out of budget. */
+  readonly #halt = new AbortController();
+  readonly #progress: ReturnType<typeof createProgress>;
+  #publisher: CheckpointPublisher;
+  #metrics: MetricLine[] = [];
+  #step: number;
+  #spentElsewhere = 0;
+  #lastSave: LocalSave | null = null;
+
+  constructor(p: { deps: TrainDeps; plan: TrainPlan; activity: ActivityContext; taken: TakenLane }) {
+    this.#deps = p.deps;
+    this.#plan = p.plan;
+    this.#activity = p.activity;
+    this.#taken = p.taken;
+    const { context, lane } = p.plan.request;
+    this.#folder = join(p.deps.workDir, 'runs', context.run, lane, `attempt-${p.taken.token}`);
+    this.#step = p.taken.checkpoints[0]?.step ?? 0;
+    const heard = (state: unknown) => p.activity.heartbeat(state);
+    this.#progress = createProgress([heard], initialProgress(reportedMetrics(p.activity)));
+    this.#publisher = this.#createPublisher(p.taken);
+  }
+
+  /** Trains and publishes; what was trained is durable on the Hub before this returns or throws, wherever it may be. */
+  async run(): Promise<Training> {
+    const { cancellationSignal } = this.#activity;
+    const giveUp = () => {
+      if (isGivenUp(cancellationSignal)) void this.#publisher.discard();
+    };
+    cancellationSignal.addEventListener('abort', giveUp);
+    try {
+      for (const line of this.#taken.damaged) this.#log(`passed over a damaged checkpoint: ${line}`);
+      const result = await this.#train();
+      return await this.#finish(result);
+    } catch (error) {
+      await this.#recordEnd(error);
+      throw error;
+    } finally {
+      cancellationSignal.removeEventListener('abort', giveUp);
+      await this.#publisher.discard();
+      await rm(this.#folder, { recursive: true, force: true });
+    }
+  }
+
+  async #train(): Promise<VerbResult<'train'>> {
+    const { request, training, lane } = this.#plan;
+    const { hub, workDir } = this.#deps;
+    await this.#refuseHopeless();
+    await this.#removeLeftovers();
+    const signal = this.#activity.cancellationSignal;
+    const resumeFrom = await this.#bringCheckpoint();
+    const base = await copyBase(
+      { hub, workDir, signal, onProgress: this.#bytes('base') },
+      request.context.base,
+    );
+    const dataset = await copyLocally(
+      { hub, workDir, signal, onProgress: this.#bytes('dataset') },
+      request.dataset,
+    );
+    const cache = await this.#encode(base, dataset);
+    this.#log(
+      `training ${lane.branch} from step ${this.#step} to ${this.#plan.lastStep}, fencing token ${this.#taken.token}`,
+    );
+    const out = join(this.#folder, 'checkpoints');
+    await mkdir(out, { recursive: true });
+    return this.#call((onEvent) =>
+      this.#deps.trainer.call(
+        'train',
+        {
+          base,
+          baseCommit: request.context.base.commit,
+          datasetCommit: request.dataset.commit,
+          dataset,
+          cache,
+          out,
+          resumeFrom,
+          acceptDifferences: request.acceptDifferences,
+          stopAtStep: request.stopAtStep,
+          training,
+        },
+        { onEvent, signal: AbortSignal.any([signal, this.#halt.signal]) },
+      ),
+    );
+  }
+
+  /** Publishes the end of a training that came back, and returns it or throws why it is not whole. */
+  async #finish(result: VerbResult<'train'>): Promise<Training> {
+    const signal = this.#activity.cancellationSignal;
+    if (isGivenUp(signal)) throw signal.reason;
+    const done = result.step >= this.#plan.lastStep;
+    const lane: LaneResult = {
+      key: this.#plan.key,
+      step: result.step,
+      steps: this.#plan.training.steps,
+      path: `checkpoints/${basename(result.checkpoint)}`,
+      adapterSha256: Sha256.parse(result.adapterSha256),
+      heldOutLoss: result.heldOutLoss,
+      trainLoss: result.trainLoss,
+    };
+    if (this.#lastSave?.step === result.step) this.#publisher.offer(this.#lastSave);
+    const end: AttemptEnd = { ended: done ? 'done' : 'stopped', failure: null, result: done ? lane : null };
+    const commit = await this.#settle(end, signal.aborted ? STOP_SAVE_LIMIT_MS : LAST_SAVE_LIMIT_MS);
+    if (done) return describeTraining(this.#plan, this.#publisher.ledger, lane, commit);
+    if (this.#halt.signal.aborted) throw this.#halt.signal.reason;
+    const saved = `step ${result.step} of ${this.#plan.lastStep} is saved in ${this.#plan.lane.repo.repo} at ${commit}`;
+    this.#log(`stopped: ${saved}`);
+    if (cancelReason(signal) === 'WORKER_SHUTDOWN')
+      throw new PipelineError(
+        'TrainerDied',
+        `the worker is shutting down; ${saved}, and the next worker goes on from there`,
+      );
+    throw signal.reason;
+  }
+
+  /** Waits for the Hub with signs of life: the wait is ours and has a limit, so it is no hung trainer. */
+  async #settle(
+    end: AttemptEnd,
+    limitMs: number,
+  ): Promise<Awaited<ReturnType<CheckpointPublisher['settle']>>> {
+    this.#progress.tell({ kind: 'stage', stage: 'publish', done: 0, total: 1, etaSeconds: null });
+    const beat = setInterval(() => this.#activity.heartbeat(this.#progress.state), BEAT_MS);
+    try {
+      return await this.#publisher.settle(end, limitMs);
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  /** Writes into the ledger how a failed attempt ended; a Hub that does not take it leaves a preemption to be found. */
+  async #recordEnd(error: unknown): Promise<void> {
+    const signal = this.#activity.cancellationSignal;
+    const kind = error instanceof PipelineError ? error.kind : null;
+    if (kind === 'Fenced' || isGivenUp(signal) || this.#publisher.ledger.attempts.at(-1)?.ended !== 'running')
+      return;
+    const vanished = kind === 'TrainerDied';
+    const ended = vanished
+      ? 'preempted'
+      : signal.aborted || kind === 'BudgetExhausted'
+        ? 'stopped'
+        : 'failed';
+    const failure = ended === 'failed' ? (error instanceof Error ? error.message : String(error)) : null;
+    await this.#settle({ ended, failure, result: null }, BEAT_MS).catch((reason: unknown) =>
+      this.#log(`the end of this attempt could not be recorded: ${String(reason)}`),
+    );
+  }
+
+  async #encode(base: string, dataset: string): Promise<string> {
+    const { request, training } = this.#plan;
+    const cache = latentCache({
+      hub: this.#deps.hub,
+      namespace: request.context.namespace,
+      workDir: this.#deps.workDir,
+      base: request.context.base,
+      dataset: request.dataset,
+      resolution: training.resolution,
+    });
+    const signal = this.#activity.cancellationSignal;
+    const out = await restoreLatents(cache, { signal, onProgress: this.#bytes('latents') });
+    const splits = ['train', 'held_out'] as const;
+    const params = { base, dataset, out, resolution: training.resolution, splits: [...splits] };
+    const encoded = await this.#call((onEvent) =>
+      this.#deps.trainer.call('encode', params, { onEvent, signal }),
+    );
+    // A cache that cannot be shared costs the next machine time, and this one nothing.
+    if (encoded.bytes > 0)
+      await shareLatents(cache, signal).catch((error: unknown) => {
+        signal.throwIfAborted();
+        this.#log(`latents were not shared: ${String(error)}`);
+      });
+    return out;
+  }
+
+  /** Downloads and verifies the newest checkpoint; one that turns out damaged is reported, and the one before it used. */
+  async #bringCheckpoint(): Promise<string | null> {
+    const { lane } = this.#plan;
+    const ref = { ...lane.repo, commit: this.#taken.head };
+    const damagedFolders = [...this.#taken.damagedFolders];
+    const damaged = [...this.#taken.damaged];
+    const candidates = [...this.#taken.checkpoints];
+    let folder: string | null = null;
+    for (let next = candidates[0]; next !== undefined; next = candidates[0]) {
+      try {
+        const toFolder = join(this.#folder, 'resume');
+        const signal = this.#activity.cancellationSignal;
+        const onProgress = this.#bytes('checkpoint');
+        folder = (
+          await fetchCheckpoint({ hub: lane.hub, ref, path: next.folder, toFolder, signal, onProgress })
+        ).folder;
+        break;
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        this.#log(`passed over a damaged checkpoint: ${error.message}`);
+        damaged.push(`${next.folder}: ${error.message}`);
+        damagedFolders.push(next.folder);
+        candidates.shift();
+      }
+    }
+    this.#step = candidates[0]?.step ?? 0;
+    const ledger = updateAttempt(this.#taken.ledger, {
+      resumedFrom: this.#step,
+      reached: this.#step,
+      damaged,
+    });
+    this.#publisher = this.#createPublisher({
+      ...this.#taken,
+      ledger,
+      checkpoints: candidates,
+      damagedFolders,
+    });
+    const log = await lane.hub.read(lane.repo, this.#taken.head, LANE_FILES.metrics);
+    this.#metrics = metricsUpTo(parseMetricLog(log?.toString('utf8') ?? ''), this.#step);
+    this.#progress.tell({ kind: 'metrics', values: { step: this.#step, gpuSeconds: 0 } });
+    return folder;
+  }
+
+  #createPublisher(from: Pick<TakenLane, 'ledger' | 'checkpoints' | 'damagedFolders'>): CheckpointPublisher {
+    return new CheckpointPublisher({
+      lane: this.#plan.lane,
+      token: this.#taken.token,
+      head: this.#taken.head,
+      ledger: from.ledger,
+      checkpoints: from.checkpoints,
+      damagedFolders: from.damagedFolders,
+      keep: this.#plan.request.context.config.training.keepCheckpoints,
+      metrics: () => mergeMetrics(this.#metrics),
+      standing: () => ({ step: this.#step, gpuSeconds: this.#gpuSeconds() }),
+      onPublished: (save, commit) => {
+        this.#progress.tell({ kind: 'checkpoint', step: save.step, commit, at: Date.now() });
+        void this.#dropOlderCopies(save);
+      },
+      onFailure: (error) => this.#halt.abort(error),
+      log: (line) => this.#log(line),
+    });
+  }
+
+  /** Runs a request of the trainer; until its first event it may be silent, afterwards only its events are signs of life. */
+  async #call<T>(request: (onEvent: (event: TrainerEvent) => void) => Promise<T>): Promise<T> {
+    const asked = Date.now();
+    const beat = setInterval(() => {
+      if (Date.now() - asked < SILENT_START_MS) this.#activity.heartbeat(this.#progress.state);
+    }, BEAT_MS);
+    try {
+      return await request((event) => {
+        clearInterval(beat);
+        this.#hear(event);
+      });
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  #hear(event: TrainerEvent): void {
+    if (event.event === 'metric') {
+      this.#step = Math.max(this.#step, event.step);
+      this.#metrics.push({
+        step: event.step,
+        attempt: this.#taken.token,
+        at: Date.now(),
+        values: event.values,
+      });
+      this.#progress.tell({ kind: 'metrics', values: { gpuSeconds: Math.round(this.#gpuSeconds()) } });
+      this.#watchBudget();
+    }
+    if (event.event === 'checkpoint') {
+      const save = { step: event.step, path: event.path, manifestSha256: Sha256.parse(event.manifestSha256) };
+      this.#lastSave = save;
+      // The last one waits for the result, so that both land in one commit.
+      if (save.step < this.#plan.lastStep) this.#publisher.offer(save);
+    }
+    const progress = progressOf(event);
+    if (progress !== null) this.#progress.tell(progress);
+  }
+
+  #gpuSeconds(): number {
+    return (Date.now() - this.#began) / 1000;
+  }
+
+  #watchBudget(): void {
+    const { gpuHours } = this.#plan.request.context.config.budget;
+    const before = ledgerTotals(this.#taken.ledger).gpuSeconds + this.#spentElsewhere;
+    const spent = (before + this.#gpuSeconds()) / 3600;
+    if (spent < gpuHours || this.#halt.signal.aborted) return;
+    const { run } = this.#plan.request.context;
+    this.#halt.abort(
+      new PipelineError(
+        'BudgetExhausted',
+        `expected ${run} to need at most ${gpuHours} GPU hours (budget.gpuHours), got ${spent.toFixed(2)} at step ${this.#step} of ${this.#plan.lastStep}. What is trained is saved in ${this.#plan.lane.repo.repo}: raise budget.gpuHours and run "plein-air resume ${run}"`,
+      ),
+    );
+  }
+
+  /** Refuses to go on where the budgets are used up before the first step. */
+  async #refuseHopeless(): Promise<void> {
+    const { context } = this.#plan.request;
+    const limit = context.config.budget.attemptsWithoutProgress;
+    const ledger = this.#taken.ledger;
+    const ended: TrainingLedger = { ...ledger, attempts: ledger.attempts.slice(0, -1) };
+    const fruitless = attemptsWithoutProgress(ended, this.#activity.info.workflowExecution?.runId ?? '');
+    if (fruitless >= limit)
+      throw new PipelineError(
+        'BudgetExhausted',
+        `expected a checkpoint within ${limit} attempts (budget.attemptsWithoutProgress), got none in ${fruitless}: lower training.checkpointEvery or use machines that live longer, then run "plein-air resume ${context.run}"`,
+      );
+    this.#spentElsewhere = await this.#otherLanesSeconds();
+    this.#watchBudget();
+    this.#halt.signal.throwIfAborted();
+  }
+
+  async #otherLanesSeconds(): Promise<number> {
+    const { hub, repo, branch } = this.#plan.lane;
+    const others = (await hub.branches(repo)).filter(({ name }) => name !== branch);
+    const spent = await Promise.all(
+      others.map(async ({ name, commit }) => {
+        const bytes = await hub.read(repo, commit, LANE_FILES.ledger);
+        const ledger =
+          bytes === null ? undefined : TrainingLedger.safeParse(JSON.parse(bytes.toString('utf8'))).data;
+        return ledger?.lane === name ? ledgerTotals(ledger).gpuSeconds : 0;
+      }),
+    );
+    return spent.reduce((sum, seconds) => sum + seconds, 0);
+  }
+
+  /** Local copies older than what is on the Hub have no use. */
+  async #dropOlderCopies(save: LocalSave): Promise<void> {
+    const folder = join(this.#folder, 'checkpoints');
+    const names = await readdir(folder).catch(() => []);
+    const older = names.filter((name) => name.startsWith('step-') && name < basename(save.path));
+    await Promise.all(older.map((name) => rm(join(folder, name), { recursive: true, force: true }))).catch(
+      () => undefined,
+    );
+  }
+
+  async #removeLeftovers(): Promise<void> {
+    const lane = join(this.#folder, '..');
+    for (const name of await readdir(lane).catch(() => [])) {
+      const path = join(lane, name);
+      const age =
+        Date.now() -
+        (await stat(path).then(
+          (found) => found.mtimeMs,
+          () => Date.now(),
+        ));
+      if (age > LEFTOVER_MS) await rm(path, { recursive: true, force: true });
+    }
+  }
+
+  #bytes(stage: string): (doneBytes: number, totalBytes: number) => void {
+    return (done, total) =>
+      this.#progress.tell({ kind: 'stage', stage: `download ${stage}`, done, total, etaSeconds: null });
+  }
+
+  #log(line: string): void {
+    this.#deps.log?.(line);
+  }
+}
+
+/** Whether a download failed because of what is stored, so that an older checkpoint may do. */
+function isDamage(error: unknown): error is PipelineError {
+  return (
+    error instanceof PipelineError &&
+    (error.kind === 'Corrupt' || (error.kind === 'HubRefused' && error.details.status === 404))
+  );
+}

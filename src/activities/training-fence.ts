@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import type { Training } from '../domain/activities.ts';
+import type { Fence } from '../domain/checkpoint.ts';
+import type { CheckpointFolder } from '../domain/checkpoint-choice.ts';
+import type { CommitSha } from '../domain/refs.ts';
+import {
+  type AttemptRecord,
+  beginAttempt,
+  type LastSeen,
+  type TrainingLedger,
+} from '../domain/training-ledger.ts';
+import { HubConflict } from '../hub/hub.ts';
+import type { ActivityContext } from './activity-context.ts';
+import { json } from './checkpoint-publisher.ts';
+import { chooseCheckpoint, LANE_FILES, readLane } from './training-lane.ts';
+import { knownResult, type TrainPlan } from './training-plan.ts';
+
+/** A lane that this attempt may publish to, until somebody takes a higher token. */
+export interface TakenLane {
+  token: number;
+  head: CommitSha;
+  ledger: TrainingLedger;
+  /** Newest first; the first one looks whole. */
+  checkpoints: CheckpointFolder[];
+  /** Sentences about checkpoints that were passed over. */
+  damaged: string[];
+  damagedFolders: string[];
+}
+
+const Details = z.object({ metrics: z.record(z.string(), z.number()) });
+
+/** Figures that the attempt before this one had last reported in a heartbeat. */
+export function reportedMetrics({ info }: ActivityContext): Record<string, number> {
+  return Details.safeParse(info.heartbeatDetails).data?.metrics ?? {};
+}
+
+/**
+ * Takes the next fencing token by compare-and-swap on the lane's head; the loser of a race looks again. In the same commit the
+ * ledger closes the attempt that vanished and opens this one.
+ */
+export async function takeFence(p: {
+  plan: TrainPlan;
+  activity: ActivityContext;
+}): Promise<TakenLane | { result: Training }> {
+  const { plan, activity } = p;
+  const { hub, repo, branch } = plan.lane;
+  for (;;) {
+    activity.cancellationSignal.throwIfAborted();
+    const state = await readLane(plan.lane);
+    const known = knownResult(plan, state);
+    if (known !== null) return { result: known };
+    const { checkpoint, damaged } = await chooseCheckpoint(plan.lane, state.head, state.checkpoints);
+    const whole = checkpoint === null ? [] : state.checkpoints.slice(state.checkpoints.indexOf(checkpoint));
+    const token = (state.fence?.token ?? 0) + 1;
+    const owner = describeOwner(activity);
+    const fence: Fence = { format: 1, token, owner };
+    const attempt: AttemptRecord = {
+      token,
+      owner,
+      runId: activity.info.workflowExecution?.runId ?? '',
+      startedAt: Date.now(),
+      resumedFrom: checkpoint?.step ?? 0,
+      reached: checkpoint?.step ?? 0,
+      checkpoints: 0,
+      gpuSeconds: 0,
+      ended: 'running',
+      failure: null,
+      damaged,
+    };
+    const ledger = beginAttempt(state.ledger, attempt, lastSeen(activity));
+    try {
+      const head = await hub.commit({
+        repo,
+        branch,
+        parent: state.head,
+        message: `Attempt ${token}`,
+        files: [
+          { path: LANE_FILES.fence, content: json(fence) },
+          { path: LANE_FILES.ledger, content: json(ledger) },
+        ],
+        delete: state.inherited,
+        signal: activity.cancellationSignal,
+      });
+      const damagedFolders = state.checkpoints
+        .slice(0, state.checkpoints.length - whole.length)
+        .map(({ folder }) => folder);
+      return { token, head, ledger, checkpoints: whole, damaged, damagedFolders };
+    } catch (error) {
+      if (!(error instanceof HubConflict)) throw error;
+    }
+  }
+}
+
+function lastSeen(activity: ActivityContext): LastSeen {
+  const { step, gpuSeconds } = reportedMetrics(activity);
+  return { step: step === undefined ? null : Math.round(step), gpuSeconds: gpuSeconds ?? null };
+}
+
+function describeOwner({ info }: ActivityContext): string {
+  const { workflowId = 'no-workflow', runId = '' } = info.workflowExecution ?? {};
+  return `${workflowId} ${runId} activity ${info.activityId} attempt ${info.attempt}`;
+}

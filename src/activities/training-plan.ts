@@ -1,0 +1,81 @@
+import type { Training, TrainRequest } from '../domain/activities.ts';
+import { PipelineError } from '../domain/errors.ts';
+import type { CommitSha, Sha256 } from '../domain/refs.ts';
+import { describeProblems } from '../domain/run-config.ts';
+import type { TrainerTraining } from '../domain/trainer-protocol.ts';
+import { trainerTraining, trainingFacts } from '../domain/trainer-training.ts';
+import { type LaneResult, ledgerTotals, type TrainingLedger } from '../domain/training-ledger.ts';
+import { sha256Of } from '../hub/hashing.ts';
+import type { Hub } from '../hub/hub.ts';
+import type { Trainer } from '../trainer/trainer.ts';
+import type { ActivityContext } from './activity-context.ts';
+import type { Lane, LaneState } from './training-lane.ts';
+
+/** What training needs besides its request. */
+export interface TrainDeps {
+  hub: Hub;
+  trainer: Trainer;
+  /** Folder that may be filled, kept or lost. */
+  workDir: string;
+  /** The activity that runs now: `() => Context.current()`. */
+  activity: () => ActivityContext;
+  /** Sentences for the worker's log. */
+  log?: (line: string) => void;
+}
+
+/** A request with everything that follows from it alone. */
+export interface TrainPlan {
+  request: TrainRequest;
+  lane: Lane;
+  training: TrainerTraining;
+  /** Step at which the lane is done. */
+  lastStep: number;
+  /** Hash of everything that decides the result. */
+  key: Sha256;
+}
+
+/** Maps a request to what the trainer takes; parameters that do not fit are `InvalidInput`. */
+export function planTraining(hub: Hub, request: TrainRequest): TrainPlan {
+  const { config, repos, base } = request.context;
+  const training = trainerTraining(config, request.parameters);
+  if (!training.ok) throw new PipelineError('InvalidInput', describeProblems(training.problems));
+  const lastStep = Math.min(request.stopAtStep ?? training.value.steps, training.value.steps);
+  const key = sha256Of(
+    trainingFacts({
+      base: `${base.repo}@${base.commit}`,
+      dataset: `${request.dataset.repo}@${request.dataset.commit}`,
+      training: training.value,
+      lastStep,
+    }),
+  );
+  const lane: Lane = { hub, repo: { type: 'model', repo: repos.checkpoints }, branch: request.lane };
+  return { request, lane, training: training.value, lastStep, key };
+}
+
+/** The result that a lane holds for exactly this plan, its checkpoint listed; null: there is work to do. */
+export function knownResult(plan: TrainPlan, { head, ledger, checkpoints }: LaneState): Training | null {
+  const { result } = ledger;
+  if (result === null || result.key !== plan.key) return null;
+  if (!checkpoints.some(({ folder }) => folder === result.path)) return null;
+  return describeTraining(plan, ledger, result, head);
+}
+
+/** What the activity returns: a pure function of the lane's ledger at a commit. */
+export function describeTraining(
+  plan: TrainPlan,
+  ledger: TrainingLedger,
+  result: LaneResult,
+  commit: CommitSha,
+): Training {
+  return {
+    outcome: 'done',
+    step: result.step,
+    steps: result.steps,
+    checkpoint: { ...plan.lane.repo, commit },
+    path: result.path,
+    adapterSha256: result.adapterSha256,
+    heldOutLoss: result.heldOutLoss,
+    trainLoss: result.trainLoss,
+    ...ledgerTotals(ledger),
+  };
+}
