@@ -1,33 +1,243 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Training } from '../../src/domain/activities.ts';
+import type { GpuProgress, Training, TrainRequest } from '../../src/domain/activities.ts';
 import type { RepoRef } from '../../src/domain/refs.ts';
+import { connectHub } from '../../src/hub/client.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
-import { attempt, openStand, readJson, type Stand } from './training-stand.ts';
+import { attempt, openStand, QUICK, readJson, type Stand, TOKEN } from './training-stand.ts';
 
 let stand: Stand;
+/** A trainer that has imported everything, for the attempts that nobody kills. */
 let warm: Trainer;
+/** A trainer that is stopped and killed. */
+let victim: Trainer;
+/** What a run gives that nothing disturbs. */
 let whole: Training;
 
 beforeAll(async () => {
   stand = await openStand();
   warm = stand.newTrainer();
-  whole = await attempt(stand, stand.request('whole'), { trainer: warm }).result;
+  victim = stand.newTrainer();
+  const training = attempt(stand, stand.request('whole'), { trainer: warm }).result;
+  await Promise.all([training, victim.call('probe', {})]);
+  whole = await training;
 }, 300_000);
 afterAll(() => stand.close());
 
-const checkpoints = (run: string): RepoRef => ({
+const repoOf = (request: TrainRequest): RepoRef => ({
   type: 'model',
-  repo: stand.request(run).context.repos.checkpoints,
+  repo: request.context.repos.checkpoints,
 });
+
+/** Whether an attempt has a checkpoint on the Hub and has trained on since. */
+const isBetween = ({ metrics, lastCheckpoint }: GpuProgress) =>
+  lastCheckpoint !== null && (metrics.step ?? 0) > lastCheckpoint.step;
+
+/** A promise that the first heartbeat with a property fulfils. */
+function firstBeat(property: (beat: GpuProgress) => boolean): {
+  onBeat: (beat: GpuProgress) => void;
+  seen: Promise<GpuProgress>;
+} {
+  let found: (beat: GpuProgress) => void = () => undefined;
+  const seen = new Promise<GpuProgress>((resolve) => {
+    found = resolve;
+  });
+  return { onBeat: (beat) => (property(beat) ? found(beat) : undefined), seen };
+}
 
 describe('an uninterrupted training', () => {
   it('ends at the last step with an adapter on the Hub and nothing repeated', async () => {
     expect(whole).toMatchObject({ outcome: 'done', step: 12, steps: 12, repeatedSteps: 0, preemptions: 0 });
-    const files = await stand.hub.list(checkpoints('whole'), whole.checkpoint.commit);
+    const files = await stand.hub.list(repoOf(stand.request('whole')), whole.checkpoint.commit);
     const paths = files.map(({ path }) => path);
     expect(paths).toContain(`${whole.path}/pytorch_lora_weights.safetensors`);
     expect(paths).toEqual(
       expect.arrayContaining(['fence.json', 'latest.json', 'ledger.json', 'metrics.jsonl']),
     );
+  });
+
+  it('keeps no more checkpoints than it was told to', async () => {
+    const files = await stand.hub.list(repoOf(stand.request('whole')), 'main', 'checkpoints');
+    const folders = new Set(files.map(({ path }) => path.split('/')[1]));
+    expect([...folders]).toEqual(['step-00000008', 'step-00000012']);
+  });
+
+  it('leaves one line of figures for every step', async () => {
+    const log = await stand.hub.read(repoOf(stand.request('whole')), 'main', 'metrics.jsonl');
+    const lines = (log?.toString() ?? '').trim().split('\n');
+    const steps = lines.map((line) => (JSON.parse(line) as { step: number }).step);
+    expect(steps).toEqual(Array.from({ length: 13 }, (_, step) => step));
+  });
+
+  it('is returned at once when it is asked for again: no trainer, no commit', async () => {
+    const unused: Trainer = {
+      pid: null,
+      call: () => Promise.reject(new Error('called')),
+      close: async () => undefined,
+    };
+    const again = await attempt(stand, stand.request('whole'), { trainer: unused }).result;
+    expect(again).toEqual(whole);
+  });
+});
+
+describe('a training whose session dies', () => {
+  it('is exact when its trainer is killed in the middle and another machine goes on', async () => {
+    const request = stand.request('killed');
+    const between = firstBeat(isBetween);
+    const first = attempt(stand, request, { trainer: victim, onBeat: between.onBeat });
+    await between.seen;
+    process.kill(-(victim.pid as number), 'SIGKILL');
+    await expect(first.result).rejects.toMatchObject({ kind: 'TrainerDied', retryable: true });
+
+    const second = attempt(stand, request, { trainer: warm, number: 2, before: first.beats.at(-1) });
+    const result = await second.result;
+    expect(result.adapterSha256).toBe(whole.adapterSha256);
+    expect(result.preemptions).toBe(1);
+    expect(result.repeatedSteps).toBeGreaterThan(0);
+    expect(result.repeatedSteps).toBeLessThanOrEqual(request.context.config.training.checkpointEvery);
+    const stages = new Set(second.beats.map(({ stage }) => stage));
+    expect([...stages]).toEqual(expect.arrayContaining(['download checkpoint', 'download latents', 'train']));
+    expect(stages).not.toContain('captions');
+  });
+
+  it('is published by its successor alone: the one that wakes up later is fenced', async () => {
+    const request = stand.request('zombie');
+    const between = firstBeat(isBetween);
+    const zombie = attempt(stand, request, { trainer: victim, onBeat: between.onBeat });
+    zombie.result.catch(() => undefined);
+    const before = await between.seen;
+    process.kill(-(victim.pid as number), 'SIGSTOP');
+    const result = await attempt(stand, request, { trainer: warm, number: 2, before }).result;
+    process.kill(-(victim.pid as number), 'SIGCONT');
+    await expect(zombie.result).rejects.toMatchObject({ kind: 'Fenced', retryable: false });
+    expect(result.adapterSha256).toBe(whole.adapterSha256);
+    expect(result.preemptions).toBe(1);
+    expect(await stand.hub.resolve(repoOf(request))).toBe(result.checkpoint.commit);
+  });
+
+  it('passes over a newest checkpoint that is damaged, says so, and ends with the same bytes', async () => {
+    const request = stand.request('damaged');
+    const between = firstBeat(isBetween);
+    const first = attempt(stand, request, { trainer: warm, onBeat: between.onBeat });
+    first.result.catch(() => undefined);
+    await between.seen;
+    first.cancel('CANCELLED');
+    await expect(first.result).rejects.toThrow('CANCELLED');
+    const latest = (await readJson(stand, request, 'latest.json')) as { path: string; step: number };
+    const path = `${latest.path}/optimizer.safetensors`;
+    const entry = await stand.hub.stat(repoOf(request), 'main', path);
+    const content = Buffer.alloc(entry?.bytes ?? 0, 1);
+    await stand.hub.commit({ repo: repoOf(request), message: 'Damage', files: [{ path, content }] });
+
+    const said: string[] = [];
+    const log = (line: string) => said.push(line);
+    const result = await attempt(stand, request, { trainer: warm, number: 2, log }).result;
+    expect(result.adapterSha256).toBe(whole.adapterSha256);
+    expect(said.join('\n')).toContain(path.split('/').slice(1).join('/'));
+    const ledger = (await readJson(stand, request, 'ledger.json')) as { attempts: { resumedFrom: number }[] };
+    expect(ledger.attempts[1]?.resumedFrom).toBeLessThan(latest.step);
+  });
+});
+
+describe('a training that is asked to end', () => {
+  it('by a cancel has its last step on the Hub before it ends, and counts no preemption', async () => {
+    const request = stand.request('cancelled');
+    const stepped = firstBeat(({ metrics }) => (metrics.step ?? 0) >= 2);
+    const first = attempt(stand, request, { trainer: warm, onBeat: stepped.onBeat });
+    first.result.catch(() => undefined);
+    await stepped.seen;
+    first.cancel('CANCELLED');
+    await expect(first.result).rejects.toThrow('CANCELLED');
+    expect(await readJson(stand, request, 'ledger.json')).toMatchObject({ attempts: [{ ended: 'stopped' }] });
+    const latest = (await readJson(stand, request, 'latest.json')) as { step: number };
+    expect(latest.step).toBeGreaterThanOrEqual(2);
+
+    const result = await attempt(stand, request, { trainer: warm, number: 2 }).result;
+    expect(result).toMatchObject({ adapterSha256: whole.adapterSha256, preemptions: 0, repeatedSteps: 0 });
+  });
+
+  it('by its worker shutting down is retryable and saved', async () => {
+    const request = stand.request('shut-down');
+    const stepped = firstBeat(({ metrics }) => (metrics.step ?? 0) >= 2);
+    const first = attempt(stand, request, { trainer: warm, onBeat: stepped.onBeat });
+    first.result.catch(() => undefined);
+    await stepped.seen;
+    first.cancel('WORKER_SHUTDOWN');
+    await expect(first.result).rejects.toMatchObject({ kind: 'TrainerDied', retryable: true });
+    expect(await readJson(stand, request, 'ledger.json')).toMatchObject({ attempts: [{ ended: 'stopped' }] });
+  });
+
+  it.each(['NOT_FOUND', 'TIMED_OUT'])(
+    'because Temporal gave it up (%s) publishes nothing more',
+    async (reason) => {
+      const request = stand.request(`given-up-${reason === 'TIMED_OUT' ? 1 : 2}`);
+      const stepped = firstBeat(({ metrics }) => (metrics.step ?? 0) >= 1);
+      const first = attempt(stand, request, { trainer: warm, onBeat: stepped.onBeat });
+      first.result.catch(() => undefined);
+      await stepped.seen;
+      const head = await stand.hub.resolve(repoOf(request));
+      first.cancel(reason);
+      await expect(first.result).rejects.toThrow(reason);
+      expect(await stand.hub.resolve(repoOf(request))).toBe(head);
+    },
+  );
+
+  it('by its GPU budget ends with what is saved and says how to go on', async () => {
+    const request = stand.request('poor');
+    request.context.config.budget.gpuHours = 1e-9;
+    await expect(attempt(stand, request, { trainer: warm }).result).rejects.toMatchObject({
+      kind: 'BudgetExhausted',
+      message: expect.stringContaining('plein-air resume poor'),
+    });
+    expect(await readJson(stand, request, 'ledger.json')).toMatchObject({ attempts: [{ ended: 'stopped' }] });
+  });
+});
+
+describe('a Hub that goes away for a while', () => {
+  it('does not stop the training, which publishes when it is back', async () => {
+    let down = false;
+    const flaky: typeof fetch = (input, init) =>
+      down ? Promise.resolve(new Response('{"error":"maintenance"}', { status: 503 })) : fetch(input, init);
+    const hub = connectHub({ endpoint: stand.url, accessToken: TOKEN, fetch: flaky, patience: QUICK });
+    const request = stand.request('maintenance');
+    const said: string[] = [];
+    const running = attempt(stand, request, {
+      trainer: warm,
+      hub,
+      log: (line) => said.push(line),
+      onBeat: ({ stage, metrics }) => {
+        const step = metrics.step ?? 0;
+        if (stage === 'train' && step >= 2 && step < 12) down = true;
+        if (step === 12) down = false;
+      },
+    });
+    const result = await running.result;
+    expect(said.join('\n')).toContain('training goes on');
+    expect(running.beats.filter(({ lastCheckpoint }) => lastCheckpoint?.step === 4)).toEqual([]);
+    expect(result.adapterSha256).toBe(whole.adapterSha256);
+    expect(await stand.hub.resolve(repoOf(request))).toBe(result.checkpoint.commit);
+  });
+});
+
+describe('a trial', () => {
+  it('has a branch of its own, stops early, and can be continued to the bytes of a whole run', async () => {
+    await attempt(stand, stand.request('trial-run', { stopAtStep: 2 }), { trainer: warm }).result;
+    const trial = stand.request('trial-run', { lane: 'trial-0', stopAtStep: 6 });
+    const short = await attempt(stand, trial, { trainer: warm }).result;
+    expect(short).toMatchObject({ outcome: 'done', step: 6, steps: 12, preemptions: 0 });
+    const onMain = await stand.hub.list(repoOf(trial), 'main', 'checkpoints');
+    expect(onMain.every(({ path }) => path.includes('step-00000002'))).toBe(true);
+    const onTrial = await stand.hub.list(repoOf(trial), 'trial-0', 'checkpoints');
+    expect(onTrial.some(({ path }) => path.includes('step-00000002'))).toBe(false);
+
+    const continued = await attempt(stand, { ...trial, stopAtStep: null }, { trainer: warm }).result;
+    expect(continued).toMatchObject({ step: 12, adapterSha256: whole.adapterSha256 });
+  });
+
+  it('with a parameter out of its range is refused with the field named', async () => {
+    const request = stand.request('bad', { lane: 'trial-0', parameters: { rank: 0 } });
+    await expect(attempt(stand, request, { trainer: warm }).result).rejects.toMatchObject({
+      kind: 'InvalidInput',
+      message: expect.stringContaining('parameters.rank'),
+    });
   });
 });

@@ -17,8 +17,10 @@ import { createTrainer } from '../../src/trainer/process.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
 
 const python = pythonPath(readEnvironment());
-const TOKEN = 'hf_local_plein_air';
-const QUICK = { firstDelayMs: 5, longestDelayMs: 20, longestRateLimitMs: 20, attempts: 3 };
+/** Token of the local Hub. */
+export const TOKEN = 'hf_local_plein_air';
+/** Waits that suit a test. */
+export const QUICK = { firstDelayMs: 5, longestDelayMs: 20, longestRateLimitMs: 20, attempts: 3 };
 
 /** A local Hub with a small FLUX and a small dataset on it, and real trainers. */
 export interface Stand {
@@ -38,6 +40,7 @@ small_flux.build(Path(sys.argv[1]) / "base")
 small_dataset.write(Path(sys.argv[1]) / "dataset", train=8, held_out=2)
 `;
 
+/** Starts the Hub and fills it. */
 export async function openStand(): Promise<Stand> {
   const root = await mkdtemp(join(tmpdir(), 'train-'));
   const server = await startLocalHub({ root: join(root, 'hub') });
