@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { PipelineActivities } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
+import { Verdict } from '../domain/gate.ts';
 import type { RepoRef, Sha256 } from '../domain/refs.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
-import { readVerifiedBytes } from '../hub/verified-json.ts';
-import { readApprovedVerdict } from '../releases/approved-verdict.ts';
+import { readVerified, readVerifiedBytes } from '../hub/verified-json.ts';
 import { listReleases, PRODUCTION, releaseNumber, releaseRepo, tagAt } from '../releases/catalogue.ts';
 import { promote } from '../releases/promote.ts';
 import { fingerprintOf, type ReleaseEntry } from '../releases/provenance.ts';
@@ -65,7 +65,7 @@ async function verifyApproved(hub: Hub, request: DeployRequest): Promise<Approve
         ? 'Expected a person\'s approval (gate.requireApproval), got none: "plein-air approve"'
         : `Expected a person's approval, got "${approval.decision}" by ${approval.by}: ${approval.reason}`,
     );
-  const verdict = await readApprovedVerdict(hub, gate.record);
+  const verdict = await readVerified(hub, gate.record, Verdict);
   if (verdict.verdict !== 'PASS')
     throw refused(`Expected verdict PASS in ${gate.record.repo}:${gate.record.path}, got ${verdict.verdict}`);
   const { adapter } = evaluation;
@@ -83,6 +83,10 @@ async function verifyApproved(hub: Hub, request: DeployRequest): Promise<Approve
       throw refused(
         `Expected the adapter that ${who} judged (sha256 ${expected}), got ${sha256} at ${adapter.repo}:${adapter.path}`,
       );
+  if (verdict.reportSha256 !== evaluation.report.sha256)
+    throw refused(
+      `Expected a verdict on report ${evaluation.report.sha256}, got one on ${verdict.reportSha256}`,
+    );
   await readVerifiedBytes(hub, evaluation.report);
   return { bytes, sha256 };
 }

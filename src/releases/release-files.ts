@@ -1,12 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import type { PipelineActivities } from '../domain/activities.ts';
-import { CheckpointManifest } from '../domain/checkpoint.ts';
 import type { Sha256 } from '../domain/refs.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
-import { parseJson } from '../hub/verified-json.ts';
 import { modelCard, spaceCard } from '../reports/cards.ts';
-import { readEvaluationRecords, readManifest, readTrainingRecords } from '../reports/from-records.ts';
+import { readEvaluationRecords } from '../reports/evaluation-records.ts';
+import { readFingerprint, readManifest, readTrainingRecords } from '../reports/from-records.ts';
 import { sampleGrid } from '../reports/grids.ts';
 import { licenceFor } from '../reports/licences.ts';
 import { svgToPng, trainingCurves } from '../reports/plots.ts';
@@ -23,7 +22,8 @@ export interface ReleaseFiles {
   files: { path: string; content: HubContent }[];
 }
 
-const WIDGETS = 8;
+/** What the card and the Space show of the standard samples. */
+const SHOWN = { prompts: 8, seeds: 2 };
 
 /** Builds a release from the run's records: weights, lineage, card, pictures and the Space that goes with it. */
 export async function releaseFiles(p: {
@@ -34,7 +34,7 @@ export async function releaseFiles(p: {
 }): Promise<ReleaseFiles> {
   const { hub, request } = p;
   const [evaluation, training, manifest, exports] = await Promise.all([
-    readEvaluationRecords(hub, request),
+    readEvaluationRecords(hub, { ...request, shown: SHOWN, closest: 0 }),
     readTrainingRecords(hub, request.training),
     readManifest(hub, request.dataset.dataset),
     readExports(hub, request),
@@ -54,7 +54,7 @@ export async function releaseFiles(p: {
     grid: hasGrid,
   });
   const { notice, modification } = licenceFor(request.context.base.repo);
-  const grid = evaluation.samples.map((row) => ({ prompt: row.prompt, pairs: row.pairs.slice(0, 2) }));
+  const grid = evaluation.samples.map((row) => ({ prompt: row.prompt, pairs: row.pairs }));
   return {
     provenance,
     files: [
@@ -95,7 +95,7 @@ function releasePictures(rows: SampleRow[]): (ReleaseSample & { bytes: Buffer })
         ? []
         : [{ path: `images/${first.id}.png`, prompt: row.prompt, bytes: first.candidate }];
     })
-    .slice(0, WIDGETS);
+    .slice(0, SHOWN.prompts);
 }
 
 interface Export {
@@ -147,17 +147,9 @@ async function lineage(
     training,
     context,
     configFingerprint: fingerprintOf(context.config),
-    fingerprint: await trainingFingerprint(p.hub, p.request),
+    fingerprint: await readFingerprint(p.hub, training),
     publisher: { 'plein-air': await ownVersion(), node: process.versions.node },
   };
-}
-
-/** Software and device that the checkpoint's manifest names; empty when the checkpoint was swept away meanwhile. */
-async function trainingFingerprint(hub: Hub, request: Request): Promise<Provenance['fingerprint']> {
-  const { checkpoint, path } = request.training;
-  const repo = { type: checkpoint.type, repo: checkpoint.repo };
-  const bytes = await hub.read(repo, checkpoint.commit, `${path}/manifest.json`);
-  return bytes === null ? {} : parseJson(bytes, CheckpointManifest, `${repo.repo} ${path}`).fingerprint;
 }
 
 async function ownVersion(): Promise<string> {

@@ -34,7 +34,7 @@ export type Block =
   | { kind: 'plot'; svg: string; alt: string; caption: Rich; file: string }
   | { kind: 'picture'; picture: Picture; caption: Rich }
   | { kind: 'samples'; samples: PairedSamples[]; caption: Rich; grid: string | null }
-  | { kind: 'matches'; matches: { left: Picture; right: Picture; caption: Rich }[]; caption: Rich };
+  | { kind: 'gallery'; pictures: { picture: Picture; caption: Rich }[]; caption: Rich };
 
 export interface Section {
   id: string;

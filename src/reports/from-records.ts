@@ -1,38 +1,91 @@
-import type { Evaluation, GateDecision, RunContext, Training } from '../domain/activities.ts';
+import type { RunSummary, Training } from '../domain/activities.ts';
+import { CheckpointManifest } from '../domain/checkpoint.ts';
 import { DatasetManifest } from '../domain/dataset-record.ts';
+import { mergeMetrics, parseMetricLog } from '../domain/metric-log.ts';
 import type { CommitRef } from '../domain/refs.ts';
+import { TrainingLedger } from '../domain/training-ledger.ts';
 import type { Hub } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
-import { parseMetricLog } from './metric-log.ts';
-import type { AttemptRow, ClosestPair, GateRow, RunRecords, SampleRow } from './run-records.ts';
+import { type EvaluationRecords, readEvaluationRecords } from './evaluation-records.ts';
+import type { RunRecords } from './run-records.ts';
+import type { StoredSummary } from './stored-summary.ts';
 
-export interface EvaluationRecords {
-  gate: GateRow[];
-  informative: GateRow[];
-  samples: SampleRow[];
-  closest: ClosestPair[];
+/** The report shows so many prompts and seeds; every picture is in the record repository. */
+const SHOWN = { prompts: 24, seeds: 4 };
+const CLOSEST = 6;
+
+/** Gathers what a run stored, each file at the commit that the summary names; what it did not reach is null or empty. */
+export async function readRunRecords(hub: Hub, stored: StoredSummary): Promise<RunRecords> {
+  const { summary, endpoint } = stored;
+  const { dataset, training, evaluation } = summary;
+  const [manifest, contactSheets, trained, fingerprint, evaluated] = await Promise.all([
+    dataset === null ? null : readManifest(hub, dataset.dataset),
+    readContactSheets(hub, summary),
+    training === null ? NO_TRAINING : readTrainingRecords(hub, training),
+    training === null ? {} : readFingerprint(hub, training),
+    evaluation === null
+      ? NO_EVALUATION
+      : readEvaluationRecords(hub, { evaluation, gate: summary.gate, shown: SHOWN, closest: CLOSEST }),
+  ]);
+  return { endpoint, summary, manifest, contactSheets, ...trained, fingerprint, ...evaluated };
 }
 
-/** What the evaluation and the gate stored: rules with figures, standard samples, closest training pictures. */
-export async function readEvaluationRecords(
-  _hub: Hub,
-  _p: { context: RunContext; evaluation: Evaluation; gate: GateDecision | null },
-): Promise<EvaluationRecords> {
-  return { gate: [], informative: [], samples: [], closest: [] };
-}
+type TrainingRecords = Pick<RunRecords, 'curves' | 'preemptionSteps' | 'attempts'>;
 
-/** Curves and attempts of a training, from the checkpoint repository. */
-export async function readTrainingRecords(
-  hub: Hub,
-  training: Training,
-): Promise<Pick<RunRecords, 'curves' | 'preemptionSteps'> & { attempts: AttemptRow[] }> {
-  const repo = { type: training.checkpoint.type, repo: training.checkpoint.repo };
-  const text = await hub.read(repo, training.checkpoint.commit, 'metrics.jsonl');
-  return { curves: parseMetricLog(text?.toString('utf8') ?? ''), preemptionSteps: [], attempts: [] };
+const NO_TRAINING: TrainingRecords = {
+  curves: { loss: [], heldOut: [], learningRate: [] },
+  preemptionSteps: [],
+  attempts: [],
+};
+const NO_EVALUATION: EvaluationRecords = {
+  gate: [],
+  informative: [],
+  problems: [],
+  omitted: [],
+  slices: [],
+  encoder: null,
+  samples: [],
+  closest: [],
+};
+
+/** Curves and attempts of a training, from the checkpoint repository at the checkpoint's commit. */
+export async function readTrainingRecords(hub: Hub, training: Training): Promise<TrainingRecords> {
+  const { type, repo, commit } = training.checkpoint;
+  const read = (path: string) => hub.read({ type, repo }, commit, path);
+  const [log, ledger] = await Promise.all([read('metrics.jsonl'), read('ledger.json')]);
+  const lines = mergeMetrics(parseMetricLog(log?.toString('utf8') ?? ''));
+  const curve = (key: string) =>
+    lines.flatMap(({ step, values }) => {
+      const value = values[key];
+      return value === undefined ? [] : [{ step, value }];
+    });
+  const attempts = ledger === null ? [] : parseJson(ledger, TrainingLedger, `${repo} ledger.json`).attempts;
+  return {
+    curves: { loss: curve('loss'), heldOut: curve('heldOutLoss'), learningRate: curve('learningRate') },
+    preemptionSteps: attempts.filter((a) => a.ended === 'preempted').map((a) => a.reached),
+    attempts,
+  };
 }
 
 /** A prepared dataset's manifest; null where there is none. */
 export async function readManifest(hub: Hub, dataset: CommitRef): Promise<DatasetManifest | null> {
   const bytes = await hub.read({ type: dataset.type, repo: dataset.repo }, dataset.commit, 'manifest.json');
   return bytes === null ? null : parseJson(bytes, DatasetManifest, `${dataset.repo} manifest.json`);
+}
+
+/** Software, device and settings that the final checkpoint's manifest names; empty where there is no manifest. */
+export async function readFingerprint(hub: Hub, training: Training): Promise<RunRecords['fingerprint']> {
+  const { checkpoint, path } = training;
+  const repo = { type: checkpoint.type, repo: checkpoint.repo };
+  const bytes = await hub.read(repo, checkpoint.commit, `${path}/manifest.json`);
+  return bytes === null ? {} : parseJson(bytes, CheckpointManifest, `${repo.repo} ${path}`).fingerprint;
+}
+
+async function readContactSheets(hub: Hub, summary: RunSummary): Promise<RunRecords['contactSheets']> {
+  if (summary.analysis === null) return { kept: null, dropped: null };
+  const { type, repo, commit } = summary.analysis.record;
+  const [kept, dropped] = await Promise.all(
+    ['kept', 'dropped'].map((name) => hub.read({ type, repo }, commit, `records/${name}.png`)),
+  );
+  return { kept: kept ?? null, dropped: dropped ?? null };
 }

@@ -49,9 +49,8 @@ figcaption,.caption,.source{color:var(--soft);font-size:.86rem;line-height:1.5}
 .strip img{width:100%;height:auto;display:block;border-radius:2px;background:var(--wash)}
 .who,.missing{font-size:.78rem;color:var(--soft);line-height:1.3}
 .missing{border:1px dashed var(--line);padding:1rem .4rem;text-align:center}
-.matches{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1.2rem}
-.matches div{display:grid;grid-template-columns:1fr 1fr;gap:.4rem;margin-bottom:.4rem}
-.matches img{width:100%;height:auto;border-radius:2px}
+.gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:1.2rem}
+.gallery img{width:100%;height:auto;border-radius:2px;display:block;margin-bottom:.4rem}
 .source{border-top:1px solid var(--line);padding-top:.6rem;max-width:none;overflow-wrap:anywhere}
 footer{padding-block:3.5rem 3rem;color:var(--soft);font-size:.86rem}
 @media (max-width:34rem){.strip{grid-template-columns:3.6rem}.facts{grid-template-columns:1fr 1fr}}

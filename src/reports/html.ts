@@ -66,12 +66,9 @@ function block(b: Block): string {
       return `<figure class="sheet">${img(b.picture)}<figcaption>${rich(b.caption)}</figcaption></figure>`;
     case 'samples':
       return `<div class="samples">${b.samples.map(samples).join('')}<p class="caption">${rich(b.caption)}</p></div>`;
-    case 'matches':
-      return `<div class="matches">${b.matches
-        .map(
-          (m) =>
-            `<figure><div>${img(m.left)}${img(m.right)}</div><figcaption>${rich(m.caption)}</figcaption></figure>`,
-        )
+    case 'gallery':
+      return `<div class="gallery">${b.pictures
+        .map((p) => `<figure>${img(p.picture)}<figcaption>${rich(p.caption)}</figcaption></figure>`)
         .join('')}</div><p class="caption">${rich(b.caption)}</p>`;
   }
 }

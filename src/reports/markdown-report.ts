@@ -42,11 +42,10 @@ function block(b: Block): string {
       const prompts = b.samples.map((s, i) => `${i + 1}. *${escapeMarkdown(s.prompt)}*`).join('\n');
       return [...grid, prompts, markdownRich(b.caption)].join('\n\n');
     }
-    case 'matches':
+    case 'gallery':
       return [
-        ...b.matches.map(
-          (m) =>
-            `![${escapeMarkdown(m.left.alt)}](${m.left.file}) ![${escapeMarkdown(m.right.alt)}](${m.right.file})  \n${markdownRich(m.caption)}`,
+        ...b.pictures.map(
+          (p) => `![${escapeMarkdown(p.picture.alt)}](${p.picture.file})  \n${markdownRich(p.caption)}`,
         ),
         markdownRich(b.caption),
       ].join('\n\n');

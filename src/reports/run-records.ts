@@ -1,5 +1,6 @@
 import type { RunSummary } from '../domain/activities.ts';
 import type { DatasetManifest } from '../domain/dataset-record.ts';
+import type { AttemptRecord } from '../domain/training-ledger.ts';
 import type { CurvePoint } from './plots.ts';
 
 /** A rule of the gate and what was measured for it. */
@@ -23,22 +24,14 @@ export interface SampleRow {
   pairs: { seed: number; base: Buffer | null; candidate: Buffer | null; id: string }[];
 }
 
-/** A sample beside the training picture that it is closest to. */
+/** A sample nearest to training pictures; its picture shows sample, training picture and unseen picture. */
 export interface ClosestPair {
   sampleId: string;
   trainingId: string;
-  similarity: number;
-  sample: Buffer | null;
-  training: Buffer | null;
-}
-
-/** An attempt at training, as the ledger tells it. */
-export interface AttemptRow {
-  attempt: number;
-  owner: string;
-  fromStep: number;
-  toStep: number | null;
-  end: string;
+  cosine: number;
+  unseenCosine: number;
+  path: string;
+  picture: Buffer | null;
 }
 
 /** Everything that the documents are made from, read from stored records; what a run did not reach is null or empty. */
@@ -50,10 +43,15 @@ export interface RunRecords {
   contactSheets: { kept: Buffer | null; dropped: Buffer | null };
   curves: { loss: CurvePoint[]; heldOut: CurvePoint[]; learningRate: CurvePoint[] };
   preemptionSteps: number[];
-  attempts: AttemptRow[];
+  attempts: AttemptRecord[];
   gate: GateRow[];
   /** Metrics that were measured for information, without a rule. */
   informative: GateRow[];
+  /** Why the report itself was not believed, and what the encoder cannot measure. */
+  problems: string[];
+  omitted: { metric: string; reason: string }[];
+  slices: { slice: string; metrics: Record<string, number | null> }[];
+  encoder: string | null;
   samples: SampleRow[];
   closest: ClosestPair[];
   /** Software and device of the attempt that wrote the final checkpoint. */

@@ -42,7 +42,7 @@ await runWorker('pipeline', () => {
       onStep: heartbeat,
       operationId: () => activityInfo().workflowExecution?.runId ?? '',
     }),
-    document: createDocument({ hub, workDir }),
+    document: createDocument({ hub, onStep: heartbeat }),
     openRelease: createOpenRelease({ hub }),
   };
   return {

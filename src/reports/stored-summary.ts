@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import type { RunSummary } from '../domain/activities.ts';
+import { PhaseRecord } from '../domain/phases.ts';
+import { CommitRef, CommitSha, FileRef, RepoId, Sha256 } from '../domain/refs.ts';
+import { Trial } from '../domain/search-space.ts';
+import { StoredApproval, StoredContext, StoredTraining } from '../releases/provenance.ts';
+
+/** Path of the stored summary in the record repository. */
+export const SUMMARY_RECORD = 'records/summary.json';
+
+const Summary: z.ZodType<RunSummary> = z.strictObject({
+  context: StoredContext,
+  phases: z.array(PhaseRecord),
+  dataset: z
+    .strictObject({
+      dataset: CommitRef,
+      images: z.strictObject({ train: z.int(), held_out: z.int(), test: z.int(), neighbours: z.int() }),
+      dropped: z.record(z.string(), z.int()),
+      cached: z.boolean(),
+    })
+    .nullable(),
+  analysis: z
+    .strictObject({
+      verdict: z.enum(['ready', 'warnings', 'blocked']),
+      reasons: z.array(z.string()),
+      record: FileRef,
+      cached: z.boolean(),
+    })
+    .nullable(),
+  study: z.strictObject({ strategy: z.string(), trials: z.array(Trial), chosen: z.int() }).nullable(),
+  training: StoredTraining.nullable(),
+  evaluation: z.strictObject({ report: FileRef, adapter: FileRef, summary: z.string() }).nullable(),
+  gate: z
+    .strictObject({
+      verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),
+      reasons: z.array(z.string()),
+      record: FileRef,
+    })
+    .nullable(),
+  approval: StoredApproval.nullable(),
+  release: z
+    .strictObject({
+      release: z.strictObject({ repo: RepoId, tag: z.string(), commit: CommitSha, sha256: Sha256 }),
+      space: z.strictObject({ repo: RepoId, commit: CommitSha }).nullable(),
+      previousTag: z.string().nullable(),
+      cached: z.boolean(),
+    })
+    .nullable(),
+  failure: z.string().nullable(),
+});
+
+/** `records/summary.json`: all that a run knew at its end, and the Hub that its links lead to. */
+export const StoredSummary = z.strictObject({ format: z.literal(1), endpoint: z.string(), summary: Summary });
+export type StoredSummary = z.infer<typeof StoredSummary>;
