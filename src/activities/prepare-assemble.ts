@@ -33,8 +33,8 @@ export interface AssembleInput {
   seed: number;
   source: Source;
   plan: ReadPlan;
-  /** Names and results of every row group of the plan. */
-  groups: { name: string; result: GroupResult }[];
+  /** Results of every row group of the plan. */
+  groups: GroupResult[];
   bytesRead: number;
   store: PrepareStore;
   /** Folder for the files; emptied first. */
@@ -52,18 +52,18 @@ interface Placed {
   candidate: Candidate;
   split: Split;
   cluster: number;
-  group: string;
+  pack: string;
   png: Slice;
 }
 
 /** Compares all pictures, deals them into splits and writes the dataset; the same input gives the same bytes. */
 export async function assemble(input: AssembleInput): Promise<Assembled> {
-  const where = new Map<string, { group: string; png: Slice }>();
+  const where = new Map<string, { pack: string; png: Slice }>();
   const wanted: Candidate[] = [];
   const neighbours: Candidate[] = [];
-  for (const { name, result } of input.groups)
+  for (const result of input.groups)
     for (const { kind, candidate, png } of result.candidates) {
-      where.set(candidate.source, { group: name, png });
+      where.set(candidate.source, { pack: result.pack, png });
       (kind === 'wanted' ? wanted : neighbours).push(candidate);
     }
   const chosen = chooseKept(wanted, input.config, input.seed);
@@ -75,7 +75,7 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
     ...others.map((candidate, at) => ({ candidate, split: 'neighbours' as const, cluster: firstFree + at })),
   ].map((picture) => ({
     ...picture,
-    ...(where.get(picture.candidate.source) as { group: string; png: Slice }),
+    ...(where.get(picture.candidate.source) as { pack: string; png: Slice }),
   }));
 
   const dropped = droppedOf(input, chosen.dropped);
@@ -171,7 +171,7 @@ function chooseNeighbours(
 /** Every wanted-style row that is left out, in the source's order. */
 function droppedOf(input: AssembleInput, later: readonly DroppedCandidate[]): DroppedImage[] {
   const ordered: { order: number; image: DroppedImage }[] = [];
-  for (const { result } of input.groups)
+  for (const result of input.groups)
     for (const { kind, source, order, drop } of result.dropped)
       if (kind === 'wanted') ordered.push({ order, image: { source, ...drop } });
   for (const { candidate, reason, measured, limit } of later)
@@ -238,7 +238,7 @@ async function writeSplit(input: AssembleInput, split: Split, placed: readonly P
     .map((p) => ({
       row: rowOf(p, input.config),
       pngBytes: p.png.length,
-      readPng: () => input.store.readSlice(p.group, p.png),
+      readPng: () => input.store.readSlice(p.pack, p.png),
     }));
   const files = filesOf(rows);
   const paths: string[] = [];
@@ -261,8 +261,8 @@ async function sheetOfKept(input: AssembleInput, placed: readonly Placed[]): Pro
     .sort(byRank(input.seed, 'sheet', (p) => p.candidate.pixels))
     .slice(0, KEPT_CELLS);
   const cells: SheetCell[] = [];
-  for (const { group, png } of sample)
-    cells.push({ picture: await input.store.readSlice(group, png), band: null });
+  for (const { pack, png } of sample)
+    cells.push({ picture: await input.store.readSlice(pack, png), band: null });
   return contactSheet(cells, SHEET_COLUMNS);
 }
 
@@ -286,15 +286,15 @@ const BAND_COLOURS: Record<DropReason, string> = {
 async function sheetOfDropped(
   input: AssembleInput,
   later: readonly DroppedCandidate[],
-  where: ReadonlyMap<string, { group: string; png: Slice }>,
+  where: ReadonlyMap<string, { pack: string; png: Slice }>,
 ): Promise<{ png: Buffer; bands: { reason: DropReason; colour: string }[] } | null> {
-  const known: { reason: DropReason; source: string; group: string; slice: Slice | null }[] = [];
-  for (const { name, result } of input.groups)
+  const known: { reason: DropReason; source: string; pack: string; slice: Slice | null }[] = [];
+  for (const result of input.groups)
     for (const { kind, source, drop, thumbnail } of result.dropped)
-      if (kind === 'wanted') known.push({ reason: drop.reason, source, group: name, slice: thumbnail });
+      if (kind === 'wanted') known.push({ reason: drop.reason, source, pack: result.pack, slice: thumbnail });
   for (const { candidate, reason } of later) {
     const at = where.get(candidate.source);
-    if (at !== undefined) known.push({ reason, source: candidate.source, group: at.group, slice: at.png });
+    if (at !== undefined) known.push({ reason, source: candidate.source, pack: at.pack, slice: at.png });
   }
   const cells: SheetCell[] = [];
   const bands: { reason: DropReason; colour: string }[] = [];
@@ -306,9 +306,9 @@ async function sheetOfDropped(
     if (some.length === 0) continue;
     const colour = BAND_COLOURS[reason];
     bands.push({ reason, colour });
-    for (const { group, slice } of some)
+    for (const { pack, slice } of some)
       cells.push({
-        picture: slice === null ? null : await input.store.readSlice(group, slice),
+        picture: slice === null ? null : await input.store.readSlice(pack, slice),
         band: colour,
       });
   }

@@ -65,7 +65,13 @@ export async function prepareShard(work: ShardWork, deps: ShardDeps): Promise<vo
     const pictures = await picturesOf(shard, labels);
     const pack = await deps.store.createPack(name);
     try {
-      const result: GroupResult = { bytesRead: labels.imageBytes, packBytes: 0, candidates: [], dropped: [] };
+      const result: GroupResult = {
+        bytesRead: labels.imageBytes,
+        pack: pack.name,
+        packBytes: 0,
+        candidates: [],
+        dropped: [],
+      };
       const rows = [
         ...plan.wanted.map((row) => ({ row, kind: 'wanted' as const })),
         ...plan.neighbours.map((row) => ({ row, kind: 'neighbour' as const })),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -14,6 +15,8 @@ const Kind = z.enum(['wanted', 'neighbour']);
 /** Everything that came out of one row group; its pictures' bytes are in the pack beside it. */
 export const GroupResult = z.strictObject({
   bytesRead: z.int(),
+  /** Name of the pack: every attempt writes its own, so that two at once cannot mix their bytes. */
+  pack: z.string().regex(/^[\w.-]+$/),
   packBytes: z.int(),
   candidates: z.array(z.strictObject({ kind: Kind, candidate: Candidate, png: Slice })),
   dropped: z.array(
@@ -49,7 +52,7 @@ export class PrepareStore {
   /** Writes a JSON file whole or not at all. */
   async writeJson(name: string, value: unknown): Promise<void> {
     await mkdir(this.folder, { recursive: true });
-    const temporary = join(this.folder, `${name}.${process.pid}.tmp`);
+    const temporary = join(this.folder, `${name}.${randomUUID()}.tmp`);
     await writeFile(temporary, JSON.stringify(value));
     await rename(temporary, join(this.folder, name));
   }
@@ -58,25 +61,23 @@ export class PrepareStore {
   async group(name: string): Promise<GroupResult | null> {
     const result = await this.readJson(`${name}.json`, GroupResult);
     if (result === null) return null;
-    const size = await stat(this.packPath(name)).then(
+    const size = await stat(join(this.folder, result.pack)).then(
       ({ size }) => size,
       () => -1,
     );
     return size === result.packBytes ? result : null;
   }
 
-  packPath(name: string): string {
-    return join(this.folder, `${name}.pack`);
-  }
-
-  /** Starts a pack; `close` makes it visible under its name. */
-  async createPack(name: string): Promise<Pack> {
+  /** Starts a pack of its own for a row group; it counts only once a group's record names it. */
+  async createPack(group: string): Promise<Pack> {
     await mkdir(this.folder, { recursive: true });
-    const temporary = `${this.packPath(name)}.${process.pid}.tmp`;
-    const handle = await open(temporary, 'w');
+    const name = `${group}-${randomUUID()}.pack`;
+    const path = join(this.folder, name);
+    const handle = await open(path, 'wx');
     let offset = 0;
     let last: Promise<unknown> = Promise.resolve();
     return {
+      name,
       append(bytes) {
         const slice = { offset, length: bytes.length, sha256: sha256Of(bytes) };
         offset += bytes.length;
@@ -86,26 +87,25 @@ export class PrepareStore {
       close: async () => {
         await last;
         await handle.close();
-        await rename(temporary, this.packPath(name));
         return offset;
       },
       discard: async () => {
         await last.catch(() => undefined);
-        await handle.close();
-        await rm(temporary, { force: true });
+        await handle.close().catch(() => undefined);
+        await rm(path, { force: true });
       },
     };
   }
 
   /** Reads a slice of a pack and checks its sha256. */
-  async readSlice(name: string, slice: Slice): Promise<Buffer> {
-    const handle = await open(this.packPath(name), 'r');
+  async readSlice(pack: string, slice: Slice): Promise<Buffer> {
+    const handle = await open(join(this.folder, pack), 'r');
     try {
       const bytes = Buffer.alloc(slice.length);
       await handle.read(bytes, 0, slice.length, slice.offset);
       if (sha256Of(bytes) !== slice.sha256)
         throw new Error(
-          `Expected sha256 ${slice.sha256} at byte ${slice.offset} of ${this.packPath(name)}: the work folder is damaged, delete it`,
+          `Expected sha256 ${slice.sha256} at byte ${slice.offset} of ${join(this.folder, pack)}: the work folder is damaged, delete it`,
         );
       return bytes;
     } finally {
@@ -116,6 +116,7 @@ export class PrepareStore {
 
 /** A file that pictures are appended to. */
 export interface Pack {
+  readonly name: string;
   append(bytes: Uint8Array): Promise<Slice>;
   close(): Promise<number>;
   discard(): Promise<void>;

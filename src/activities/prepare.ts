@@ -1,4 +1,5 @@
-import { createHash } from 'node:crypto';
+import { AsyncResource } from 'node:async_hooks';
+import { createHash, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -37,9 +38,43 @@ export interface PrepareDeps {
   signal?: () => AbortSignal | undefined;
 }
 
-/** Makes the `prepare` activity: source in, clean and split dataset repository out, or the one that is there already. */
+/**
+ * Makes the `prepare` activity: source in, clean and split dataset repository out, or the one that is there already. Two
+ * calls for the same dataset at once share one piece of work.
+ */
 export function createPrepare(deps: PrepareDeps): PipelineActivities['prepare'] {
-  return ({ context }) => new Preparation(deps, context).run();
+  const running = new Map<Sha256, SharedWork>();
+  return async ({ context }) => {
+    const key = preparationKey(context.source, context.config.dataset, context.config.seed);
+    const repo = preparedRepo(context.namespace, context.config.dataset.style, key);
+    // Temporal knows which activity a heartbeat is of by the asynchronous context that it is sent from.
+    const heartbeat = AsyncResource.bind(deps.heartbeat);
+    for (let shared = running.get(key); shared !== undefined; shared = running.get(key)) {
+      shared.listeners.add(heartbeat);
+      await shared.done.catch(() => undefined);
+    }
+    const listeners = new Set([heartbeat]);
+    const work = new Preparation(
+      { ...deps, heartbeat: (p) => tell(listeners, p) },
+      { context, key, repo },
+    ).run();
+    running.set(key, { done: work, listeners });
+    try {
+      return await work;
+    } finally {
+      running.delete(key);
+    }
+  };
+}
+
+/** A preparation under way and everybody who waits for it. */
+interface SharedWork {
+  done: Promise<unknown>;
+  listeners: Set<PrepareDeps['heartbeat']>;
+}
+
+function tell(listeners: ReadonlySet<PrepareDeps['heartbeat']>, progress: PrepareProgress): void {
+  for (const listener of listeners) listener(progress);
 }
 
 /** Cache key of a preparation: everything that decides its bytes. */
@@ -74,13 +109,16 @@ class Preparation {
   private readonly folder: string;
   private readonly signal: AbortSignal | undefined;
 
-  constructor(deps: PrepareDeps, context: RunContext) {
+  constructor(
+    deps: PrepareDeps,
+    { context, key, repo }: { context: RunContext; key: Sha256; repo: RepoRef },
+  ) {
     this.deps = deps;
     this.config = context.config.dataset;
     this.seed = context.config.seed;
     this.at = context.source;
-    this.key = preparationKey(this.at, this.config, this.seed);
-    this.repo = preparedRepo(context.namespace, this.config.style, this.key);
+    this.key = key;
+    this.repo = repo;
     this.folder = join(deps.workDir, 'prepare', this.key.slice(0, 24));
     this.signal = deps.signal?.();
   }
@@ -105,7 +143,7 @@ class Preparation {
     this.checkStyle(labelled);
     const plan = planReads(labelled, this.config, this.seed);
     await this.preparePictures(source, store, labels, plan.groups);
-    const groups: { name: string; result: GroupResult }[] = [];
+    const groups: GroupResult[] = [];
     for (const group of plan.groups) {
       const name = groupName(group);
       const result = await store.group(name);
@@ -114,7 +152,7 @@ class Preparation {
           'Internal',
           `Expected the result of row group ${name} in ${this.folder}, got none`,
         );
-      groups.push({ name, result });
+      groups.push(result);
     }
     let written = 0;
     const assembled = await assemble({
@@ -127,7 +165,7 @@ class Preparation {
       groups,
       bytesRead: bytesReadOf(labels, plan.groups, groups),
       store,
-      out: join(this.folder, 'dataset'),
+      out: join(this.folder, `dataset-${randomUUID()}`),
       onGroup: () => {
         written += 1;
         this.deps.heartbeat({ stage: 'writing', done: written, total: groups.length });
@@ -268,14 +306,14 @@ function labelsOf(labels: readonly FileLabels[], plan: GroupPlan) {
 function bytesReadOf(
   labels: readonly FileLabels[],
   plans: readonly GroupPlan[],
-  groups: readonly { result: GroupResult }[],
+  groups: readonly GroupResult[],
 ): number {
   const opened = new Set(plans.map((plan) => plan.fileIndex));
   const labelBytes = labels.reduce(
     (sum, file, at) => sum + file.bytesRead + (opened.has(at) ? file.footerBytes : 0),
     0,
   );
-  return groups.reduce((sum, { result }) => sum + result.bytesRead, labelBytes);
+  return groups.reduce((sum, { bytesRead }) => sum + bytesRead, labelBytes);
 }
 
 /** JSON with sorted keys, so that equal settings have one spelling. */

@@ -17,12 +17,21 @@ export function hammingBits(a: PerceptualHash, b: PerceptualHash): number {
   return popcount(highA ^ highB) + popcount(lowA ^ lowB);
 }
 
+/** Hashes up to which comparing all with all is quicker than an index. */
+const FEW = 1000;
+
+/** Every pair of hashes at most `limit` bits apart, exactly, in order. */
+export function closePairs(hashes: readonly PerceptualHash[], limit: number): ClosePair[] {
+  if (hashes.length > FEW) return indexedPairs(hashes, limit);
+  return [...allPairs(hashes)].filter(({ bits }) => bits <= limit);
+}
+
 /**
- * Every pair of hashes at most `limit` bits apart, exactly. Multi-index hashing (Norouzi et al., arXiv 1307.2982): hashes
+ * The same by multi-index hashing (Norouzi et al., arXiv 1307.2982): hashes
  * that differ in at most `limit` of 64 bits differ in at most limit/4 bits of one of four 16-bit bands, so only
  * the band tables' entries near each hash are compared; near-linear in the number of hashes.
  */
-export function closePairs(hashes: readonly PerceptualHash[], limit: number): ClosePair[] {
+export function indexedPairs(hashes: readonly PerceptualHash[], limit: number): ClosePair[] {
   const count = hashes.length;
   const words = splitHashes(hashes);
   const bandLimit = Math.floor(limit / BANDS);

@@ -1,5 +1,5 @@
 import type { View } from '../domain/dataset-measures.ts';
-import { averageDown, type Box, luminanceOf, type Raster } from './raster.ts';
+import { averageDown, type Box, luminanceOf, type Plane, type Raster } from './raster.ts';
 
 /** What is computed from the pixels of one picture inside its frame. */
 export interface PixelMeasures {
@@ -16,35 +16,35 @@ export interface PixelMeasures {
 /** Parts of every side that are cut off for the further views. */
 const INSETS = [0.02, 0.04];
 
+/** Side of the square plane that all views are taken from: much finer than a view, much smaller than a picture. */
+const VIEW_SOURCE = 128;
+
 /** Measures the part of a raster inside a box. */
 export function measurePixels(raster: Raster, box: Box): PixelMeasures {
   const luminance = luminanceOf(raster, box);
+  const square = averageDown(luminance, VIEW_SOURCE, VIEW_SOURCE);
   return {
     ...colourOf(raster, box),
-    sharpness: sharpnessOf(luminance, box),
-    views: [box, ...INSETS.map((part) => insetOf(box, part))].map((part) => viewOf(raster, part)),
+    sharpness: sharpnessOf(luminance),
+    views: [0, ...INSETS].map((part) => viewOf(square, part)),
   };
 }
 
-function viewOf(raster: Raster, box: Box): View {
-  const luminance = luminanceOf(raster, box);
+function viewOf(plane: Plane, inset: number): View {
+  const [x, y] = [plane.width * inset, plane.height * inset];
+  const window = { left: x, top: y, width: plane.width - 2 * x, height: plane.height - 2 * y };
   return {
-    hash: differenceHash(luminance, box),
-    thumbnail: hexOf(averageDown(luminance, box, 16, 16)),
+    hash: differenceHash(plane, window),
+    thumbnail: hexOf(averageDown(plane, 16, 16, window).data),
   };
-}
-
-function insetOf(box: Box, part: number): Box {
-  const [x, y] = [Math.round(box.width * part), Math.round(box.height * part)];
-  return { left: box.left + x, top: box.top + y, width: box.width - 2 * x, height: box.height - 2 * y };
 }
 
 /**
  * dHash of a luminance plane, 16 hexadecimal digits: a bit is set where a pixel of a 9 × 8 area average is darker than its
  * right neighbour.
  */
-export function differenceHash(luminance: Float32Array, size: { width: number; height: number }): string {
-  const small = averageDown(luminance, size, 9, 8);
+export function differenceHash(luminance: Plane, window?: Box): string {
+  const { data: small } = averageDown(luminance, 9, 8, window);
   let hash = '';
   for (let row = 0; row < 8; row++) {
     let byte = 0;
@@ -59,7 +59,7 @@ export function differenceHash(luminance: Float32Array, size: { width: number; h
 }
 
 /** Pixels a side that chroma and lightness are sampled at: means do not need more. */
-const COLOUR_SAMPLES = 96;
+const COLOUR_SAMPLES = 64;
 
 function colourOf(raster: Raster, box: Box): { chroma: number; brightness: number } {
   const stepX = Math.max(1, Math.floor(box.width / COLOUR_SAMPLES));
@@ -73,7 +73,7 @@ function colourOf(raster: Raster, box: Box): { chroma: number; brightness: numbe
         raster.data[at + 1] as number,
         raster.data[at + 2] as number,
       );
-      chroma += Math.hypot(a, b);
+      chroma += Math.sqrt(a * a + b * b);
       brightness += lightness;
       count += 1;
     }
@@ -105,14 +105,15 @@ const SHARPNESS_SIDE = 256;
 /** Cells a side of the grid in which sharpness is measured: a smooth painting is sharp somewhere, a blurred scan nowhere. */
 const GRID = 8;
 
-function sharpnessOf(luminance: Float32Array, size: { width: number; height: number }): number {
-  const scale = Math.min(1, SHARPNESS_SIDE / Math.max(size.width, size.height));
-  const width = Math.max(3, Math.round(size.width * scale));
-  const height = Math.max(3, Math.round(size.height * scale));
-  const plane = scale === 1 ? luminance : averageDown(luminance, size, width, height);
-  if (plane.length < width * height) return 0;
+function sharpnessOf(luminance: Plane): number {
+  const scale = Math.min(1, SHARPNESS_SIDE / Math.max(luminance.width, luminance.height));
+  const width = Math.max(3, Math.round(luminance.width * scale));
+  const height = Math.max(3, Math.round(luminance.height * scale));
+  const { data: plane } = averageDown(luminance, width, height);
   const cells = Array.from({ length: GRID * GRID }, () => ({ sum: 0, squares: 0, count: 0 }));
-  for (let y = 1; y < height - 1; y++)
+  const cellOfColumn = Uint8Array.from({ length: width }, (_, x) => Math.floor((x * GRID) / width));
+  for (let y = 1; y < height - 1; y++) {
+    const cellRow = Math.floor((y * GRID) / height) * GRID;
     for (let x = 1; x < width - 1; x++) {
       const at = y * width + x;
       const laplacian =
@@ -121,12 +122,12 @@ function sharpnessOf(luminance: Float32Array, size: { width: number; height: num
         (plane[at - width] as number) +
         (plane[at + width] as number) -
         4 * (plane[at] as number);
-      const cell = cells[Math.floor((y * GRID) / height) * GRID + Math.floor((x * GRID) / width)];
-      if (cell === undefined) continue;
+      const cell = cells[cellRow + (cellOfColumn[x] as number)] as (typeof cells)[number];
       cell.sum += laplacian;
       cell.squares += laplacian * laplacian;
       cell.count += 1;
     }
+  }
   const variances = cells
     .filter(({ count }) => count > 0)
     .map(({ sum, squares, count }) => squares / count - (sum / count) ** 2)

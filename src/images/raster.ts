@@ -5,7 +5,7 @@ export interface Raster {
   readonly data: Uint8Array;
 }
 
-/** A rectangle of a raster in pixels. */
+/** A rectangle in pixels. */
 export interface Box {
   readonly left: number;
   readonly top: number;
@@ -14,7 +14,7 @@ export interface Box {
 }
 
 /** Rec. 709 luma of every pixel of a box of a raster, 0 to 255, row by row. */
-export function luminanceOf(raster: Raster, box: Box): Float32Array {
+export function luminanceOf(raster: Raster, box: Box): Plane {
   const plane = new Float32Array(box.width * box.height);
   for (let y = 0; y < box.height; y++) {
     let from = ((box.top + y) * raster.width + box.left) * 3;
@@ -24,45 +24,61 @@ export function luminanceOf(raster: Raster, box: Box): Float32Array {
         0.7152 * (raster.data[from + 1] as number) +
         0.0722 * (raster.data[from + 2] as number);
   }
-  return plane;
+  return { width: box.width, height: box.height, data: plane };
 }
 
-/** Shrinks a plane to columns × rows by area averaging: every source pixel counts by the part of it that is covered. */
+/** A plane of single values, row by row. */
+export interface Plane {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Float32Array;
+}
+
+/**
+ * Shrinks a window of a plane (default: all of it; its edges may lie within pixels) to columns × rows by area averaging:
+ * every source pixel counts by the part of it that is covered.
+ */
 export function averageDown(
-  plane: Float32Array,
-  size: { width: number; height: number },
+  plane: Plane,
   columns: number,
   rows: number,
-): Float32Array {
-  const sums = new Float32Array(columns * size.height);
-  spread(size.width, columns, (from, to, part) => {
-    for (let y = 0; y < size.height; y++) {
-      const at = y * columns + to;
-      sums[at] = (sums[at] as number) + part * (plane[y * size.width + from] as number);
+  window: Box = { left: 0, top: 0, width: plane.width, height: plane.height },
+): Plane {
+  const across = weightsOf(window.left, window.width, columns, plane.width);
+  const down = weightsOf(window.top, window.height, rows, plane.height);
+  const data = new Float32Array(columns * rows);
+  const line = new Float32Array(plane.width);
+  for (let row = 0; row < rows; row++) {
+    line.fill(0);
+    for (const { at, part } of down[row] as Weight[]) {
+      const from = at * plane.width;
+      for (let x = 0; x < plane.width; x++)
+        line[x] = (line[x] as number) + part * (plane.data[from + x] as number);
     }
-  });
-  const out = new Float32Array(columns * rows);
-  spread(size.height, rows, (from, to, part) => {
-    for (let x = 0; x < columns; x++) {
-      const at = to * columns + x;
-      out[at] = (out[at] as number) + part * (sums[from * columns + x] as number);
-    }
-  });
-  return out;
-}
-
-/** Calls with every (source cell, target cell, weight) of a one-dimensional area average; weights of a target sum to 1. */
-function spread(
-  source: number,
-  target: number,
-  visit: (from: number, to: number, part: number) => void,
-): void {
-  const scale = source / target;
-  for (let to = 0; to < target; to++) {
-    const [start, end] = [to * scale, (to + 1) * scale];
-    for (let from = Math.floor(start); from < Math.min(source, Math.ceil(end - 1e-9)); from++) {
-      const covered = Math.min(end, from + 1) - Math.max(start, from);
-      if (covered > 1e-9) visit(from, to, covered / scale);
+    for (let column = 0; column < columns; column++) {
+      let sum = 0;
+      for (const { at, part } of across[column] as Weight[]) sum += part * (line[at] as number);
+      data[row * columns + column] = sum;
     }
   }
+  return { width: columns, height: rows, data };
+}
+
+interface Weight {
+  at: number;
+  part: number;
+}
+
+/** For each target cell the source cells that it covers, with weights that sum to 1. */
+function weightsOf(start: number, length: number, cells: number, source: number): Weight[][] {
+  const scale = length / cells;
+  return Array.from({ length: cells }, (_, cell) => {
+    const [from, to] = [start + cell * scale, start + (cell + 1) * scale];
+    const weights: Weight[] = [];
+    for (let at = Math.floor(from); at < Math.min(source, Math.ceil(to - 1e-9)); at++) {
+      const covered = Math.min(to, at + 1) - Math.max(from, at);
+      if (covered > 1e-9) weights.push({ at, part: covered / scale });
+    }
+    return weights;
+  });
 }
