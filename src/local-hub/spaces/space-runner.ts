@@ -153,7 +153,6 @@ export class SpaceRunner {
       SPACE_AUTHOR_NAME: repo.id.split('/')[0] ?? '',
       SPACE_REPO_NAME: repo.id.split('/')[1] ?? '',
       SPACE_COMMIT: sha,
-      SYSTEM: 'spaces',
       ...Object.fromEntries(own.map(([key, { value }]) => [key, value])),
     };
   }
