@@ -47,7 +47,9 @@ def adapter_file(folder: Path, scale: float) -> Path:
     return folder / "pytorch_lora_weights.safetensors"
 
 
-def paint(base: Path, out: Path, events: Any = None, stop: threading.Event | None = None, **changes: Any) -> dict[str, Any]:
+def paint(
+    base: Path, out: Path, events: Any = None, stop: threading.Event | None = None, **changes: Any
+) -> dict[str, Any]:
     params = {
         "base": str(base),
         "adapter": None,

@@ -252,9 +252,7 @@ def test_one_picture_a_prompt_fails_the_spread_within_prompts_alone() -> None:
 
 
 def test_an_equally_diverse_model_is_not_said_to_be_less_so() -> None:
-    high = [
-        vendi_ratio(normal(i, 64, 40), normal(900 + i, 64, 40), prompts_of(64), 0.95).high for i in range(100)
-    ]
+    high = [vendi_ratio(normal(i, 64, 40), normal(900 + i, 64, 40), prompts_of(64), 0.95).high for i in range(100)]
     assert sum(h is not None and h < 1 for h in high) <= 11
 
 
