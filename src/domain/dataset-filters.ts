@@ -74,7 +74,7 @@ const BLUR_DEVIATIONS = 5;
 
 /**
  * Takes out pictures that are far less sharp than their genre: brushwork looks like blur, so that no fixed limit would do.
- * Sharpness is log10, and the scale is the median absolute deviation, at least 0.08.
+ * Sharpness is log10, and the scale is the median absolute deviation, at least 0.06.
  */
 export function withoutBlurred(candidates: readonly Candidate[]): Filtered {
   const byGenre = groupBy(candidates, (c) => c.genre);
@@ -84,7 +84,7 @@ export function withoutBlurred(candidates: readonly Candidate[]): Filtered {
     const values = members.map((c) => c.measures.sharpness);
     const middle = median(values);
     const spread = 1.4826 * median(values.map((v) => Math.abs(v - middle)));
-    limits.set(genre, middle - BLUR_DEVIATIONS * Math.max(spread, 0.08));
+    limits.set(genre, middle - BLUR_DEVIATIONS * Math.max(spread, 0.06));
   }
   return partition(candidates, ({ genre, measures }) => {
     const limit = limits.get(genre);

@@ -7,7 +7,7 @@ export interface PixelMeasures {
   chroma: number;
   /** Mean CIELAB lightness, 0 to 100. */
   brightness: number;
-  /** Log10 of the Laplacian's variance in the sharpest tenth of an 8 × 8 grid, at 256 pixels on the long side or less. */
+  /** Log10 of fine detail (256 pixels on the long side) over detail at half that size: about −0.4, below −0.8 when blurred. */
   sharpness: number;
   /** Whole, then with `INSETS` of every side cut off. */
   views: View[];
@@ -104,12 +104,28 @@ function labCurve(t: number): number {
 const SHARPNESS_SIDE = 256;
 /** Cells a side of the grid in which sharpness is measured: a smooth painting is sharp somewhere, a blurred scan nowhere. */
 const GRID = 8;
+/** Keeps the ratio of two flat pictures finite. */
+const FLAT = 0.1;
 
+/**
+ * How much of the detail at half size is there at full size as well. A blurred scan of broad strokes loses the fine detail
+ * alone; a smooth painting has little of either, and its ratio stays that of a sharp one.
+ */
 function sharpnessOf(luminance: Plane): number {
   const scale = Math.min(1, SHARPNESS_SIDE / Math.max(luminance.width, luminance.height));
-  const width = Math.max(3, Math.round(luminance.width * scale));
-  const height = Math.max(3, Math.round(luminance.height * scale));
-  const { data: plane } = averageDown(luminance, width, height);
+  const detailAt = (part: number): number =>
+    detailOf(
+      averageDown(
+        luminance,
+        Math.max(3, Math.round(luminance.width * part)),
+        Math.max(3, Math.round(luminance.height * part)),
+      ),
+    );
+  return round(Math.log10((detailAt(scale) + FLAT) / (detailAt(scale / 2) + FLAT)));
+}
+
+/** Variance of the Laplacian in the cell of the grid that a tenth of the cells exceed. */
+function detailOf({ width, height, data }: Plane): number {
   const cells = Array.from({ length: GRID * GRID }, () => ({ sum: 0, squares: 0, count: 0 }));
   const cellOfColumn = Uint8Array.from({ length: width }, (_, x) => Math.floor((x * GRID) / width));
   for (let y = 1; y < height - 1; y++) {
@@ -117,11 +133,11 @@ function sharpnessOf(luminance: Plane): number {
     for (let x = 1; x < width - 1; x++) {
       const at = y * width + x;
       const laplacian =
-        (plane[at - 1] as number) +
-        (plane[at + 1] as number) +
-        (plane[at - width] as number) +
-        (plane[at + width] as number) -
-        4 * (plane[at] as number);
+        (data[at - 1] as number) +
+        (data[at + 1] as number) +
+        (data[at - width] as number) +
+        (data[at + width] as number) -
+        4 * (data[at] as number);
       const cell = cells[cellRow + (cellOfColumn[x] as number)] as (typeof cells)[number];
       cell.sum += laplacian;
       cell.squares += laplacian * laplacian;
@@ -132,7 +148,7 @@ function sharpnessOf(luminance: Plane): number {
     .filter(({ count }) => count > 0)
     .map(({ sum, squares, count }) => squares / count - (sum / count) ** 2)
     .sort((a, b) => b - a);
-  return round(Math.log10((variances[Math.floor(variances.length / 10)] ?? 0) + 1e-3));
+  return variances[Math.floor(variances.length / 10)] ?? 0;
 }
 
 function hexOf(values: Float32Array): string {

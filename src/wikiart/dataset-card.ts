@@ -48,7 +48,11 @@ export function datasetCard(facts: CardFacts): string {
     configs: [
       {
         config_name: 'default',
-        data_files: SPLITS.map((split) => ({ split, path: `data/${split}-*.parquet` })),
+        // `datasets` refuses to load a split without rows.
+        data_files: SPLITS.filter((split) => (manifest.images[split] ?? 0) > 0).map((split) => ({
+          split,
+          path: `data/${split}-*.parquet`,
+        })),
       },
     ],
   };

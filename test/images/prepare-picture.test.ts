@@ -158,6 +158,20 @@ describe('preparing a picture', () => {
     expect(!outcome.ok && outcome.drop.measured).toBeCloseTo(measured, 1);
   });
 
+  it('tells a blurred picture from a smooth one by its sharpness', async () => {
+    const blurred = await kept(await picture.clone().blur(2).jpeg().toBuffer());
+    const size = { width: WIDTH, height: HEIGHT };
+    const smooth = await paint({ seed: 4, style: 'Baroque', genre: 'landscape', ...size });
+    const fine = await kept(
+      await sharp(smooth, { raw: { ...size, channels: 3 } })
+        .png()
+        .toBuffer(),
+    );
+    expect(plain.measures.sharpness).toBeGreaterThan(-0.6);
+    expect(fine.measures.sharpness).toBeGreaterThan(-0.6);
+    expect(blurred.measures.sharpness).toBeLessThan(-0.75);
+  });
+
   it('hashes a smaller, lossier copy within a few bits, and another picture far away', async () => {
     const copy = await kept(await picture.clone().resize(230).jpeg({ quality: 60 }).toBuffer());
     const other = await paint({
