@@ -1,5 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
+import sharp from 'sharp';
 import type { PipelineActivities, RunContext, Training } from '../../src/domain/activities.ts';
+import type { EvaluationReport } from '../../src/domain/evaluation-report.ts';
+import type { Verdict } from '../../src/domain/gate.ts';
+import { formatMetricLog } from '../../src/domain/metric-log.ts';
 import {
   type CommitSha,
   type FileRef,
@@ -10,6 +14,7 @@ import {
 } from '../../src/domain/refs.ts';
 import { runRepos } from '../../src/domain/repositories.ts';
 import { parseRunConfig } from '../../src/domain/run-config.ts';
+import type { TrainingLedger } from '../../src/domain/training-ledger.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 
 export type DeployRequest = Parameters<PipelineActivities['deploy']>[0];
@@ -28,6 +33,45 @@ export async function store(
 ): Promise<FileRef> {
   const commit = await hub.commit({ repo, message: `Add ${path}`, files: [{ path, content }] });
   return { ...repo, commit, path, sha256: sha(content) };
+}
+
+/** Puts files into a repository in one commit; the answer refers to each by its path. */
+export async function storeAll(hub: Hub, repo: RepoRef, files: Record<string, string | Buffer>) {
+  const listed = Object.entries(files).map(([path, content]) => ({ path, content }));
+  const commit = await hub.commit({ repo, message: 'Add files', files: listed });
+  return (path: string): FileRef => ({ ...repo, commit, path, sha256: sha(files[path] ?? '') });
+}
+
+/** A small evaluation report about an adapter. */
+function reportInTest(adapterSha256: Sha256): EvaluationReport {
+  const metric = { estimate: 0.02, low: 0.01, high: 0.03, n: 4, method: 'jackknife <i>' };
+  const any = sha('any');
+  return {
+    format: 1,
+    encoder: { name: 'efficientnet-lite0', package: 'test 1', weightsSha256: any, dimensions: 4, side: 32 },
+    adapterSha256,
+    samples: {
+      setSha256: sha('set'),
+      count: 4,
+      prompts: 2,
+      candidateManifestSha256: any,
+      baseManifestSha256: any,
+    },
+    dataset: { train: 80, unseen: 30, neighbours: 24, files: {} },
+    confidence: 0.95,
+    seed: 0,
+    metrics: { 'kid.improvement': metric, 'kid.base': metric, 'style.margin': { ...metric, low: null } },
+    slices: [{ genre: 'landscape', metrics: { 'style.margin': metric } }],
+    omitted: [{ metric: 'clip.score', reason: 'no text encoder' }],
+    faults: { candidate: {}, base: {} },
+    perSample: [],
+    closest: [
+      {
+        ...{ sample: 'river-s0', train: 't1', trainCosine: 0.7, unseen: 'u1', unseenCosine: 0.69 },
+        picture: 'closest/1.png',
+      },
+    ],
+  };
 }
 
 /** A finished run as its repositories hold it, with a verdict on an adapter of random bytes. */
@@ -52,27 +96,80 @@ export async function runInTest(p: {
   for (const repo of [record, checkpoints, prepared]) await hub.ensureRepo(repo);
 
   const adapterBytes = p.adapter ?? randomBytes(4096);
-  const adapter = await store(
-    hub,
-    record,
-    'evaluation/adapter/pytorch_lora_weights.safetensors',
-    adapterBytes,
+  const report = JSON.stringify(reportInTest(sha(adapterBytes)));
+  const rules: Verdict['rules'] = [
+    {
+      ...{ metric: 'kid.improvement', must: 'above', threshold: 0 },
+      ...{ estimate: 0.02, low: 0.01, high: 0.03 },
+      ...{ outcome: verdict === 'PASS' ? 'pass' : 'fail', sentence: `${verdict} kid.improvement` },
+    },
+  ];
+  const stored: Verdict = {
+    ...{ format: 1, verdict, confidence: 0.95, rules, problems: [] },
+    ...{ adapterSha256: sha(adapterBytes), reportSha256: sha(report), sampleSetSha256: sha('set') },
+  };
+  const picture = (r: number, side = 32) =>
+    sharp({ create: { width: side, height: side, channels: 3, background: { r, g: 120, b: 200 } } })
+      .png()
+      .toBuffer();
+  const samples = ['river', 'lake'].flatMap((promptId) =>
+    [0, 1].map((draw) => ({
+      ...{ id: `${promptId}-s${draw}`, prompt: `a ${promptId} <b>&</b>, plnr impressionism`, seed: draw },
+      ...{ promptId, genre: 'landscape' },
+    })),
   );
-  await store(hub, record, 'evaluation/adapter/painter_kohya.safetensors', randomBytes(4000));
-  const report = await store(hub, record, 'evaluation/report.json', '{}');
-  const stored = JSON.stringify({
-    format: 1,
-    verdict,
-    adapterSha256: adapter.sha256,
-    reasons: [],
-    rules: [],
+  const evaluated = await storeAll(hub, record, {
+    'evaluation/adapter/pytorch_lora_weights.safetensors': adapterBytes,
+    'evaluation/adapter/painter_kohya.safetensors': Buffer.alloc(4000, 7),
+    'evaluation/report.json': report,
+    'evaluation/verdict.json': JSON.stringify(stored),
+    'evaluation/samples.json': JSON.stringify(samples),
+    'evaluation/closest/1.png': await picture(9, 48),
+    'records/kept.png': await picture(60, 64),
+    ...Object.fromEntries(
+      await Promise.all(
+        samples.flatMap(({ id }) =>
+          ['base', 'candidate'].map(async (who, i) => [
+            `evaluation/${who}/${id}.png`,
+            await picture(40 + 150 * i),
+          ]),
+        ),
+      ),
+    ),
   });
-  const gateRecord = await store(hub, record, 'evaluation/verdict.json', stored);
+  const adapter = evaluated('evaluation/adapter/pytorch_lora_weights.safetensors');
+  const gateRecord = evaluated('evaluation/verdict.json');
   const data = await store(hub, prepared, 'README.md', '# data');
-  const metrics = Array.from({ length: 30 }, (_, i) =>
-    JSON.stringify({ attempt: 1, step: i + 1, values: { loss: 1 / (i + 1), learningRate: 1e-3 } }),
-  ).join('\n');
-  const checkpoint = await store(hub, checkpoints, 'metrics.jsonl', metrics);
+  const lines = Array.from({ length: 30 }, (_, i) => ({
+    ...{ attempt: i < 12 ? 1 : 2, step: i + 1, at: 1000 + i },
+    values: {
+      loss: 1 / (i + 1),
+      learningRate: 1e-3,
+      ...(i % 10 === 9 ? { heldOutLoss: 0.5 - i / 100 } : {}),
+    },
+  }));
+  const attempt = {
+    owner: 'wf',
+    runId: 'r',
+    startedAt: 1,
+    checkpoints: 1,
+    gpuSeconds: 6,
+    failure: null,
+    damaged: [],
+  };
+  const ledger: TrainingLedger = {
+    ...{ format: 1, lane: 'main', result: null },
+    attempts: [
+      { ...attempt, token: 1, resumedFrom: 0, reached: 12, ended: 'preempted' },
+      { ...attempt, token: 2, resumedFrom: 10, reached: 30, ended: 'done' },
+    ],
+  };
+  const checkpoint = (
+    await storeAll(hub, checkpoints, {
+      'metrics.jsonl': formatMetricLog(lines),
+      'ledger.json': JSON.stringify(ledger),
+    })
+  )('metrics.jsonl');
   const context: RunContext = {
     run,
     workflowId: `wf-${run}`,
@@ -105,7 +202,7 @@ export async function runInTest(p: {
       cached: false,
     },
     training,
-    evaluation: { report, adapter, summary: 'KID better than base' },
+    evaluation: { report: evaluated('evaluation/report.json'), adapter, summary: 'KID better than base' },
     gate: { verdict, reasons: ['kid.improvement above 0'], record: gateRecord },
     approval: null,
   };

@@ -1,0 +1,135 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createDocument, REPORT_FILE, rebuildReport } from '../../src/activities/document.ts';
+import type { RunSummary } from '../../src/domain/activities.ts';
+import { PHASES } from '../../src/domain/phases.ts';
+import type { RepoRef } from '../../src/domain/refs.ts';
+import { connectHub } from '../../src/hub/client.ts';
+import type { Hub } from '../../src/hub/hub.ts';
+import { startLocalHub } from '../../src/local-hub/server.ts';
+import { runInTest, sha } from './run-in-test.ts';
+
+let root: string;
+let server: Awaited<ReturnType<typeof startLocalHub>>;
+let hub: Hub;
+
+beforeAll(async () => {
+  root = await mkdtemp(join(tmpdir(), 'document-'));
+  server = await startLocalHub({ root: join(root, 'hub') });
+  hub = connectHub({ endpoint: server.url, accessToken: 'hf_local_plein_air' });
+});
+afterAll(async () => {
+  await server.close();
+  await rm(root, { recursive: true, force: true });
+});
+
+async function summaryOf(run: string): Promise<RunSummary> {
+  const { context, dataset, training, evaluation, gate } = await runInTest({ hub, namespace: 'team', run });
+  return {
+    context,
+    phases: PHASES.map((name, i) => ({
+      ...{ name, status: 'done', startedAt: i * 1000, endedAt: i * 1000 + 900 },
+      result: '<script>alert(1)</script> | [x](javascript:1)',
+    })),
+    dataset,
+    analysis: {
+      ...{ verdict: 'ready', reasons: ['Enough <b>pictures</b>.'], cached: false },
+      record: { ...evaluation.report, path: 'records/analysis.json' },
+    },
+    study: {
+      strategy: 'gp',
+      chosen: 1,
+      trials: [
+        { number: 0, parameters: { learningRate: 1e-3 }, state: 'complete', value: 0.5 },
+        { number: 1, parameters: { learningRate: 2e-3 }, state: 'complete', value: 0.4 },
+      ],
+    },
+    training,
+    evaluation,
+    gate,
+    approval: null,
+    release: null,
+    failure: null,
+  };
+}
+
+const recordOf = (s: RunSummary): RepoRef => ({ type: 'dataset', repo: s.context.repos.record });
+
+describe('document', () => {
+  it('writes the report in one commit, which every part of the run shows up in', async () => {
+    const summary = await summaryOf('whole');
+    const made = await createDocument({ hub })({ summary });
+    const html = await hub.read(recordOf(summary), made.record.commit, REPORT_FILE);
+    expect(html && sha(html)).toBe(made.report.sha256);
+    for (const id of ['phases', 'pictures', 'gate', 'study', 'training', 'data', 'copying', 'provenance'])
+      expect(html?.includes(`<section id="${id}"`)).toBe(true);
+    expect(html?.includes('after step 12')).toBe(true);
+  });
+
+  it('loads nothing from outside and runs nothing that came in as text', async () => {
+    const summary = await summaryOf('closed');
+    const { record } = await createDocument({ hub })({ summary });
+    const html = (await hub.read(recordOf(summary), record.commit, REPORT_FILE))?.toString() ?? '';
+    expect([...html.matchAll(/<(?:script|link|iframe|object|embed|base)\b/g)]).toEqual([]);
+    const loads = [...html.matchAll(/\b(?:src|srcset|poster|data|xlink:href)="([^"]{0,40})/g)].map(
+      (m) => m[1],
+    );
+    expect(loads.filter((url) => !url?.startsWith('data:image/'))).toEqual([]);
+    expect(html.includes('@import')).toBe(false);
+    expect(/href="(?!https?:|\.\.\/|#)/.test(html)).toBe(false);
+  });
+
+  it('is rebuilt to the same bytes from the stored records alone', async () => {
+    const summary = await summaryOf('rebuilt');
+    const { record } = await createDocument({ hub })({ summary });
+    for (const { path, content } of await rebuildReport(hub, record)) {
+      const stored = await hub.read(recordOf(summary), record.commit, path);
+      expect([path, stored?.equals(Buffer.from(content as string))]).toEqual([path, true]);
+    }
+  });
+
+  it('changes nothing when written a second time, however long the writing took', async () => {
+    const summary = await summaryOf('again');
+    const first = await createDocument({ hub })({ summary });
+    const phases = summary.phases.map((p) => (p.name === 'document' ? { ...p, endedAt: 99_999 } : p));
+    expect(await createDocument({ hub })({ summary: { ...summary, phases } })).toEqual(first);
+  });
+
+  it('is written for a run that failed before it had anything', async () => {
+    const { context } = await summaryOf('failed');
+    const nothing = {
+      dataset: null,
+      analysis: null,
+      study: null,
+      training: null,
+      evaluation: null,
+      gate: null,
+    };
+    const phases = PHASES.map(
+      (name) => ({ name, status: 'pending', startedAt: null, endedAt: null, result: '' }) as const,
+    );
+    const summary: RunSummary = {
+      ...{ context, phases: [...phases], ...nothing, approval: null, release: null },
+      failure: 'BadData: too few pictures',
+    };
+    const { record } = await createDocument({ hub })({ summary });
+    const html = (await hub.read(recordOf(summary), record.commit, REPORT_FILE))?.toString() ?? '';
+    expect(html.includes('BadData: too few pictures')).toBe(true);
+    expect(/undefined|NaN/.test(html)).toBe(false);
+  });
+
+  it('has a Markdown twin whose pictures exist', async () => {
+    const summary = await summaryOf('twin');
+    const { record } = await createDocument({ hub })({ summary });
+    const markdown = (await hub.read(recordOf(summary), record.commit, 'report/report.md'))?.toString() ?? '';
+    const paths = new Set((await hub.list(recordOf(summary), record.commit)).map((f) => f.path));
+    const shown = [...markdown.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map((m) =>
+      new URL(m[1] ?? '', 'file:///report/').pathname.slice(1),
+    );
+    expect(shown.length).toBeGreaterThan(3);
+    expect(shown.filter((path) => !paths.has(path))).toEqual([]);
+    expect(markdown.includes('<script')).toBe(false);
+  });
+});
