@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import * as vega from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
@@ -63,10 +64,21 @@ export async function renderSvg(spec: object): Promise<string> {
   const { spec: compiled } = compile({ ...spec, config: CONFIG } as unknown as TopLevelSpec);
   const view = new vega.View(vega.parse(compiled), { renderer: 'none', logLevel: vega.Error });
   try {
-    return await view.toSVG();
+    return ownIds(await view.toSVG());
   } finally {
     view.finalize();
   }
+}
+
+/** Vega counts clip paths over the life of the process: ids of the drawing's own make its bytes its own. */
+function ownIds(svg: string): string {
+  const ids = [...new Set(svg.match(/\bclip\d+/g))];
+  if (ids.length === 0) return svg;
+  const name = createHash('sha256')
+    .update(svg.replaceAll(/\bclip\d+/g, ''))
+    .digest('hex')
+    .slice(0, 8);
+  return svg.replaceAll(/\bclip\d+/g, (id) => `clip-${name}-${ids.indexOf(id)}`);
 }
 
 /** A plot as PNG on paper white at twice its size, for cards that cannot hold SVG. */

@@ -21,6 +21,12 @@ describe('plots', () => {
     expect(first.includes('held-out loss')).toBe(true);
   });
 
+  it('draws bars to the same bytes, whatever was drawn before', async () => {
+    const first = await countBars({ a: 1, b: 2 });
+    await countBars({ c: 3 });
+    expect((await countBars({ a: 1, b: 2 })) === first).toBe(true);
+  });
+
   it('marks a preemption with a dashed line that is absent without one', async () => {
     expect((await trainingCurves(curves)).includes('stroke-dasharray="3,3"')).toBe(true);
     expect((await trainingCurves({ ...curves, preemptions: [] })).includes('stroke-dasharray="3,3"')).toBe(
