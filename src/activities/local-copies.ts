@@ -44,7 +44,16 @@ const COMPONENTS = [
 /** A local copy of a base model in diffusers' layout; `model_index.json` comes last, so that it says "complete". */
 export async function copyBase(deps: CopyDeps, base: CommitRef): Promise<string> {
   const folder = copyFolder(deps.workDir, base);
-  for (const component of COMPONENTS) await copyLocally(deps, base, component);
+  let before = 0;
+  for (const component of COMPONENTS) {
+    let size = 0;
+    const onProgress = (done: number, total: number) => {
+      size = total;
+      deps.onProgress?.(before + done, before + total);
+    };
+    await copyLocally({ ...deps, onProgress }, base, component);
+    before += size;
+  }
   const repo = { type: base.type, repo: base.repo };
   const index = await deps.hub.read(repo, base.commit, 'model_index.json');
   if (index === null)
