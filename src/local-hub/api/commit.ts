@@ -111,7 +111,7 @@ async function toChange(
   switch (line.key) {
     case 'file': {
       const bytes = Buffer.from(line.value.content, line.value.encoding === 'base64' ? 'base64' : 'utf8');
-      const { sha256, size } = await hub.blobs.store(once(bytes));
+      const { sha256, size } = await hub.blobs.storeBytes(bytes);
       return {
         kind: 'put',
         path: splitRepoPath(line.value.path),
@@ -151,8 +151,4 @@ async function toChange(
       return { kind: 'put', path: splitRepoPath(line.value.path), file };
     }
   }
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }

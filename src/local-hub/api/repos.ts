@@ -61,7 +61,7 @@ export async function createRepo(hub: Hub, exchange: Exchange): Promise<void> {
     },
     async (draft) => {
       const bytes = Buffer.from(DEFAULT_GITATTRIBUTES);
-      const { sha256, size } = await hub.blobs.store(toChunks(bytes), { size: bytes.length });
+      const { sha256, size } = await hub.blobs.storeBytes(bytes);
       const file = { oid: gitBlobId(bytes), sha256, size };
       await commitChanges(draft, {
         branch: 'main',
@@ -75,10 +75,6 @@ export async function createRepo(hub: Hub, exchange: Exchange): Promise<void> {
   );
   if (type === 'space') hub.spaces?.refresh(repo);
   exchange.json({ url, name: id, id: repo.record.uid, private: repo.record.private });
-}
-
-async function* toChunks(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 const DeleteRequest = z.object({

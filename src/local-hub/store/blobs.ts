@@ -71,6 +71,16 @@ export class BlobStore {
     return { sha256, size };
   }
 
+  /** Stores bytes that are in memory already; what the store holds is not written again. */
+  async storeBytes(bytes: Uint8Array): Promise<StoredBlob> {
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    if ((await this.size(sha256)) === bytes.byteLength) return { sha256, size: bytes.byteLength };
+    const once = async function* (): AsyncGenerator<Uint8Array> {
+      yield bytes;
+    };
+    return this.store(once(), { sha256 });
+  }
+
   /** Reads bytes from `start` up to and including `end`. */
   read(sha256: string, range?: { start: number; end: number }): ReadStream {
     return createReadStream(this.path(sha256), { ...range, highWaterMark: 1024 * 1024 });
