@@ -13,6 +13,7 @@ import {
   updateAttempt,
 } from '../domain/training-ledger.ts';
 import { type CommitRequest, HubConflict } from '../hub/hub.ts';
+import { isError } from '../hub/hub-failure.ts';
 import { LANE_FILES, type Lane, readFence } from './training-lane.ts';
 
 /** A checkpoint that the trainer has finished on this machine. */
@@ -70,7 +71,7 @@ export class CheckpointPublisher {
   #deadline = Number.POSITIVE_INFINITY;
   #failingSince: number | null = null;
   #working: Promise<void> | null = null;
-  #failure: unknown = null;
+  #failure: Error | null = null;
   #over = false;
   readonly #wake = new AbortController();
 
@@ -136,7 +137,7 @@ export class CheckpointPublisher {
         failures += 1;
         if (await this.#mayGoOn(error, failures)) continue;
         this.#over = true;
-        this.#failure = error;
+        this.#failure = isError(error) ? error : new Error(String(error));
         this.#start.onFailure(error);
       }
     }

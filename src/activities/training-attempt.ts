@@ -1,26 +1,21 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Training } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { type MetricLine, mergeMetrics, metricsUpTo, parseMetricLog } from '../domain/metric-log.ts';
+import { type MetricLine, mergeMetrics } from '../domain/metric-log.ts';
 import { createProgress, initialProgress, progressOf } from '../domain/progress.ts';
-import { Sha256 } from '../domain/refs.ts';
+import { type CommitSha, Sha256 } from '../domain/refs.ts';
 import type { TrainerEvent, VerbResult } from '../domain/trainer-protocol.ts';
-import {
-  attemptsWithoutProgress,
-  type LaneResult,
-  ledgerTotals,
-  TrainingLedger,
-  updateAttempt,
-} from '../domain/training-ledger.ts';
+import { type LaneResult, updateAttempt } from '../domain/training-ledger.ts';
 import { type ActivityContext, cancelReason, isGivenUp } from './activity-context.ts';
-import { fetchCheckpoint } from './checkpoint-files.ts';
+import { dropOlderCopies, openAttemptFolder } from './attempt-folder.ts';
 import { type AttemptEnd, CheckpointPublisher, type LocalSave } from './checkpoint-publisher.ts';
 import { latentCache, restoreLatents, shareLatents } from './latent-cache.ts';
 import { copyBase, copyLocally } from './local-copies.ts';
+import { overBudget, refuseHopeless, spentBefore } from './training-budget.ts';
 import { reportedMetrics, type TakenLane } from './training-fence.ts';
-import { LANE_FILES } from './training-lane.ts';
 import { describeTraining, type TrainDeps, type TrainPlan } from './training-plan.ts';
+import { bringCheckpoint } from './training-resume.ts';
 
 /** Longest wait for the Hub to take the last checkpoint: when done, and when somebody waits for the attempt to end. */
 const LAST_SAVE_LIMIT_MS = 2 * 3600_000;
@@ -28,8 +23,6 @@ const STOP_SAVE_LIMIT_MS = 10 * 60_000;
 /** Importing torch and loading a base shows no progress: so long a trainer may be silent before its first event. */
 const SILENT_START_MS = 10 * 60_000;
 const BEAT_MS = 2_000;
-/** Folders of attempts that were killed on this machine go after this time. */
-const LEFTOVER_MS = 10 * 60_000;
 
 /** One attempt that holds the fence: from the newest whole checkpoint to the lane's last step, or as far as it gets. */
 export class TrainingAttempt {
@@ -45,7 +38,8 @@ export class TrainingAttempt {
   #publisher: CheckpointPublisher;
   #metrics: MetricLine[] = [];
   #step: number;
-  #spentElsewhere = 0;
+  #spentBefore = 0;
+  /** The last step's checkpoint, which waits for the training's result. */
   #lastSave: LocalSave | null = null;
 
   constructor(p: { deps: TrainDeps; plan: TrainPlan; activity: ActivityContext; taken: TakenLane }) {
@@ -85,10 +79,10 @@ export class TrainingAttempt {
   async #train(): Promise<VerbResult<'train'>> {
     const { request, training, lane } = this.#plan;
     const { hub, workDir } = this.#deps;
-    await this.#refuseHopeless();
-    await this.#removeLeftovers();
     const signal = this.#activity.cancellationSignal;
-    const resumeFrom = await this.#bringCheckpoint();
+    await this.#checkBudgets();
+    await openAttemptFolder(this.#folder);
+    const resumeFrom = await this.#resume();
     const base = await copyBase(
       { hub, workDir, signal, onProgress: this.#bytes('base') },
       request.context.base,
@@ -137,7 +131,7 @@ export class TrainingAttempt {
       heldOutLoss: result.heldOutLoss,
       trainLoss: result.trainLoss,
     };
-    if (this.#lastSave?.step === result.step) this.#publisher.offer(this.#lastSave);
+    if (this.#lastSave !== null) this.#publisher.offer(this.#lastSave);
     const end: AttemptEnd = { ended: done ? 'done' : 'stopped', failure: null, result: done ? lane : null };
     const commit = await this.#settle(end, signal.aborted ? STOP_SAVE_LIMIT_MS : LAST_SAVE_LIMIT_MS);
     if (done) return describeTraining(this.#plan, this.#publisher.ledger, lane, commit);
@@ -153,10 +147,7 @@ export class TrainingAttempt {
   }
 
   /** Waits for the Hub with signs of life: the wait is ours and has a limit, so it is no hung trainer. */
-  async #settle(
-    end: AttemptEnd,
-    limitMs: number,
-  ): Promise<Awaited<ReturnType<CheckpointPublisher['settle']>>> {
+  async #settle(end: AttemptEnd, limitMs: number): Promise<CommitSha> {
     this.#progress.tell({ kind: 'stage', stage: 'publish', done: 0, total: 1, etaSeconds: null });
     const beat = setInterval(() => this.#activity.heartbeat(this.#progress.state), BEAT_MS);
     try {
@@ -210,47 +201,23 @@ export class TrainingAttempt {
     return out;
   }
 
-  /** Downloads and verifies the newest checkpoint; one that turns out damaged is reported, and the one before it used. */
-  async #bringCheckpoint(): Promise<string | null> {
-    const { lane } = this.#plan;
-    const ref = { ...lane.repo, commit: this.#taken.head };
-    const damagedFolders = [...this.#taken.damagedFolders];
-    const damaged = [...this.#taken.damaged];
-    const candidates = [...this.#taken.checkpoints];
-    let folder: string | null = null;
-    for (let next = candidates[0]; next !== undefined; next = candidates[0]) {
-      try {
-        const toFolder = join(this.#folder, 'resume');
-        const signal = this.#activity.cancellationSignal;
-        const onProgress = this.#bytes('checkpoint');
-        folder = (
-          await fetchCheckpoint({ hub: lane.hub, ref, path: next.folder, toFolder, signal, onProgress })
-        ).folder;
-        break;
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-        this.#log(`passed over a damaged checkpoint: ${error.message}`);
-        damaged.push(`${next.folder}: ${error.message}`);
-        damagedFolders.push(next.folder);
-        candidates.shift();
-      }
-    }
-    this.#step = candidates[0]?.step ?? 0;
-    const ledger = updateAttempt(this.#taken.ledger, {
-      resumedFrom: this.#step,
-      reached: this.#step,
-      damaged,
+  /** Brings the newest whole checkpoint here and stands at its step; null: from the start. */
+  async #resume(): Promise<string | null> {
+    const point = await bringCheckpoint({
+      lane: this.#plan.lane,
+      taken: this.#taken,
+      toFolder: this.#folder,
+      signal: this.#activity.cancellationSignal,
+      onProgress: this.#bytes('checkpoint'),
+      onDamage: (damage) => this.#log(`passed over a damaged checkpoint: ${damage}`),
     });
-    this.#publisher = this.#createPublisher({
-      ...this.#taken,
-      ledger,
-      checkpoints: candidates,
-      damagedFolders,
-    });
-    const log = await lane.hub.read(lane.repo, this.#taken.head, LANE_FILES.metrics);
-    this.#metrics = metricsUpTo(parseMetricLog(log?.toString('utf8') ?? ''), this.#step);
-    this.#progress.tell({ kind: 'metrics', values: { step: this.#step, gpuSeconds: 0 } });
-    return folder;
+    const { step, damaged, checkpoints, damagedFolders } = point;
+    this.#step = step;
+    this.#metrics = point.metrics;
+    const ledger = updateAttempt(this.#taken.ledger, { resumedFrom: step, reached: step, damaged });
+    this.#publisher = this.#createPublisher({ ledger, checkpoints, damagedFolders });
+    this.#progress.tell({ kind: 'metrics', values: { step, gpuSeconds: 0 } });
+    return point.folder;
   }
 
   #createPublisher(from: Pick<TakenLane, 'ledger' | 'checkpoints' | 'damagedFolders'>): CheckpointPublisher {
@@ -266,7 +233,7 @@ export class TrainingAttempt {
       standing: () => ({ step: this.#step, gpuSeconds: this.#gpuSeconds() }),
       onPublished: (save, commit) => {
         this.#progress.tell({ kind: 'checkpoint', step: save.step, commit, at: Date.now() });
-        void this.#dropOlderCopies(save);
+        void dropOlderCopies(join(this.#folder, 'checkpoints'), save.path);
       },
       onFailure: (error) => this.#halt.abort(error),
       log: (line) => this.#log(line),
@@ -303,9 +270,9 @@ export class TrainingAttempt {
     }
     if (event.event === 'checkpoint') {
       const save = { step: event.step, path: event.path, manifestSha256: Sha256.parse(event.manifestSha256) };
-      this.#lastSave = save;
       // The last one waits for the result, so that both land in one commit.
       if (save.step < this.#plan.lastStep) this.#publisher.offer(save);
+      else this.#lastSave = save;
     }
     const progress = progressOf(event);
     if (progress !== null) this.#progress.tell(progress);
@@ -315,73 +282,18 @@ export class TrainingAttempt {
     return (Date.now() - this.#began) / 1000;
   }
 
-  #watchBudget(): void {
-    const { gpuHours } = this.#plan.request.context.config.budget;
-    const before = ledgerTotals(this.#taken.ledger).gpuSeconds + this.#spentElsewhere;
-    const spent = (before + this.#gpuSeconds()) / 3600;
-    if (spent < gpuHours || this.#halt.signal.aborted) return;
-    const { run } = this.#plan.request.context;
-    this.#halt.abort(
-      new PipelineError(
-        'BudgetExhausted',
-        `expected ${run} to need at most ${gpuHours} GPU hours (budget.gpuHours), got ${spent.toFixed(2)} at step ${this.#step} of ${this.#plan.lastStep}. What is trained is saved in ${this.#plan.lane.repo.repo}: raise budget.gpuHours and run "plein-air resume ${run}"`,
-      ),
-    );
-  }
-
-  /** Refuses to go on where the budgets are used up before the first step. */
-  async #refuseHopeless(): Promise<void> {
-    const { context } = this.#plan.request;
-    const limit = context.config.budget.attemptsWithoutProgress;
-    const ledger = this.#taken.ledger;
-    const ended: TrainingLedger = { ...ledger, attempts: ledger.attempts.slice(0, -1) };
-    const fruitless = attemptsWithoutProgress(ended, this.#activity.info.workflowExecution?.runId ?? '');
-    if (fruitless >= limit)
-      throw new PipelineError(
-        'BudgetExhausted',
-        `expected a checkpoint within ${limit} attempts (budget.attemptsWithoutProgress), got none in ${fruitless}: lower training.checkpointEvery or use machines that live longer, then run "plein-air resume ${context.run}"`,
-      );
-    this.#spentElsewhere = await this.#otherLanesSeconds();
+  async #checkBudgets(): Promise<void> {
+    const { info } = this.#activity;
+    refuseHopeless(this.#plan, this.#taken.ledger, info.workflowExecution?.runId ?? '');
+    this.#spentBefore = await spentBefore(this.#plan, this.#taken.ledger);
     this.#watchBudget();
     this.#halt.signal.throwIfAborted();
   }
 
-  async #otherLanesSeconds(): Promise<number> {
-    const { hub, repo, branch } = this.#plan.lane;
-    const others = (await hub.branches(repo)).filter(({ name }) => name !== branch);
-    const spent = await Promise.all(
-      others.map(async ({ name, commit }) => {
-        const bytes = await hub.read(repo, commit, LANE_FILES.ledger);
-        const ledger =
-          bytes === null ? undefined : TrainingLedger.safeParse(JSON.parse(bytes.toString('utf8'))).data;
-        return ledger?.lane === name ? ledgerTotals(ledger).gpuSeconds : 0;
-      }),
-    );
-    return spent.reduce((sum, seconds) => sum + seconds, 0);
-  }
-
-  /** Local copies older than what is on the Hub have no use. */
-  async #dropOlderCopies(save: LocalSave): Promise<void> {
-    const folder = join(this.#folder, 'checkpoints');
-    const names = await readdir(folder).catch(() => []);
-    const older = names.filter((name) => name.startsWith('step-') && name < basename(save.path));
-    await Promise.all(older.map((name) => rm(join(folder, name), { recursive: true, force: true }))).catch(
-      () => undefined,
-    );
-  }
-
-  async #removeLeftovers(): Promise<void> {
-    const lane = join(this.#folder, '..');
-    for (const name of await readdir(lane).catch(() => [])) {
-      const path = join(lane, name);
-      const age =
-        Date.now() -
-        (await stat(path).then(
-          (found) => found.mtimeMs,
-          () => Date.now(),
-        ));
-      if (age > LEFTOVER_MS) await rm(path, { recursive: true, force: true });
-    }
+  #watchBudget(): void {
+    if (this.#halt.signal.aborted) return;
+    const over = overBudget(this.#plan, this.#spentBefore + this.#gpuSeconds(), this.#step);
+    if (over !== null) this.#halt.abort(over);
   }
 
   #bytes(stage: string): (doneBytes: number, totalBytes: number) => void {
@@ -392,12 +304,4 @@ export class TrainingAttempt {
   #log(line: string): void {
     this.#deps.log?.(line);
   }
-}
-
-/** Whether a download failed because of what is stored, so that an older checkpoint may do. */
-function isDamage(error: unknown): error is PipelineError {
-  return (
-    error instanceof PipelineError &&
-    (error.kind === 'Corrupt' || (error.kind === 'HubRefused' && error.details.status === 404))
-  );
 }

@@ -22,6 +22,11 @@ export const TOKEN = 'hf_local_plein_air';
 /** Waits that suit a test. */
 export const QUICK = { firstDelayMs: 5, longestDelayMs: 20, longestRateLimitMs: 20, attempts: 3 };
 
+/** Steps of a whole run: enough that a disturbance comes before the end, however slow the machine's Hub is. */
+export const STEPS = 40;
+/** Steps between checkpoints. */
+export const EVERY = 5;
+
 /** A local Hub with a small FLUX and a small dataset on it, and real trainers. */
 export interface Stand {
   hub: Hub;
@@ -104,13 +109,13 @@ function context(run: string, base: CommitRef, source: CommitRef): RunContext {
     seed: 7,
     dataset: { resolution: 64 },
     training: {
-      steps: 12,
+      steps: STEPS,
       batchSize: 2,
       warmupSteps: 2,
       rank: 2,
       alpha: 2,
-      checkpointEvery: 4,
-      heldOutEvery: 6,
+      checkpointEvery: EVERY,
+      heldOutEvery: 20,
       keepCheckpoints: 2,
     },
     tuning: { steps: 6 },

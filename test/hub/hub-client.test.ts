@@ -259,6 +259,14 @@ describe('names', () => {
     expect(await hub.tags(repo)).toEqual([]);
   });
 
+  it('of branches that are there are left where they are when they are only wanted to be there', async () => {
+    const first = await hub.commit({ repo, message: 'x', files: [{ path: 'x', content: '1' }] });
+    const second = await hub.commit({ repo, message: 'y', files: [{ path: 'x', content: '2' }] });
+    await hub.ensureBranch(repo, 'trial-0', first);
+    await hub.ensureBranch(repo, 'trial-0', second);
+    expect(await hub.resolve(repo, 'trial-0')).toBe(first);
+  });
+
   it('of branches can be pointed at any commit, forth and back', async () => {
     const first = await hub.commit({ repo, message: 'x', files: [{ path: 'x', content: '1' }] });
     const second = await hub.commit({ repo, message: 'y', files: [{ path: 'x', content: '2' }] });
