@@ -13,6 +13,8 @@ from plein_air.tiny_base.perceptual import PerceptualDistance
 from plein_air.tiny_base.stage import Held, Stage
 
 _CHANNELS = (16, 32, 48, 64)
+_GROUPS = 2
+"""Few groups: a norm over two or three channels of a picture would throw its overall colour away."""
 _CROP = 64
 _BATCH = 8
 _KL_WEIGHT = 1e-3
@@ -28,7 +30,7 @@ def new_vae(size: int) -> AutoencoderKL:
         block_out_channels=_CHANNELS,
         layers_per_block=1,
         latent_channels=16,
-        norm_num_groups=8,
+        norm_num_groups=_GROUPS,
         sample_size=size,
         use_quant_conv=False,
         use_post_quant_conv=False,
