@@ -38,7 +38,12 @@ try {
 process.exitCode = status;
 
 function train() {
-  const python = join(root, 'gpu-worker', '.venv', process.platform === 'win32' ? 'Scripts/python' : 'bin/python');
+  const python = join(
+    root,
+    'gpu-worker',
+    '.venv',
+    process.platform === 'win32' ? 'Scripts/python' : 'bin/python',
+  );
   const options = ['--pictures', pictures, '--out', resolve(values.out), '--grid', resolve(values.grid)];
   if (values.minutes !== undefined) options.push('--minutes', values.minutes);
   if (values.stages !== undefined) options.push('--stages', resolve(values.stages));

@@ -36,7 +36,11 @@ function platform(name) {
   const cpu = words.some((word) => ['gnueabihf', 'musleabihf', 'eabi'].includes(word))
     ? ['arm']
     : CPU.filter((one) => words.includes(one));
-  const libc = words.some((word) => word.startsWith('musl')) ? ['musl'] : words.includes('gnu') ? ['glibc'] : [];
+  const libc = words.some((word) => word.startsWith('musl'))
+    ? ['musl']
+    : words.includes('gnu')
+      ? ['glibc']
+      : [];
   return Object.fromEntries(
     Object.entries({ cpu, libc: os.includes('linux') ? libc : [], os }).filter(([, list]) => list.length > 0),
   );

@@ -25,7 +25,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'generated-wikiart-'));
   await writeGeneratedWikiArt(folder, options);
   truth = JSON.parse(await readFile(join(folder, 'truth.json'), 'utf8')).rows;
-  const shards = await Promise.all([0, 1].map((shard) => readShard(`data/train-0000${shard}-of-00002.parquet`)));
+  const shards = await Promise.all(
+    [0, 1].map((shard) => readShard(`data/train-0000${shard}-of-00002.parquet`)),
+  );
   rows = shards.flat();
 }, 120_000);
 
@@ -79,7 +81,11 @@ describe('the generated WikiArt', () => {
     for (const planned of truth.filter(({ defect }) => defect === null)) {
       const bytes = rows[planned.index]?.image.bytes as Uint8Array;
       const { width, height, format } = await decode(bytes).metadata();
-      expect({ width, height, format }).toEqual({ width: planned.width, height: planned.height, format: 'jpeg' });
+      expect({ width, height, format }).toEqual({
+        width: planned.width,
+        height: planned.height,
+        format: 'jpeg',
+      });
     }
   });
 
@@ -91,22 +97,28 @@ describe('the generated WikiArt', () => {
     }
   });
 
-  it.each(['corrupt', 'truncated'] as const)('plants %s bytes that strict decoding refuses', async (defect) => {
-    for (const { row } of having(defect)) {
-      await expect(decode(row.image.bytes).raw().toBuffer()).rejects.toThrow();
-    }
-  });
+  it.each(['corrupt', 'truncated'] as const)(
+    'plants %s bytes that strict decoding refuses',
+    async (defect) => {
+      for (const { row } of having(defect)) {
+        await expect(decode(row.image.bytes).raw().toBuffer()).rejects.toThrow();
+      }
+    },
+  );
 
   it('repeats an exact duplicate byte for byte', () => {
     for (const { row, planned } of having('exact-duplicate')) {
-      expect(Buffer.from(row.image.bytes).equals(rows[planned.copyOf as number]?.image.bytes as Uint8Array)).toBe(true);
+      expect(
+        Buffer.from(row.image.bytes).equals(rows[planned.copyOf as number]?.image.bytes as Uint8Array),
+      ).toBe(true);
     }
   });
 
   it.each(['near-duplicate-reencoded', 'near-duplicate-cropped', 'near-duplicate-resized'] as const)(
     'makes a %s that differs in bytes and hardly to the eye',
     async (defect) => {
-      const small = (bytes: Uint8Array) => sharp(bytes).resize(16, 16, { fit: 'fill' }).greyscale().raw().toBuffer();
+      const small = (bytes: Uint8Array) =>
+        sharp(bytes).resize(16, 16, { fit: 'fill' }).greyscale().raw().toBuffer();
       for (const { row, planned } of having(defect)) {
         const original = rows[planned.copyOf as number]?.image.bytes as Uint8Array;
         expect(Buffer.from(row.image.bytes).equals(original)).toBe(false);
@@ -127,7 +139,11 @@ describe('the generated WikiArt', () => {
     expect((await header('cmyk')).space).toBe('cmyk');
     expect(await header('alpha')).toMatchObject({ format: 'png', hasAlpha: true });
     const turned = await header('exif-rotated');
-    expect(turned).toMatchObject({ orientation: 6, width: turned.planned.height, height: turned.planned.width });
+    expect(turned).toMatchObject({
+      orientation: 6,
+      width: turned.planned.height,
+      height: turned.planned.width,
+    });
   });
 
   it('frames a picture in one colour on every side', async () => {
@@ -146,7 +162,9 @@ describe('the generated WikiArt', () => {
     const hashes = async (name: string): Promise<string> => {
       const other = join(folder, name);
       await writeGeneratedWikiArt(other, { images: 20, shards: 1 });
-      return createHash('sha256').update(await readFile(join(other, 'data/train-00000-of-00001.parquet'))).digest('hex');
+      return createHash('sha256')
+        .update(await readFile(join(other, 'data/train-00000-of-00001.parquet')))
+        .digest('hex');
     };
     expect(await hashes('once')).toBe(await hashes('again'));
   });

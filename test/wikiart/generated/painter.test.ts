@@ -31,7 +31,9 @@ function measure(pixels: Buffer): Measured {
 }
 
 async function mean(style: StyleName): Promise<Measured> {
-  const measured = await Promise.all([1, 2, 3, 4, 5, 6].map(async (seed) => measure(await picture(seed, style))));
+  const measured = await Promise.all(
+    [1, 2, 3, 4, 5, 6].map(async (seed) => measure(await picture(seed, style))),
+  );
   const average = (name: keyof Measured): number =>
     measured.reduce((sum, one) => sum + one[name], 0) / measured.length;
   return { texture: average('texture'), chroma: average('chroma'), flat: average('flat') };
@@ -54,7 +56,9 @@ describe('the painter', () => {
   it('draws every style of every genre without a number that SVG cannot hold', () => {
     for (const style of STYLE_NAMES) {
       for (const genre of GENRE_NAMES) {
-        expect(paintSvg({ seed: 3, style, genre, width: 120, height: 100 })).not.toMatch(/NaN|undefined|Infinity/);
+        expect(paintSvg({ seed: 3, style, genre, width: 120, height: 100 })).not.toMatch(
+          /NaN|undefined|Infinity/,
+        );
       }
     }
   });

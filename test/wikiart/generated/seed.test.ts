@@ -26,7 +26,13 @@ afterAll(async () => {
 
 describe('seeding', () => {
   it('puts the generated WikiArt on the Hub once, and gives the same commit the second time', async () => {
-    const request = { hubUrl: hub.url, accessToken, repo: 'plein-air/generated', workDir: join(folder, 'work'), images: 12 };
+    const request = {
+      hubUrl: hub.url,
+      accessToken,
+      repo: 'plein-air/generated',
+      workDir: join(folder, 'work'),
+      images: 12,
+    };
     const first = await seedGeneratedWikiArt(request);
     expect(first).toEqual({ repo: 'plein-air/generated', commit: expect.stringMatching(/^[0-9a-f]{40}$/) });
     expect(await seedGeneratedWikiArt(request)).toEqual(first);
@@ -35,7 +41,8 @@ describe('seeding', () => {
   it('keeps the truth table off the Hub', async () => {
     const paths: string[] = [];
     const repo = { type: 'dataset', name: 'plein-air/generated' } as const;
-    for await (const file of listFiles({ repo, recursive: true, hubUrl: hub.url, accessToken })) paths.push(file.path);
+    for await (const file of listFiles({ repo, recursive: true, hubUrl: hub.url, accessToken }))
+      paths.push(file.path);
     expect(paths).toContain('data/train-00003-of-00004.parquet');
     expect(paths).not.toContain('truth.json');
   });

@@ -8,8 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-VAE_STEPS = 900
-FLOW_STEPS = 2000
+VAE_STEPS = 1000
+FLOW_STEPS = 3000
 REFERENCE_MINUTES = 60
 """What the default steps take on one busy core; `--minutes` scales both counts by its share of this."""
 
