@@ -1,6 +1,7 @@
 import { type Client, defaultPayloadConverter, WorkflowNotFoundError } from '@temporalio/client';
 import type { GpuProgress } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
+import { initialProgress } from '../domain/progress.ts';
 import type { RunStatus } from '../domain/run-result.ts';
 
 /** An activity that is scheduled or running, as the server knows it. */
@@ -92,6 +93,6 @@ function readPending(raw: RawPending): PendingActivity {
 
 function asProgress(details: unknown): GpuProgress | null {
   return typeof details === 'object' && details !== null && 'stage' in details && 'total' in details
-    ? (details as GpuProgress)
+    ? { ...initialProgress(), ...(details as Partial<GpuProgress>) }
     : null;
 }

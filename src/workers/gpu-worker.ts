@@ -22,7 +22,7 @@ await runWorker('gpu', () => {
     log: logLine('trainer'),
   });
   const activities: GpuActivities = {
-    train: createTrain({ hub, trainer, workDir, activity: () => Context.current() }),
+    train: createTrain({ hub, trainer, workDir, activity: () => Context.current(), log: logLine('train') }),
     evaluate: createEvaluate({ hub, trainer, workDir, ...current }),
   };
   return {
