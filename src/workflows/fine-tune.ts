@@ -127,7 +127,7 @@ class Pipeline {
     const analysis = await this.phase(
       'analyse',
       () => slow.analyse({ context: this.context, dataset }),
-      (a) => [[a.verdict, ...a.reasons].join('; '), a.cached],
+      (a) => [a.verdict === 'ready' ? 'ready' : [a.verdict, ...a.reasons].join('; '), a.cached],
     );
     this.summary.analysis = analysis;
     if (analysis.verdict === 'blocked')
