@@ -22,7 +22,12 @@ const CHECKS = [
   ['ruff', venv('ruff'), ['check', gpuWorker]],
   ['ruff format', venv('ruff'), ['format', '--check', gpuWorker]],
   ['python types', venv('basedpyright'), ['--project', gpuWorker]],
-  ['python imports', venv('lint-imports'), ['--config', 'pyproject.toml'], gpuWorker],
+  [
+    'python imports',
+    venv('lint-imports'),
+    ['--config', 'pyproject.toml'],
+    { cwd: gpuWorker, env: { PYTHONPATH: join(gpuWorker, 'src') } },
+  ],
 ];
 
 let passed = 0;
@@ -59,8 +64,8 @@ function count(name, ok, bad) {
 }
 
 async function checks() {
-  for (const [name, file, args, cwd] of CHECKS)
-    (await run(name, file, args, { cwd: cwd ?? root })) === 0 ? count(name, 1, 0) : count(name, 0, 1);
+  for (const [name, file, args, options] of CHECKS)
+    (await run(name, file, args, options)) === 0 ? count(name, 1, 0) : count(name, 0, 1);
 }
 
 async function jest() {

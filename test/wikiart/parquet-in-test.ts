@@ -36,7 +36,7 @@ export function wikiArtParquet(
     options.names === false ? [] : [{ key: 'huggingface', value: JSON.stringify({ info: { features } }) }];
   const writer = new ParquetWriter({ writer: bytes, schema: SCHEMA, kvMetadata });
   const indices = (names: readonly string[], values: string[]) => values.map((v) => BigInt(names.indexOf(v)));
-  writer.write({
+  void writer.write({
     columnData: [
       {
         name: 'image',
@@ -69,6 +69,6 @@ export function wikiArtParquet(
     ],
     rowGroupSize: options.groupRows,
   });
-  writer.finish();
+  void writer.finish();
   return Buffer.from(bytes.getBytes());
 }

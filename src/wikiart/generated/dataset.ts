@@ -102,7 +102,7 @@ async function shardBytes(rows: readonly PlannedRow[], rowsPerGroup: number): Pr
     return { bytes, path: `generated-${String(row.index).padStart(6, '0')}.${extension}` };
   });
   const writer = new ByteWriter();
-  parquetWrite({
+  void parquetWrite({
     writer,
     schema: SCHEMA,
     rowGroupSize: rowsPerGroup,
