@@ -35,7 +35,7 @@ export function gpuOptions(config: RunConfig): ActivityOptions {
     taskQueue: GPU_QUEUE,
     startToCloseTimeout: `${config.budget.wallClockHours}h`,
     // The CPU profile loads its base in seconds; a 12-billion-parameter base needs longer between two signs of life.
-    heartbeatTimeout: config.profile === 'tiny' ? '45s' : '3m',
+    heartbeatTimeout: config.profile === 'tiny' ? '30s' : '3m',
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     retry: { ...NEVER_GIVE_UP, maximumInterval: '10s' },
   };
