@@ -64,7 +64,9 @@ describe('an uninterrupted training', () => {
   it('keeps no more checkpoints than it was told to', async () => {
     const files = await stand.hub.list(repoOf(stand.request('whole')), 'main', 'checkpoints');
     const folders = new Set(files.map(({ path }) => path.split('/')[1]));
-    expect([...folders]).toEqual(['step-00000035', 'step-00000040']);
+    // The newest, and the one before it: which that was depends on how fast the Hub took the earlier ones.
+    expect(folders.size).toBe(2);
+    expect([...folders].at(-1)).toBe('step-00000040');
   });
 
   it('leaves one line of figures for every step', async () => {
