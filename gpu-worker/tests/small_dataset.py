@@ -27,8 +27,14 @@ def write(folder: Path, train: int = 10, held_out: int = 3) -> Path:
 def _schema(pa: Any, image: Any) -> Any:
     text = ("id", "caption", "artist", "genre", "style", "source")
     return pa.schema(
-        [("image", image), *((name, pa.string()) for name in text), ("width", pa.int32()), ("height", pa.int32())]
-        + [("flip_allowed", pa.bool_()), ("cluster", pa.int32())]
+        [
+            ("image", image),
+            *((name, pa.string()) for name in text),
+            ("width", pa.int32()),
+            ("height", pa.int32()),
+            ("flip_allowed", pa.bool_()),
+            ("cluster", pa.int32()),
+        ]
     )
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NoEvents
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from conftest import NoEvents
 from plein_air.durable import sha256_file
 from plein_air.exporting import export
 from plein_air.exporting.kohya import from_kohya, to_kohya
@@ -103,11 +104,12 @@ def test_a_sabotaged_adapter_has_no_effect_in_any_format(whole_run, tmp_path):
 
 def test_diffusers_loads_the_file_and_predicts_what_the_trainer_predicted(whole_run, tmp_path, small_base):
     import torch
+
+    from conftest import TRAINING
     from plein_air.base import open_base
+    from plein_air.protocol.decode import decode
     from plein_air.training.adapter import FILE, fresh_adapter
     from plein_air.training.settings import Training
-    from plein_air.protocol.decode import decode
-    from conftest import TRAINING
 
     file = run(whole_run["checkpoint"], tmp_path)["diffusers"]
     base = open_base(str(small_base), "fp32")

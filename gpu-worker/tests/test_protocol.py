@@ -11,6 +11,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from conftest import TRAINING, NoEvents
 from plein_air.errors import Stopped, TrainerError, classify
 from plein_air.protocol.channel import Channel, Emitter
@@ -73,7 +74,11 @@ def test_the_schema_describes_every_verb_that_the_loop_serves():
 def test_a_request_after_shutdown_is_refused_and_those_before_it_are_served():
     def act(channel: Channel) -> None:
         inbox = Inbox(channel)
-        for line in ('{"id":"1","verb":"probe","params":{}}', '{"id":"2","verb":"shutdown"}', '{"id":"3","verb":"probe"}'):
+        for line in (
+            '{"id":"1","verb":"probe","params":{}}',
+            '{"id":"2","verb":"shutdown"}',
+            '{"id":"3","verb":"probe"}',
+        ):
             inbox.accept(line)
         first = inbox.next()
         assert first is not None
@@ -145,7 +150,9 @@ def test_train_in_a_process_reports_by_the_contract_stops_on_sigterm_and_prints_
         assert trainer.process.wait(10) == 0
     steps = [e["step"] for e in seen if e["event"] == "metric" and "loss" in e["values"]]
     assert steps == list(range(1, event["result"]["step"] + 1))
-    assert {"loss", "learningRate", "gradientNorm", "imagesPerSecond"} <= seen[-2]["values"].keys() | seen[-3]["values"].keys()
+    assert {"loss", "learningRate", "gradientNorm", "imagesPerSecond"} <= seen[-2]["values"].keys() | seen[-3][
+        "values"
+    ].keys()
     assert [e["step"] for e in seen if e["event"] == "metric" and "heldOutLoss" in e["values"]][:1] == [0]
 
 
@@ -211,7 +218,14 @@ def test_wire_names_become_python_names():
 
 
 def test_no_module_of_configuration_events_or_schedules_imports_torch():
-    modules = ["server", "protocol.schema", "training.settings", "training.schedule", "training.order", "training.health"]
+    modules = [
+        "server",
+        "protocol.schema",
+        "training.settings",
+        "training.schedule",
+        "training.order",
+        "training.health",
+    ]
     imports = "; ".join(f"import plein_air.{name}" for name in modules)
     script = f"import sys; {imports}; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": str(SOURCES)}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from conftest import NoEvents
 from plein_air.durable import sha256_file
 from plein_air.protocol.channel import Channel, Emitter
@@ -134,7 +135,7 @@ def test_a_leftover_of_a_killed_write_is_removed_and_never_read(train_params, tm
     leftover.mkdir(parents=True)
     (leftover / "state.json").write_text("{")
     run_here({**train_params, "stopAtStep": 1})
-    assert sorted(os.listdir(train_params["out"])) == ["step-00000001"]
+    assert sorted(path.name for path in Path(train_params["out"]).iterdir()) == ["step-00000001"]
 
 
 def test_the_manifest_follows_the_contract(whole_run):

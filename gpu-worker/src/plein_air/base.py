@@ -131,14 +131,14 @@ class FluxBase:
         """A fresh scheduler with the base's own settings."""
         from diffusers import FlowMatchEulerDiscreteScheduler
 
-        return FlowMatchEulerDiscreteScheduler.from_pretrained(self.path / "scheduler")
+        return FlowMatchEulerDiscreteScheduler.from_pretrained(self.path / "scheduler")  # pyright: ignore[reportReturnType]
 
     def scheduler_config(self) -> dict[str, Any]:
         """The scheduler's settings, read without importing diffusers."""
         return json.loads((self.path / "scheduler" / "scheduler_config.json").read_text())
 
     def vae_config(self) -> dict[str, Any]:
-        """The VAE's settings, read without loading it: `shift_factor`, `scaling_factor`, …"""
+        """The VAE's settings, read without loading it: `shift_factor`, `scaling_factor` and so on."""
         return json.loads((self.path / "vae" / "config.json").read_text())
 
     def pipeline(self) -> FluxPipeline:

@@ -98,7 +98,9 @@ def encode_prompt(base: FluxBase, prompt: str) -> tuple[torch.Tensor, torch.Tens
     text = base.text_encoders()
 
     def tokens(tokenizer: Any, size: int) -> Any:
-        return tokenizer(prompt, padding="max_length", max_length=size, truncation=True, return_tensors="pt").input_ids.to(base.device)
+        return tokenizer(
+            prompt, padding="max_length", max_length=size, truncation=True, return_tensors="pt"
+        ).input_ids.to(base.device)
 
     sequence = text.t5(tokens(text.t5_tokenizer, base.text_length()), output_hidden_states=False)[0]
     pooled = text.clip(tokens(text.clip_tokenizer, text.clip_tokenizer.model_max_length), output_hidden_states=False)
@@ -114,7 +116,7 @@ def _encode_pictures(base: FluxBase, pack: list[tuple[str, Picture]]) -> Iterato
         flips = [pixels, pixels.flip(-1)] if picture.flip_allowed else [pixels]
         with torch.no_grad():
             # One picture at a time: its latents must not depend on which others were encoded with it.
-            latents = [base.vae().encode(flip[None]).latent_dist.mode()[0].to("cpu") for flip in flips]
+            latents = [base.vae().encode(flip[None]).latent_dist.mode()[0].to("cpu") for flip in flips]  # pyright: ignore[reportAttributeAccessIssue]
         yield key, dict(zip(("plain", "mirrored"), latents, strict=False))
 
 
@@ -127,7 +129,9 @@ def _pixels(picture: Picture, data: bytes) -> torch.Tensor:
         with Image.open(io.BytesIO(data)) as image:
             array = np.asarray(image.convert("RGB"), dtype=np.float32)
     except OSError as error:
-        raise TrainerError("BadData", f"Expected a picture in row {picture.row} of {picture.file}, got: {error}") from error
+        raise TrainerError(
+            "BadData", f"Expected a picture in row {picture.row} of {picture.file}, got: {error}"
+        ) from error
     if array.shape[:2] != (picture.height, picture.width):
         raise TrainerError(
             "BadData",

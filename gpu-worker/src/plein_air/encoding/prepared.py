@@ -45,7 +45,9 @@ def read_pictures(dataset: str, split: str) -> list[Picture]:
         try:
             rows = parquet.read_table(file, columns=_COLUMNS).to_pylist()
         except Exception as error:
-            raise TrainerError("Corrupt", f"Expected a parquet file with columns {_COLUMNS} at {file}, got: {error}") from error
+            raise TrainerError(
+                "Corrupt", f"Expected a parquet file with columns {_COLUMNS} at {file}, got: {error}"
+            ) from error
         pictures += [Picture(**row, file=file, row=index) for index, row in enumerate(rows)]
     for picture in pictures:
         if picture.width % 16 or picture.height % 16:

@@ -134,7 +134,7 @@ def _encode_all(
         encoded.append(encoder.features(pictures, lambda done, o=offset: emit.progress("features", o + done, total)))
         before += len(pictures)
     changes = np.array([_pixel_change(a, b) for a, b in zip(candidate.pixels, base.pixels, strict=True)])
-    return _Features(*encoded, changes)
+    return _Features(*encoded, changes)  # pyright: ignore[reportCallIssue]
 
 
 def _pixel_change(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:

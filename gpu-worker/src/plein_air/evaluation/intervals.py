@@ -109,17 +109,17 @@ def clustered_mean(
     if groups < 3 or not np.isfinite(values).all():
         return Measured(estimate, None, None, len(values), f"{method}; fewer than 3 prompts: no bounds")
     sums = np.bincount(clusters, weights=values)
-    error = _ratio_error(sums, counts)
+    error = _ratio_error(sums, counts)  # pyright: ignore[reportArgumentType]
     if error == 0:
         return exact(estimate, len(values), method)
     picks = np.random.default_rng(seed).integers(0, groups, size=(rounds, groups))
     drawn_sums, drawn_counts = sums[picks], counts[picks]
     means = drawn_sums.sum(1) / drawn_counts.sum(1)
-    errors = _ratio_error(drawn_sums, drawn_counts)
+    errors = _ratio_error(drawn_sums, drawn_counts)  # pyright: ignore[reportArgumentType]
     usable = errors > 0
     t = np.sort((means[usable] - estimate) / errors[usable])
     low_t, high_t = np.quantile(t, [1 - confidence, confidence])
-    return Measured(estimate, estimate - float(high_t) * error, estimate - float(low_t) * error, len(values), method)
+    return Measured(estimate, estimate - float(high_t) * error, estimate - float(low_t) * error, len(values), method)  # pyright: ignore[reportArgumentType]
 
 
 def _ratio_error(sums: Floats, counts: Floats) -> Floats:

@@ -162,8 +162,8 @@ def _painter(base: FluxBase, params: Mapping[str, Any]) -> Iterator[Any]:
         )
         with torch.inference_mode():
             made = pipeline(
-                prompt_embeds=sequence,
-                pooled_prompt_embeds=pooled,
+                prompt_embeds=sequence,  # pyright: ignore[reportArgumentType]
+                pooled_prompt_embeds=pooled,  # pyright: ignore[reportArgumentType]
                 width=params["size"],
                 height=params["size"],
                 num_inference_steps=params["inferenceSteps"],
@@ -171,7 +171,7 @@ def _painter(base: FluxBase, params: Mapping[str, Any]) -> Iterator[Any]:
                 generator=[torch.Generator("cpu").manual_seed(int(sample["seed"])) for sample in batch],
                 output_type="np",
             )
-        return np.asarray(made.images, dtype=np.float32)
+        return np.asarray(made.images, dtype=np.float32)  # pyright: ignore[reportAttributeAccessIssue]
 
     try:
         yield paint
@@ -194,7 +194,7 @@ def _encode_prompts(
             sequence, pooled, _ = pipeline.encode_prompt(
                 prompt=prompt, prompt_2=None, device=base.device, max_sequence_length=base.text_length()
             )
-            encoded[prompt] = (sequence.to("cpu", dtype), pooled.to("cpu", dtype))
+            encoded[prompt] = (sequence.to("cpu", dtype), pooled.to("cpu", dtype))  # pyright: ignore[reportOptionalMemberAccess]
     return encoded
 
 

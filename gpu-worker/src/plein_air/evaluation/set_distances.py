@@ -121,8 +121,8 @@ class _LeaveOut:
         cross_without_y = cross - np.bincount(y_groups, weights=xy.sum(0))
         return cls(
             _u_statistic(x.total, n, y.total, m, cross),
-            np.asarray(_u_statistic(x.without, n - x.sizes, y.total, m, cross_without_x)),
-            np.asarray(_u_statistic(x.total, n, y.without, m - y.sizes, cross_without_y)),
+            np.asarray(_u_statistic(x.without, n - x.sizes, y.total, m, cross_without_x)),  # pyright: ignore[reportArgumentType]
+            np.asarray(_u_statistic(x.total, n, y.without, m - y.sizes, cross_without_y)),  # pyright: ignore[reportArgumentType]
         )
 
 

@@ -70,7 +70,9 @@ def _kohya(source: Path, wanted: ExportParams) -> bytes:
         config = json.loads(read_header(source)[1]["lora_adapter_metadata"])
         rank, alpha = config["transformer.r"], config["transformer.lora_alpha"]
     except (KeyError, ValueError) as error:
-        raise TrainerError("Corrupt", f"Expected rank and alpha in the header of {source}, got none: {error}") from error
+        raise TrainerError(
+            "Corrupt", f"Expected rank and alpha in the header of {source}, got none: {error}"
+        ) from error
     metadata = {
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.architecture": "flux-1-dev/lora",

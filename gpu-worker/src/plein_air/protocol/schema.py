@@ -20,7 +20,7 @@ def check(schema: dict[str, Any], value: object) -> list[dict[str, str]]:
     """Every offending field with what is wrong with it; empty when the value fits."""
     from jsonschema import Draft202012Validator
 
-    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))
+    errors = sorted(Draft202012Validator(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))  # pyright: ignore[reportArgumentType]
     return [{"field": ".".join(map(str, error.path)) or "(params)", "problem": error.message} for error in errors]
 
 
@@ -29,7 +29,5 @@ def check_params(verb: str, params: object) -> dict[str, Any]:
     problems = check(load_schema()["params"][verb], params)
     if problems or not isinstance(params, dict):
         listed = "; ".join(f"{p['field']}: {p['problem']}" for p in problems)
-        raise TrainerError(
-            "InvalidInput", f"Expected parameters of `{verb}`, got: {listed}", {"problems": problems}
-        )
+        raise TrainerError("InvalidInput", f"Expected parameters of `{verb}`, got: {listed}", {"problems": problems})
     return params

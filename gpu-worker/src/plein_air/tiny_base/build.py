@@ -44,6 +44,7 @@ def build_base(
     """
     pictures, described = read_pictures(pictures_folder, size)
     log(f"{len(described)} pictures of {size} px")
+
     def stage(name: str, steps: int) -> Stage:
         return Stage(name, steps, None if stages is None else stages / f"{name}.pt", log)
 
@@ -71,4 +72,3 @@ def build_base(
         loaded = FluxPipeline.from_pretrained(out, torch_dtype=torch.float32)
         write_grid(sample(loaded, PROMPTS, size=size), 6, grid)
     log("saved")
-

@@ -11,7 +11,16 @@ from PIL import Image
 
 PROMPTS = tuple(
     f"{subject}, {style}"
-    for style in ("Realism", "Ukiyo-e", "Cubism", "Pointillism", "Expressionism", "Romanticism", "Pop Art", "Minimalism")
+    for style in (
+        "Realism",
+        "Ukiyo-e",
+        "Cubism",
+        "Pointillism",
+        "Expressionism",
+        "Romanticism",
+        "Pop Art",
+        "Minimalism",
+    )
     for subject in (
         "a landscape painting of a river with trees at dusk",
         "a landscape painting of the sea with boats in summer",
@@ -24,7 +33,9 @@ PROMPTS = tuple(
 
 
 @torch.no_grad()
-def sample(pipeline: FluxPipeline, prompts: Sequence[str], *, steps: int = 16, seed: int = 7, size: int = 128) -> list[Image.Image]:
+def sample(
+    pipeline: FluxPipeline, prompts: Sequence[str], *, steps: int = 16, seed: int = 7, size: int = 128
+) -> list[Image.Image]:
     """One picture a prompt; the noise of each depends on its place alone."""
     pipeline.set_progress_bar_config(disable=True)
     pictures: list[Image.Image] = []

@@ -27,13 +27,95 @@ WIDTH = 64
 T5_TOKENS = 32
 """Tokens a caption is padded to; the longest training caption has 30."""
 
-_EXTRA_WORDS = """
-impressionism impressionist plnr style painting oil canvas garden bridge water lilies lily pond beach harbour
-mountain mountains forest snow rain morning evening sunset sunrise light sky cloud clouds city village church
-child children girl boy dancer table chair bowl fruit bread wine glass rose roses sunflowers horse cat dog bird
-ship train station cafe window interior mother family sunlight moonlight fog misty bright soft warm cool colourful
-one two three four small large old young near far by under over from into and or the an is
-""".split()
+_EXTRA_WORDS = [
+    "impressionism",
+    "impressionist",
+    "plnr",
+    "style",
+    "painting",
+    "oil",
+    "canvas",
+    "garden",
+    "bridge",
+    "water",
+    "lilies",
+    "lily",
+    "pond",
+    "beach",
+    "harbour",
+    "mountain",
+    "mountains",
+    "forest",
+    "snow",
+    "rain",
+    "morning",
+    "evening",
+    "sunset",
+    "sunrise",
+    "light",
+    "sky",
+    "cloud",
+    "clouds",
+    "city",
+    "village",
+    "church",
+    "child",
+    "children",
+    "girl",
+    "boy",
+    "dancer",
+    "table",
+    "chair",
+    "bowl",
+    "fruit",
+    "bread",
+    "wine",
+    "glass",
+    "rose",
+    "roses",
+    "sunflowers",
+    "horse",
+    "cat",
+    "dog",
+    "bird",
+    "ship",
+    "train",
+    "station",
+    "cafe",
+    "window",
+    "interior",
+    "mother",
+    "family",
+    "sunlight",
+    "moonlight",
+    "fog",
+    "misty",
+    "bright",
+    "soft",
+    "warm",
+    "cool",
+    "colourful",
+    "one",
+    "two",
+    "three",
+    "four",
+    "small",
+    "large",
+    "old",
+    "young",
+    "near",
+    "far",
+    "by",
+    "under",
+    "over",
+    "from",
+    "into",
+    "and",
+    "or",
+    "the",
+    "an",
+    "is",
+]
 
 
 @dataclass(frozen=True)
@@ -48,7 +130,9 @@ class TextParts:
 
 def build_text_parts(captions: Iterable[str], seed: int) -> TextParts:
     """Tokenizers over the captions' words and encoders with weights drawn from `seed`."""
-    words = sorted({word.lower() for caption in captions for word in re.findall(r"[^\s,]+", caption)} | set(_EXTRA_WORDS))
+    words = sorted(
+        {word.lower() for caption in captions for word in re.findall(r"[^\s,]+", caption)} | set(_EXTRA_WORDS)
+    )
     t5_tokenizer = _t5_tokenizer(words)
     clip_tokenizer = _clip_tokenizer(words)
     torch.manual_seed(seed)
@@ -100,7 +184,9 @@ def _clip_tokenizer(words: Sequence[str]) -> CLIPTokenizer:
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     model = Tokenizer(models.BPE(end_of_word_suffix="</w>"))
     model.normalizer = normalizers.Lowercase()
-    model.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    model.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     trainer = trainers.BpeTrainer(
         vocab_size=1600, min_frequency=1, initial_alphabet=alphabet, end_of_word_suffix="</w>", show_progress=False
     )

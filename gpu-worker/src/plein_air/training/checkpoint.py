@@ -88,7 +88,8 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         files: list[dict[str, Any]] = manifest["files"]
         if manifest["format"] != 1:
             raise TrainerError(
-                "InvalidInput", f"Expected checkpoint format 1, got {manifest['format']!r} in {path}: use a newer trainer."
+                "InvalidInput",
+                f"Expected checkpoint format 1, got {manifest['format']!r} in {path}: use a newer trainer.",
             )
         for file in files:
             found = sha256_file(Path(folder) / file["path"])

@@ -23,9 +23,7 @@ def fingerprint(params: TrainParams, device: torch.device) -> Fingerprint:
     import torch
 
     fields: Fingerprint = {
-        f"training.{camel(name)}": value
-        for name, value in asdict(params.training).items()
-        if name not in _NOT_DECISIVE
+        f"training.{camel(name)}": value for name, value in asdict(params.training).items() if name not in _NOT_DECISIVE
     }
     fields |= {"dataset.commit": params.dataset_commit, "base.commit": params.base_commit}
     fields |= {f"software.{name}": version for name, version in software_versions().items()}

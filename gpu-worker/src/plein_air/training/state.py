@@ -49,7 +49,9 @@ class State:
 
 def pack_state(state: State, fingerprint: Fingerprint) -> bytes:
     """Bytes of `state.json`; floats in full, so that they read back the same."""
-    return json.dumps({"format": 1, "state": asdict(state), "fingerprint": fingerprint}, indent=1, sort_keys=True).encode()
+    return json.dumps(
+        {"format": 1, "state": asdict(state), "fingerprint": fingerprint}, indent=1, sort_keys=True
+    ).encode()
 
 
 def unpack_state(data: bytes) -> tuple[State, Fingerprint]:

@@ -9,7 +9,7 @@ from plein_air.base import open_base
 from plein_air.errors import TrainerError
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
-from plein_air.training.settings import TrainParams, Training
+from plein_air.training.settings import Training, TrainParams
 
 
 def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[str, Any]:
@@ -47,4 +47,6 @@ def _check(training: Training) -> None:
     ]
     if problems:
         listed = "; ".join(f"{p['field']}: {p['problem']}" for p in problems)
-        raise TrainerError("InvalidInput", f"Expected settings that can be trained with: {listed}", {"problems": problems})
+        raise TrainerError(
+            "InvalidInput", f"Expected settings that can be trained with: {listed}", {"problems": problems}
+        )

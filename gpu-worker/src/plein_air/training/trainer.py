@@ -29,8 +29,6 @@ from plein_air.training.writer import CheckpointWriter, Snapshot, copied
 if TYPE_CHECKING:
     import threading
 
-    import torch
-
 
 class Trainer:
     """One `train` request: its tensors, its state, and the steps between them."""
@@ -50,17 +48,13 @@ class Trainer:
         self._objective = Objective(transformer, self._settings.guidance)
         self._held_out = HeldOut(Samples(request.dataset, "held_out", cache, base), self._objective, self._shift)
         self._optimizer = Optimizer(adapter.parameters, self._settings)
-        self._average = (
-            {n: p.detach().clone() for n, p in adapter.parameters.items()} if self._settings.ema > 0 else {}
-        )
+        self._average = {n: p.detach().clone() for n, p in adapter.parameters.items()} if self._settings.ema > 0 else {}
         self.state = State(loss_scale=FP16_SCALE if self._settings.precision == "fp16" else 1.0)
         self._fingerprint = fingerprint(request, base.device)
         clear_unfinished(request.out)
         if request.resume_from is not None:
             self._resume(Path(request.resume_from))
-        self._writer = CheckpointWriter(
-            request.out, adapter, self._fingerprint, self._settings.accumulation, emit
-        )
+        self._writer = CheckpointWriter(request.out, adapter, self._fingerprint, self._settings.accumulation, emit)
         self._saved_at = -1
         self._clock = time.monotonic()
 
@@ -237,7 +231,9 @@ class Trainer:
             copy_named(read_tensors(folder / "ema.safetensors"), self._average, "average")
         if "gradients.safetensors" in present:
             gradients = read_tensors(folder / "gradients.safetensors")
-            for name, parameter in self._adapter.parameters.items():
+            for parameter in self._adapter.parameters.values():
                 parameter.grad = torch.zeros_like(parameter)
-            copy_named(gradients, {n: p.grad for n, p in self._adapter.parameters.items() if p.grad is not None}, "gradients")
+            copy_named(
+                gradients, {n: p.grad for n, p in self._adapter.parameters.items() if p.grad is not None}, "gradients"
+            )
         self.state = state

@@ -34,7 +34,10 @@ def copied(tensors: Tensors) -> Tensors:
     """Copies on the CPU that later steps do not change."""
     import torch
 
-    return {name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    return {
+        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
 
 
 class CheckpointWriter:
