@@ -32,6 +32,7 @@ const CHECKS = [
 
 let passed = 0;
 const failures = [];
+const failedTests = [];
 
 function run(name, file, args, { cwd = root, env = {} } = {}) {
   const started = Date.now();
@@ -77,9 +78,12 @@ async function jest() {
   };
   const code = await run('jest', process.execPath, args, { env });
   const counts = readCounts(() => {
-    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(
+    const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, testResults } = JSON.parse(
       readFileSync(report, 'utf8'),
     );
+    for (const file of testResults)
+      for (const test of file.assertionResults)
+        if (test.status === 'failed') failedTests.push(`${file.name}: ${test.fullName}`);
     return [numPassedTests, numFailedTests + numRuntimeErrorTestSuites];
   });
   settle('jest', code, counts);
@@ -134,6 +138,7 @@ try {
 for (const [name, suite] of Object.entries(SUITES)) if (only === null || only === name) await suite();
 rmSync(scratch, { recursive: true, force: true });
 const failed = failures.reduce((sum, [, bad]) => sum + bad, 0);
+for (const name of failedTests) process.stdout.write(`failed: ${name}\n`);
 for (const [name, bad] of failures) process.stdout.write(`${name}: ${bad} failed\n`);
 process.stdout.write(`\n${passed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -125,14 +126,20 @@ def test_training_that_was_cut_off_ends_in_the_same_weights(tmp_path: Path) -> N
     torch.set_num_threads(1)
     pictures = np.random.default_rng(1).integers(0, 255, (4, 3, 32, 32), dtype=np.uint8)
 
-    def train(steps: int, file: Path | None) -> dict[str, torch.Tensor]:
-        return train_vae(pictures, stage=Stage("vae", steps, file, lambda _: None), seed=5).state_dict()
+    def train(file: Path | None, log: Callable[[str], None] = lambda _: None) -> dict[str, torch.Tensor]:
+        return train_vae(pictures, stage=Stage("vae", 72, file, log), seed=5).state_dict()
 
-    whole = train(72, None)
-    # 200 steps keep their state at 50, on the plateau that 72 steps share; the file is what a kill would leave.
+    def cut_off_after_step_50(line: str) -> None:
+        if line.startswith("vae step 50/"):
+            raise KeyboardInterrupt
+
+    whole = train(None)
     kept = tmp_path / "vae.pt"
-    train(51, kept)
-    resumed = train(72, kept)
+    with pytest.raises(KeyboardInterrupt):
+        train(kept, cut_off_after_step_50)
+    lines: list[str] = []
+    resumed = train(kept, lines.append)
+    assert lines[0] == "vae: going on from step 50"
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
 

@@ -36,7 +36,7 @@ class Stage:
         """Loads what was kept into `state`'s objects and returns the step to go on with; 0 without a file."""
         if self.file is None or not self.file.exists():
             return 0
-        kept = torch.load(self.file, map_location="cpu", weights_only=False)
+        kept = torch.load(self.file, map_location="cpu", weights_only=True)
         plateau_end = self.steps - _DECAY * self.steps
         if kept["step"] > plateau_end and kept["steps"] != self.steps:
             self.log(f"{self.name}: kept state is past the plateau of {self.steps} steps, starting again")
