@@ -1,5 +1,5 @@
-import pc from 'picocolors';
 import { ERROR_KINDS, PipelineError } from '../domain/errors.ts';
+import pc from './colours.ts';
 
 /** Ends a command: prints the error in one way and sets the exit code of its kind. */
 export function reportError(error: unknown, json: boolean): void {

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { SingleBar } from 'cli-progress';
-import pc from 'picocolors';
 import type { GpuProgress } from '../domain/activities.ts';
 import type { PhaseRecord } from '../domain/phases.ts';
+import pc from './colours.ts';
 import { duration } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
 

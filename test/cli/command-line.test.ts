@@ -63,8 +63,14 @@ describe('plein-air', () => {
     });
   });
 
-  it('prints no colour codes when its output is not a terminal', async () => {
-    const { stderr } = await plainAir('start', '--input', 'not json');
+  it.each([{}, { CI: '1' }])('prints no colour codes when its output is not a terminal, %j', async (set) => {
+    const { CI, FORCE_COLOR, NO_COLOR, ...inherited } = process.env;
+    const { stderr } = await execa(process.execPath, [cli, 'start', '--input', 'not json'], {
+      env: { ...inherited, ...env, NODE_OPTIONS: '', ...set },
+      extendEnv: false,
+      reject: false,
+      cwd: dataDir,
+    });
     expect(stderr).not.toContain('\u001b[');
     expect(stderr).toContain('--input: expected JSON');
   });

@@ -1,9 +1,9 @@
 import { statfsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { execa } from 'execa';
-import pc from 'picocolors';
 import { type Environment, pythonPath, temporalPath } from '../../config/env.ts';
 import { PYTHON_PACKAGE } from '../../config/paths.ts';
+import pc from '../colours.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import { PipelineError } from '../../domain/errors.ts';
 import { mergeDeep, parseRunConfig, type RunConfig } from '../../domain/run-config.ts';
 import type { RunResult } from '../../domain/run-result.ts';
+import pc from '../colours.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { duration, print, table } from '../output.ts';
