@@ -42,9 +42,12 @@ export async function decodePicture(
   if (bytes === null || bytes.length === 0) return broken('no bytes');
   if (bytes.length > MOST_BYTES)
     return { ok: false, drop: { reason: 'too-many-pixels', measured: bytes.length, limit: MOST_BYTES } };
+  const header = await sharp(bytes, { limitInputPixels: false })
+    .metadata()
+    .catch(() => null);
+  if (header === null) return broken('no picture that libvips can read');
+  if (!FORMATS.has(header.format)) return broken(`format ${header.format}`);
   try {
-    const header = await sharp(bytes, { limitInputPixels: false }).metadata();
-    if (!FORMATS.has(header.format)) return broken(`format ${header.format}`);
     const pixels = header.width * header.height;
     if (pixels > MOST_PIXELS)
       return { ok: false, drop: { reason: 'too-many-pixels', measured: pixels, limit: MOST_PIXELS } };
@@ -64,8 +67,8 @@ export async function decodePicture(
         survey: { width: info.width, height: info.height, data },
       },
     };
-  } catch (error) {
-    return broken(error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error));
+  } catch {
+    return broken(`damaged ${header.format}`);
   }
 }
 
@@ -79,6 +82,10 @@ function repairsOf(header: Metadata): Repair[] {
   return repairs;
 }
 
-function broken(why: string): { ok: false; drop: Drop } {
-  return { ok: false, drop: { reason: 'corrupt', measured: why.slice(0, 200), limit: null } };
+/**
+ * A picture dropped as corrupt. `why` must be a function of its bytes, as the records are part of the dataset: not
+ * libvips's own message, for libvips keeps one buffer of messages for all threads and they turn up in each other's errors.
+ */
+export function broken(why: string): { ok: false; drop: Drop } {
+  return { ok: false, drop: { reason: 'corrupt', measured: why, limit: null } };
 }

@@ -5,7 +5,7 @@ import { dropOf } from '../domain/dataset-filters.ts';
 import type { Drop, PictureMeasures } from '../domain/dataset-measures.ts';
 import { Sha256 } from '../domain/refs.ts';
 import type { DatasetConfig } from '../domain/run-config.ts';
-import { type Decoded, decodePicture, strictSharp } from './decode.ts';
+import { broken, type Decoded, decodePicture, strictSharp } from './decode.ts';
 import { insideFrame, wholeOf } from './frame.ts';
 import { measurePixels } from './measure.ts';
 import type { Box, Raster } from './raster.ts';
@@ -90,8 +90,7 @@ async function fitToBucket(
       .png({ compressionLevel: 6, adaptiveFiltering: false })
       .toBuffer();
     return { ok: true, pixels: Sha256.parse(createHash('sha256').update(data).digest('hex')), png };
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { ok: false, drop: { reason: 'corrupt', measured: message.slice(0, 200), limit: null } };
+  } catch {
+    return broken('pixels that cannot be decoded at full size');
   }
 }

@@ -137,6 +137,16 @@ describe('preparing a picture', () => {
     expect(await prepare(await bytes())).toMatchObject({ ok: false, drop: { reason: 'corrupt' } });
   });
 
+  it('gives the same reason whatever else is being decoded', async () => {
+    const jpeg = await picture.clone().jpeg().toBuffer();
+    const png = await picture.clone().png().toBuffer();
+    const damaged = [jpeg.subarray(0, 4000), jpeg.subarray(0, 300), png.subarray(0, 20_000), Buffer.from('text')];
+    const alone: PictureOutcome[] = [];
+    for (const bytes of damaged) alone.push(await prepare(bytes));
+    for (let round = 0; round < 25; round++)
+      expect(await Promise.all(damaged.map((bytes) => prepare(bytes)))).toEqual(alone);
+  });
+
   it('refuses a picture of too many pixels by its header, before it unfolds', async () => {
     const bomb = await sharp({ create: { width: 12_000, height: 11_000, channels: 3, background: '#888' } })
       .png({ compressionLevel: 9 })
