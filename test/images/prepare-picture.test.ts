@@ -140,7 +140,12 @@ describe('preparing a picture', () => {
   it('gives the same reason whatever else is being decoded', async () => {
     const jpeg = await picture.clone().jpeg().toBuffer();
     const png = await picture.clone().png().toBuffer();
-    const damaged = [jpeg.subarray(0, 4000), jpeg.subarray(0, 300), png.subarray(0, 20_000), Buffer.from('text')];
+    const damaged = [
+      jpeg.subarray(0, 4000),
+      jpeg.subarray(0, 300),
+      png.subarray(0, 20_000),
+      Buffer.from('text'),
+    ];
     const alone: PictureOutcome[] = [];
     for (const bytes of damaged) alone.push(await prepare(bytes));
     for (let round = 0; round < 25; round++)
