@@ -64,6 +64,7 @@ const SECTIONS = [
   ['gate', GateConfig, 'src/domain/gate-config.ts', 'GateConfig'],
   ['deployment', schemas.DeploymentConfig, RUN, 'DeploymentConfig'],
   ['budget', schemas.BudgetConfig, RUN, 'BudgetConfig'],
+  ['checkpoints', schemas.CheckpointConfig, RUN, 'CheckpointConfig'],
 ];
 
 function profileTable() {

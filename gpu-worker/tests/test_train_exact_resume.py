@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import random
 import signal
 import threading
 from pathlib import Path
@@ -13,8 +15,10 @@ import pytest
 
 from conftest import NoEvents
 from plein_air.durable import sha256_file
+from plein_air.errors import TrainerError
 from plein_air.protocol.channel import Channel, Emitter
-from plein_air.training import train
+from plein_air.protocol.wishes import Wishes
+from plein_air.training import checkpoint, train
 
 FILES = ("pytorch_lora_weights.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json", "manifest.json")
 
@@ -95,16 +99,16 @@ def train_in_child(params: dict[str, Any], report: int) -> int:
 
 
 def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_unkilled_one(train_params, whole_run, tmp_path):
-    checkpoint, kills = None, 0
+    newest, kills = None, 0
     # Killed while the first checkpoint is being written, right behind one, and between two.
     for moment in ("metric", "checkpoint", "metric", "never"):
-        params = {**train_params, "out": str(tmp_path / f"attempt-{kills}"), "resumeFrom": checkpoint}
+        params = {**train_params, "out": str(tmp_path / f"attempt-{kills}"), "resumeFrom": newest}
         reader, writer = os.pipe()
         child, seen = train_in_child(params, writer), 0
         with os.fdopen(reader) as events:
             for event in map(json.loads, events):
                 if event["event"] == "checkpoint":
-                    checkpoint = event["path"]
+                    newest = event["path"]
                 seen += event["event"] == moment
                 if seen == (3 if moment == "metric" else 1):
                     os.kill(child, signal.SIGKILL)
@@ -120,6 +124,51 @@ def test_a_run_killed_again_and_again_ends_with_the_bytes_of_an_unkilled_one(tra
 def test_measuring_and_saving_more_often_changes_no_byte_of_the_adapter(train_params, whole_run):
     often = {**train_params["training"], "checkpointEvery": 1, "heldOutEvery": 1}
     assert run_here({**train_params, "training": often})["adapterSha256"] == whole_run["adapterSha256"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_checkpoint_wished_for_at_any_micro_step_changes_no_byte_and_can_be_resumed(
+    train_params, whole_run, tmp_path, monkeypatch, seed
+):
+    from plein_air.training.trainer import Trainer
+
+    chosen = set(random.Random(seed).sample(range(1, 12), 4))
+    wishes, micro_step, events = Wishes(), Trainer._micro_step, NoEvents()
+
+    def wish_at_some(self: Trainer) -> None:
+        micro_step(self)
+        if self.state.micro_step in chosen:
+            wishes.checkpoint.set()
+
+    monkeypatch.setattr(Trainer, "_micro_step", wish_at_some)
+    result = run_here(train_params, wishes, events)
+    assert hashes(result["checkpoint"]) == hashes(whole_run["checkpoint"])
+    assert chosen <= {c["microStep"] for c in events.checkpoints}
+    assert any("checkpointStallSeconds" in values for _, values in events.metrics)
+    for at in sorted(chosen)[::3]:
+        (path,) = {c["path"] for c in events.checkpoints if c["microStep"] == at}
+        params = {**train_params, "out": str(tmp_path / f"from-{at}"), "resumeFrom": path}
+        assert hashes(run_here(params, wishes)["checkpoint"]) == hashes(whole_run["checkpoint"])
+
+
+def test_a_full_disk_costs_the_older_local_copies_first(tmp_path, monkeypatch):
+    for name in ("step-00000001", "step-00000002"):
+        checkpoint.write_checkpoint(str(tmp_path), name, {"weights": b"w"}, {"step": 1})
+    room, write = [0], checkpoint.write_synced
+
+    def write_if_room(path: Path, data: bytes) -> None:
+        if len(list(tmp_path.glob("step-*"))) > room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(path, data)
+
+    monkeypatch.setattr(checkpoint, "write_synced", write_if_room)
+    room[0] = 1
+    checkpoint.write_checkpoint(str(tmp_path), "step-00000003", {"weights": b"w"}, {"step": 3})
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000002", "step-00000003"]
+    room[0] = -1
+    with pytest.raises(TrainerError, match="full disk"):
+        checkpoint.write_checkpoint(str(tmp_path), "step-00000004", {"weights": b"w"}, {"step": 4})
+    assert not list(tmp_path.glob(".tmp-*"))
 
 
 def test_a_run_stopped_by_its_fidelity_goes_on_to_the_same_bytes(train_params, whole_run, tmp_path):

@@ -6,6 +6,10 @@ export interface ActivityContext {
     attempt: number;
     /** What the attempt before this one had last reported. */
     heartbeatDetails?: unknown;
+    /** After so long without a heartbeat Temporal gives the attempt up. */
+    heartbeatTimeoutMs?: number | undefined;
+    /** When the first attempt was scheduled, in milliseconds since the epoch. */
+    scheduledTimestampMs?: number | undefined;
   };
   heartbeat(details?: unknown): void;
   cancellationSignal: AbortSignal;

@@ -1,20 +1,26 @@
-import { readdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CheckpointFolder, checkpointOf, dropped } from '../domain/checkpoint-choice.ts';
+import { CheckpointManifest } from '../domain/checkpoint.ts';
+import { type CheckpointFolder, checkpointOf, dropped, type Retention } from '../domain/checkpoint-choice.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { formatMetricLog, type MetricLine, metricsUpTo } from '../domain/metric-log.ts';
-import type { CommitSha, Sha256 } from '../domain/refs.ts';
+import { type CommitSha, Sha256 } from '../domain/refs.ts';
 import {
   type AttemptRecord,
   type LaneResult,
   type LatestCheckpoint,
+  publishedCheckpoints,
   type TrainingLedger,
   updateAttempt,
 } from '../domain/training-ledger.ts';
 import { type CommitRequest, HubConflict } from '../hub/hub.ts';
 import { isError } from '../hub/hub-failure.ts';
-import { LANE_FILES, type Lane, readFence } from './training-lane.ts';
+import { parseJson } from '../hub/verified-json.ts';
+import { MANIFEST } from './checkpoint-files.ts';
+import { tidyLane } from './lane-storage.ts';
+import { fenced, LANE_FILES, type Lane, readFence } from './training-lane.ts';
 
 /** A checkpoint that the trainer has finished on this machine. */
 export interface LocalSave {
@@ -31,8 +37,6 @@ export interface AttemptEnd {
   result: LaneResult | null;
 }
 
-/** Longest that training goes on with a newest checkpoint that the Hub does not take. */
-const UNSAVED_LIMIT_MS = 2 * 3600_000;
 const LONGEST_PAUSE_MS = 30_000;
 
 /** What a publisher starts from and whom it tells. */
@@ -46,11 +50,19 @@ export interface PublisherStart {
   checkpoints: CheckpointFolder[];
   /** Folders found damaged, to be deleted with the first commit. */
   damagedFolders: string[];
-  keep: number;
+  keep: Retention;
+  /** Checkpoints between two squashes. */
+  squashEvery: number;
+  /** Least time between two checkpoints on the Hub; the end of the attempt does not wait for it. */
+  minGapMs: number;
+  /** Longest that training goes on while the Hub takes nothing. */
+  unsavedLimitMs: number;
   metrics: () => readonly MetricLine[];
   /** Where training stands when a commit is made. */
   standing: () => { step: number; gpuSeconds: number };
   onPublished: (save: LocalSave, commit: CommitSha) => void;
+  /** A newer checkpoint took the place of one that was still waiting. */
+  onSuperseded: (save: LocalSave) => void;
   /** Called once when nothing more can be published: another attempt took over, or the Hub refuses. */
   onFailure: (error: unknown) => void;
   log: (line: string) => void;
@@ -70,6 +82,9 @@ export class CheckpointPublisher {
   #end: AttemptEnd | null = null;
   #deadline = Number.POSITIVE_INFINITY;
   #failingSince: number | null = null;
+  #publishing: LocalSave | null = null;
+  #publishedAt = Number.NEGATIVE_INFINITY;
+  #nap = new AbortController();
   #working: Promise<void> | null = null;
   #failure: Error | null = null;
   #over = false;
@@ -96,14 +111,22 @@ export class CheckpointPublisher {
   /** Hands a new checkpoint over; returns at once. */
   offer(save: LocalSave): void {
     if (this.#over) return;
+    const before = this.#waiting;
     this.#waiting = save;
+    if (before !== null && before !== this.#publishing) this.#start.onSuperseded(before);
     this.#work();
+  }
+
+  /** Changes the record of this attempt in the ledger; the next commit carries it. */
+  amend(change: Partial<AttemptRecord>): void {
+    this.#ledger = updateAttempt(this.#ledger, change);
   }
 
   /** Publishes what waits together with the attempt's end; throws what made it impossible within the limit. */
   async settle(end: AttemptEnd, limitMs: number): Promise<CommitSha> {
     this.#end = end;
     this.#deadline = Date.now() + limitMs;
+    this.#nap.abort();
     this.#work();
     while (this.#working !== null) await this.#working;
     if (this.#failure !== null) throw this.#failure;
@@ -126,8 +149,11 @@ export class CheckpointPublisher {
 
   async #publishAll(): Promise<void> {
     for (let failures = 0; !this.#over && (this.#waiting !== null || this.#end !== null); ) {
+      await this.#keepDistance();
       const save = this.#waiting;
       const end = this.#end;
+      if (this.#over) return;
+      this.#publishing = save;
       try {
         await this.#publish(save, end);
         failures = 0;
@@ -135,12 +161,47 @@ export class CheckpointPublisher {
         if (end !== null) this.#end = null;
       } catch (error) {
         failures += 1;
-        if (await this.#mayGoOn(error, failures)) continue;
+        this.#publishing = null;
+        if (this.#forgetVanished(save) || (await this.#mayGoOn(error, failures))) continue;
         this.#over = true;
-        this.#failure = isError(error) ? error : new Error(String(error));
-        this.#start.onFailure(error);
+        this.#failure = this.#describeFailure(error);
+        this.#start.onFailure(this.#failure);
+      } finally {
+        this.#publishing = null;
       }
     }
+  }
+
+  /** Waits until the Hub may be given another checkpoint; an end that came meanwhile does not wait. */
+  async #keepDistance(): Promise<void> {
+    if (this.#end === null) await this.#sleep(this.#publishedAt + this.#start.minGapMs - Date.now());
+  }
+
+  /** Sleeps until the time is over, the attempt settles, or nothing more is wanted. */
+  async #sleep(ms: number): Promise<void> {
+    if (!(ms > 0) || this.#over) return;
+    this.#nap = new AbortController();
+    const signal = AbortSignal.any([this.#wake.signal, this.#nap.signal]);
+    await sleep(ms, undefined, { signal }).catch(() => undefined);
+  }
+
+  /** A local copy that a full disk cost cannot be published any more; a newer one follows it. */
+  #forgetVanished(save: LocalSave | null): boolean {
+    if (save === null || existsSync(join(save.path, MANIFEST))) return false;
+    this.#start.log(`${basename(save.path)} went from this disk before the Hub had it`);
+    if (this.#waiting === save) this.#waiting = null;
+    return true;
+  }
+
+  #describeFailure(error: unknown): Error {
+    const { unsavedLimitMs } = this.#start;
+    if (this.#failingSince === null || Date.now() - this.#failingSince <= unsavedLimitMs)
+      return isError(error) ? error : new Error(String(error));
+    return new PipelineError(
+      'HubUnavailable',
+      `expected the Hub to take a checkpoint within ${unsavedLimitMs / 60_000} minutes (checkpoints.unsavedMinutes), got: ${isError(error) ? error.message : String(error)}. Training has stopped, and goes on from the newest checkpoint on the Hub`,
+      { cause: error },
+    );
   }
 
   /** Whether publishing may be tried again: waits, or takes the head that a stranger left while the fence is still ours. */
@@ -149,14 +210,12 @@ export class CheckpointPublisher {
     const patient = error instanceof PipelineError && error.kind === 'HubUnavailable';
     this.#failingSince ??= Date.now();
     const unsavedMs = Date.now() - this.#failingSince;
-    if (!patient || unsavedMs > UNSAVED_LIMIT_MS || Date.now() > this.#deadline) return false;
+    if (!patient || unsavedMs > this.#start.unsavedLimitMs || Date.now() > this.#deadline) return false;
     this.#start.log(
       `the Hub did not take a checkpoint (${failures}. time), training goes on: ${error.message}`,
     );
     const wait = Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
-    await sleep(Math.min(wait, Math.max(0, this.#deadline - Date.now())), undefined, {
-      signal: this.#wake.signal,
-    }).catch(() => undefined);
+    await this.#sleep(Math.min(wait, Math.max(0, this.#deadline - Date.now())));
     return !this.#over;
   }
 
@@ -171,10 +230,14 @@ export class CheckpointPublisher {
       gpuSeconds,
       ...(end === null ? {} : { ended: end.ended, failure: end.failure }),
     });
-    const ledger: TrainingLedger = end === null ? counted : { ...counted, result: end.result };
     const known = this.#checkpoints.filter((checkpoint) => checkpoint.folder !== folder);
-    const all = folder === null ? known : [checkpointOf(folder), ...known];
-    const gone = dropped(all, this.#start.keep);
+    const all = folder === null || save === null ? known : [await readSave(save, folder), ...known];
+    const gone = dropped(all, this.#start.keep, this.#heldOutLosses());
+    const ledger: TrainingLedger = {
+      ...counted,
+      result: end === null ? counted.result : end.result,
+      doomed: [...new Set([...counted.doomed, ...largeFilesOf(gone)])],
+    };
     const request: CommitRequest = {
       repo: lane.repo,
       branch: lane.branch,
@@ -184,14 +247,40 @@ export class CheckpointPublisher {
         ...(save === null ? [] : [this.#metricsFile(save.step)]),
         { path: LANE_FILES.ledger, content: json(ledger) },
       ],
-      delete: [...gone, ...this.#damagedFolders],
+      delete: [...gone.map((checkpoint) => checkpoint.folder), ...this.#damagedFolders],
     };
+    const due = (of: TrainingLedger) => Math.floor(publishedCheckpoints(of) / this.#start.squashEvery);
+    const tidy = due(ledger) > due(this.#ledger) || (end !== null && end.result !== null);
     this.#head = await this.#swap(request);
     this.#failingSince = null;
+    this.#publishedAt = Date.now();
     this.#ledger = ledger;
-    this.#checkpoints = all.filter((checkpoint) => !gone.includes(checkpoint.folder));
+    this.#checkpoints = all.filter((checkpoint) => !gone.includes(checkpoint));
     this.#damagedFolders = [];
+    if (tidy) await this.#tidy();
     if (save !== null) this.#start.onPublished(save, this.#head);
+  }
+
+  /** Squashes and frees; a Hub that does not is asked again at the next occasion, and training does not suffer. */
+  async #tidy(): Promise<void> {
+    const { lane, token, log } = this.#start;
+    try {
+      const { head, stillNamed } = await tidyLane(lane, token, this.#ledger.doomed);
+      this.#head = head;
+      this.#ledger = { ...this.#ledger, doomed: stillNamed };
+    } catch (error) {
+      if (error instanceof PipelineError && error.kind === 'Fenced') throw error;
+      log(`history was not squashed: ${String(error)}`);
+      this.#head = (await lane.hub.resolve(lane.repo, lane.branch).catch(() => null)) ?? this.#head;
+    }
+  }
+
+  #heldOutLosses(): Map<number, number> {
+    const measured = this.#start.metrics().flatMap(({ step, values }) => {
+      const { heldOutLoss } = values;
+      return heldOutLoss === undefined ? [] : [[step, heldOutLoss] as const];
+    });
+    return new Map(measured);
   }
 
   #metricsFile(step: number): { path: string; content: string } {
@@ -214,17 +303,23 @@ export class CheckpointPublisher {
   }
 }
 
-/** The error of an attempt whose place another one has taken. */
-export function fenced(
-  lane: Lane,
-  token: number,
-  fence: { token: number; owner: string } | null,
-): PipelineError {
-  const other = fence === null ? 'no fence at all' : `token ${fence.token} of ${fence.owner}`;
-  return new PipelineError(
-    'Fenced',
-    `expected to hold fencing token ${token} on ${lane.repo.repo} branch ${lane.branch}, got ${other}: this attempt stops and publishes nothing`,
+/** A checkpoint of this machine with the files that its manifest lists, as they will be on the Hub. */
+async function readSave(save: LocalSave, folder: string): Promise<CheckpointFolder> {
+  const path = join(save.path, MANIFEST);
+  const { files } = parseJson(await readFile(path), CheckpointManifest, path);
+  return checkpointOf(
+    folder,
+    files.map((file) => ({ ...file, path: `${folder}/${file.path}` })),
   );
+}
+
+/** Files that the Hub keeps in LFS, where they take up room until they are freed. */
+function largeFilesOf(checkpoints: readonly CheckpointFolder[]): Sha256[] {
+  return checkpoints
+    .flatMap(({ files }) => files)
+    .flatMap(({ path, sha256 }) =>
+      sha256 !== null && path.endsWith('.safetensors') ? [Sha256.parse(sha256)] : [],
+    );
 }
 
 async function checkpointFiles(

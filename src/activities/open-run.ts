@@ -12,6 +12,10 @@ export const RunRecord = z.strictObject({
   config: RunConfig,
   base: CommitRef,
   source: CommitRef,
+  /** What later starts of the same run changed, oldest first; `config` has it in place. */
+  amendments: z
+    .array(z.strictObject({ workflowRunId: z.string(), changed: z.record(z.string(), z.unknown()) }))
+    .default([]),
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 export const RUN_RECORD = 'records/run.json';
@@ -25,7 +29,7 @@ export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRu
     const record: RepoRef = { type: 'dataset', repo: repos.record };
     await hub.ensureRepo(record, { private: true });
     await hub.ensureRepo({ type: 'model', repo: repos.checkpoints }, { private: true });
-    const pinned = await pin({ hub, record, config: { ...config, run, namespace } });
+    const pinned = await pin({ hub, record, runId, config: { ...config, run, namespace } });
     return {
       run,
       workflowId,
@@ -43,19 +47,24 @@ export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRu
 async function pin({
   hub,
   record,
+  runId,
   config,
 }: {
   hub: Hub;
   record: RepoRef;
+  runId: string;
   config: RunConfig;
 }): Promise<RunRecord> {
   for (;;) {
     const head = await hub.resolve(record);
     const known = head === null ? null : await hub.read(record, head, RUN_RECORD);
-    if (known !== null) return samePinned(RunRecord.parse(JSON.parse(known.toString('utf8'))), config);
-    const fresh: RunRecord = {
+    const before = known === null ? null : RunRecord.parse(JSON.parse(known.toString('utf8')));
+    const same = before === null ? null : samePinned(before, config, runId);
+    if (same !== null && same.amendments.length === before?.amendments.length) return same;
+    const fresh: RunRecord = same ?? {
       format: 1,
       config,
+      amendments: [],
       base: await commitOf(hub, { type: 'model', repo: config.base.repo }, config.base.revision, 'base'),
       source: await commitOf(
         hub,
@@ -68,7 +77,7 @@ async function pin({
       await hub.commit({
         repo: record,
         ...(head === null ? {} : { parent: head }),
-        message: `Open run ${config.run}`,
+        message: same === null ? `Open run ${config.run}` : `Go on with run ${config.run}, changed`,
         files: [{ path: RUN_RECORD, content: `${JSON.stringify(fresh, null, 2)}\n` }],
       });
       return fresh;
@@ -78,16 +87,29 @@ async function pin({
   }
 }
 
-/** Sections that may change when a run goes on: they decide how long it may take, not what comes out. */
-const MAY_CHANGE = new Set(['budget']);
+/** Sections that may change when a run goes on: they decide how long it may take and what it survives, not what comes out. */
+const MAY_CHANGE = new Set(['budget', 'checkpoints']);
 
-function samePinned(known: RunRecord, config: RunConfig): RunRecord {
-  const differing = Object.keys(config).filter(
+/** The record with what changed and may change in place, noted as an amendment; any other difference is refused. */
+function samePinned(known: RunRecord, config: RunConfig, runId: string): RunRecord {
+  const changed = Object.keys(config).filter(
     (key) =>
-      !MAY_CHANGE.has(key) &&
       JSON.stringify(config[key as keyof RunConfig]) !== JSON.stringify(known.config[key as keyof RunConfig]),
   );
-  if (differing.length === 0) return { ...known, config: { ...known.config, budget: config.budget } };
+  const differing = changed.filter((key) => !MAY_CHANGE.has(key));
+  if (changed.length === 0) return known;
+  if (differing.length === 0)
+    return {
+      ...known,
+      config: { ...known.config, budget: config.budget, checkpoints: config.checkpoints },
+      amendments: [
+        ...known.amendments,
+        {
+          workflowRunId: runId,
+          changed: Object.fromEntries(changed.map((key) => [key, config[key as keyof RunConfig]])),
+        },
+      ],
+    };
   throw new PipelineError(
     'InvalidInput',
     `run: expected a new name, got "${config.run}", which exists with another configuration (it differs in ${differing.join(', ')}): choose another name, or resume it as it was with "plein-air resume ${config.run}"`,

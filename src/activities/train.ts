@@ -2,7 +2,7 @@ import type { GpuActivities } from '../domain/activities.ts';
 import { TrainingAttempt } from './training-attempt.ts';
 import { takeFence } from './training-fence.ts';
 import { readLane } from './training-lane.ts';
-import { knownResult, planTraining, type TrainDeps } from './training-plan.ts';
+import { knownResult, planTraining, type TrainDeps, tagResult } from './training-plan.ts';
 
 export type { TrainDeps };
 
@@ -13,7 +13,10 @@ export function createTrain(deps: TrainDeps): GpuActivities['train'] {
     const activity = deps.activity();
     const state = await readLane(plan.lane);
     const known = knownResult(plan, state);
-    if (known !== null) return known;
+    if (known !== null) {
+      await tagResult(plan, state.head);
+      return known;
+    }
     const taken = await takeFence({ plan, activity });
     if ('result' in taken) return taken.result;
     return new TrainingAttempt({ deps, plan, activity, taken }).run();

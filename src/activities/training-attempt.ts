@@ -1,27 +1,33 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Training } from '../domain/activities.ts';
+import { CheckpointManifest, fingerprintDifferences } from '../domain/checkpoint.ts';
+import { secondsBetweenPreemptions } from '../domain/checkpoint-interval.ts';
+import type { StoragePlan } from '../domain/checkpoint-storage.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { type MetricLine, mergeMetrics } from '../domain/metric-log.ts';
 import { createProgress, initialProgress, progressOf } from '../domain/progress.ts';
 import { type CommitSha, Sha256 } from '../domain/refs.ts';
 import type { TrainerEvent, VerbResult } from '../domain/trainer-protocol.ts';
-import { type LaneResult, updateAttempt } from '../domain/training-ledger.ts';
+import { type LaneResult, ledgerTotals, updateAttempt } from '../domain/training-ledger.ts';
+import { parseJson } from '../hub/verified-json.ts';
 import { type ActivityContext, cancelReason, isGivenUp } from './activity-context.ts';
 import { dropOlderCopies, openAttemptFolder } from './attempt-folder.ts';
+import { CheckpointClock } from './checkpoint-clock.ts';
+import { MANIFEST } from './checkpoint-files.ts';
 import { type AttemptEnd, CheckpointPublisher, type LocalSave } from './checkpoint-publisher.ts';
 import { latentCache, restoreLatents, shareLatents } from './latent-cache.ts';
 import { copyBase, copyLocally } from './local-copies.ts';
-import { overBudget, refuseHopeless, spentBefore } from './training-budget.ts';
+import { overBudget, planLaneStorage, refuseHopeless, spentBefore } from './training-budget.ts';
 import { reportedMetrics, type TakenLane } from './training-fence.ts';
-import { describeTraining, type TrainDeps, type TrainPlan } from './training-plan.ts';
-import { bringCheckpoint } from './training-resume.ts';
+import { describeTraining, type TrainDeps, type TrainPlan, tagResult } from './training-plan.ts';
+import { bringCheckpoint, type ResumePoint } from './training-resume.ts';
+import { watchedCall } from './watched-call.ts';
 
 /** Longest wait for the Hub to take the last checkpoint: when done, and when somebody waits for the attempt to end. */
 const LAST_SAVE_LIMIT_MS = 2 * 3600_000;
 const STOP_SAVE_LIMIT_MS = 10 * 60_000;
-/** Importing torch and loading a base shows no progress: so long a trainer may be silent before its first event. */
-const SILENT_START_MS = 10 * 60_000;
 const BEAT_MS = 2_000;
 
 /** One attempt that holds the fence: from the newest whole checkpoint to the lane's last step, or as far as it gets. */
@@ -35,6 +41,9 @@ export class TrainingAttempt {
   /** Ends the training for a reason of our own: fenced, refused by the Hub, out of budget. */
   readonly #halt = new AbortController();
   readonly #progress: ReturnType<typeof createProgress>;
+  readonly #clock: CheckpointClock;
+  #storage: Pick<Extract<StoragePlan, { fits: true }>, 'keepEvery' | 'squashEvery'>;
+  #resumedWith: ResumePoint['fingerprint'] = null;
   #publisher: CheckpointPublisher;
   #metrics: MetricLine[] = [];
   #step: number;
@@ -52,6 +61,13 @@ export class TrainingAttempt {
     this.#step = p.taken.checkpoints[0]?.step ?? 0;
     const heard = (state: unknown) => p.activity.heartbeat(state);
     this.#progress = createProgress([heard], initialProgress(reportedMetrics(p.activity)));
+    const { checkpoints } = p.plan.request.context.config;
+    this.#storage = checkpoints;
+    this.#clock = new CheckpointClock({
+      limits: checkpoints,
+      betweenPreemptions: () => secondsBetweenPreemptions(ledgerTotals(this.#publisher.ledger)),
+      ask: () => p.deps.trainer.checkpoint(),
+    });
     this.#publisher = this.#createPublisher(p.taken);
   }
 
@@ -71,6 +87,7 @@ export class TrainingAttempt {
       throw error;
     } finally {
       cancellationSignal.removeEventListener('abort', giveUp);
+      this.#clock.stop();
       await this.#publisher.discard();
       await rm(this.#folder, { recursive: true, force: true });
     }
@@ -81,6 +98,7 @@ export class TrainingAttempt {
     const { hub, workDir } = this.#deps;
     const signal = this.#activity.cancellationSignal;
     await this.#checkBudgets();
+    await this.#planStorage();
     await openAttemptFolder(this.#folder);
     const resumeFrom = await this.#resume();
     const base = await copyBase(
@@ -133,7 +151,9 @@ export class TrainingAttempt {
     };
     if (this.#lastSave !== null) this.#publisher.offer(this.#lastSave);
     const end: AttemptEnd = { ended: done ? 'done' : 'stopped', failure: null, result: done ? lane : null };
+    this.#clock.stop();
     const commit = await this.#settle(end, signal.aborted ? STOP_SAVE_LIMIT_MS : LAST_SAVE_LIMIT_MS);
+    if (done) await tagResult(this.#plan, commit);
     if (done) return describeTraining(this.#plan, this.#publisher.ledger, lane, commit);
     if (this.#halt.signal.aborted) throw this.#halt.signal.reason;
     const saved = `step ${result.step} of ${this.#plan.lastStep} is saved in ${this.#plan.lane.repo.repo} at ${commit}`;
@@ -211,54 +231,60 @@ export class TrainingAttempt {
       onProgress: this.#bytes('checkpoint'),
       onDamage: (damage) => this.#log(`passed over a damaged checkpoint: ${damage}`),
     });
-    const { step, damaged, checkpoints, damagedFolders } = point;
+    const { step, damaged, checkpoints, damagedFolders, head } = point;
     this.#step = step;
+    this.#resumedWith = point.fingerprint;
     this.#metrics = point.metrics;
     const ledger = updateAttempt(this.#taken.ledger, { resumedFrom: step, reached: step, damaged });
-    this.#publisher = this.#createPublisher({ ledger, checkpoints, damagedFolders });
+    this.#publisher = this.#createPublisher({ ledger, checkpoints, damagedFolders, head });
     this.#progress.tell({ kind: 'metrics', values: { step, gpuSeconds: 0 } });
     return point.folder;
   }
 
-  #createPublisher(from: Pick<TakenLane, 'ledger' | 'checkpoints' | 'damagedFolders'>): CheckpointPublisher {
+  #createPublisher(
+    from: Pick<TakenLane, 'ledger' | 'checkpoints' | 'damagedFolders' | 'head'>,
+  ): CheckpointPublisher {
+    const { training, checkpoints } = this.#plan.request.context.config;
+    const dropCopy = (path: string) => void rm(path, { recursive: true, force: true }).catch(() => undefined);
     return new CheckpointPublisher({
       lane: this.#plan.lane,
       token: this.#taken.token,
-      head: this.#taken.head,
+      head: from.head,
       ledger: from.ledger,
       checkpoints: from.checkpoints,
       damagedFolders: from.damagedFolders,
-      keep: this.#plan.request.context.config.training.keepCheckpoints,
+      keep: { newest: training.keepCheckpoints, every: this.#storage.keepEvery },
+      squashEvery: this.#storage.squashEvery,
+      minGapMs: checkpoints.minSeconds * 1000,
+      unsavedLimitMs: checkpoints.unsavedMinutes * 60_000,
       metrics: () => mergeMetrics(this.#metrics),
       standing: () => ({ step: this.#step, gpuSeconds: this.#gpuSeconds() }),
       onPublished: (save, commit) => {
+        this.#clock.published(save.path);
         this.#progress.tell({ kind: 'checkpoint', step: save.step, commit, at: Date.now() });
         void dropOlderCopies(join(this.#folder, 'checkpoints'), save.path);
       },
+      onSuperseded: (save) => dropCopy(save.path),
       onFailure: (error) => this.#halt.abort(error),
       log: (line) => this.#log(line),
     });
   }
 
-  /** Runs a request of the trainer; until its first event it may be silent, afterwards only its events are signs of life. */
-  async #call<T>(request: (onEvent: (event: TrainerEvent) => void) => Promise<T>): Promise<T> {
-    const asked = Date.now();
-    const beat = setInterval(() => {
-      if (Date.now() - asked < SILENT_START_MS) this.#activity.heartbeat(this.#progress.state);
-    }, BEAT_MS);
-    try {
-      return await request((event) => {
-        clearInterval(beat);
+  #call<T>(request: (onEvent: (event: TrainerEvent) => void) => Promise<T>): Promise<T> {
+    const beat = () => this.#activity.heartbeat(this.#progress.state);
+    return watchedCall({ trainer: this.#deps.trainer, activity: this.#activity, beat }, (onSign) =>
+      request((event) => {
+        onSign();
         this.#hear(event);
-      });
-    } finally {
-      clearInterval(beat);
-    }
+      }),
+    );
   }
 
   #hear(event: TrainerEvent): void {
     if (event.event === 'metric') {
       this.#step = Math.max(this.#step, event.step);
+      if (event.values.checkpointStallSeconds !== undefined)
+        this.#clock.stalled(event.values.checkpointStallSeconds);
       this.#metrics.push({
         step: event.step,
         attempt: this.#taken.token,
@@ -270,12 +296,33 @@ export class TrainingAttempt {
     }
     if (event.event === 'checkpoint') {
       const save = { step: event.step, path: event.path, manifestSha256: Sha256.parse(event.manifestSha256) };
+      this.#clock.saved(save.path);
+      this.#recordAccepted(save.path);
       // The last one waits for the result, so that both land in one commit.
       if (save.step < this.#plan.lastStep) this.#publisher.offer(save);
       else this.#lastSave = save;
     }
+    if (event.event === 'progress' && event.stage === 'train') this.#clock.start();
     const progress = progressOf(event);
     if (progress !== null) this.#progress.tell(progress);
+  }
+
+  /** The first checkpoint shows what differs from the one it was made from: all of it was accepted, or nothing would run. */
+  #recordAccepted(path: string): void {
+    if (this.#resumedWith === null) return;
+    const manifest = join(path, MANIFEST);
+    const { fingerprint } = parseJson(readFileSync(manifest), CheckpointManifest, manifest);
+    const accepted = fingerprintDifferences(this.#resumedWith, fingerprint);
+    this.#resumedWith = null;
+    if (accepted.length === 0) return;
+    this.#log(`went on although ${accepted.join('; ')}: accepted by checkpoints.acceptDifferences`);
+    this.#publisher.amend({ accepted });
+  }
+
+  async #planStorage(): Promise<void> {
+    const plan = await planLaneStorage(this.#plan);
+    this.#storage = plan;
+    for (const adjusted of plan.adjusted) this.#log(`to fit into budget.storageGb, ${adjusted}`);
   }
 
   #gpuSeconds(): number {
@@ -292,7 +339,12 @@ export class TrainingAttempt {
 
   #watchBudget(): void {
     if (this.#halt.signal.aborted) return;
-    const over = overBudget(this.#plan, this.#spentBefore + this.#gpuSeconds(), this.#step);
+    const { scheduledTimestampMs = this.#began } = this.#activity.info;
+    const spent = {
+      gpuSeconds: this.#spentBefore + this.#gpuSeconds(),
+      wallSeconds: (Date.now() - scheduledTimestampMs) / 1000,
+    };
+    const over = overBudget(this.#plan, spent, this.#step);
     if (over !== null) this.#halt.abort(over);
   }
 

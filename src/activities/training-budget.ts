@@ -1,4 +1,6 @@
+import { planStorage, type StoragePlan } from '../domain/checkpoint-storage.ts';
 import { PipelineError } from '../domain/errors.ts';
+import { checkpointBytes, loraParameters, TransformerShape } from '../domain/lora-size.ts';
 import { attemptsWithoutProgress, ledgerTotals, TrainingLedger } from '../domain/training-ledger.ts';
 import { LANE_FILES } from './training-lane.ts';
 import type { TrainPlan } from './training-plan.ts';
@@ -12,7 +14,7 @@ export function refuseHopeless(plan: TrainPlan, ledger: TrainingLedger, workflow
   if (fruitless < limit) return;
   throw new PipelineError(
     'BudgetExhausted',
-    `expected a checkpoint within ${limit} attempts (budget.attemptsWithoutProgress), got none in ${fruitless}: lower training.checkpointEvery or use machines that live longer, then run "plein-air resume ${run}"`,
+    `expected a checkpoint within ${limit} attempts (budget.attemptsWithoutProgress), got none in ${fruitless}: lower training.checkpointEvery and checkpoints.maxSeconds, or use machines that live longer, then run "plein-air resume ${run}"`,
   );
 }
 
@@ -22,7 +24,10 @@ export async function spentBefore(plan: TrainPlan, ledger: TrainingLedger): Prom
   const others = (await hub.branches(repo)).filter(({ name }) => name !== branch);
   const seconds = await Promise.all(
     others.map(async ({ name, commit }) => {
-      const bytes = await hub.read(repo, commit, LANE_FILES.ledger);
+      // By name where the commit was squashed away in between.
+      const bytes = await hub
+        .read(repo, commit, LANE_FILES.ledger)
+        .catch(() => hub.read(repo, name, LANE_FILES.ledger));
       const other = bytes === null ? null : parseLedger(bytes);
       return other?.lane === name ? ledgerTotals(other).gpuSeconds : 0;
     }),
@@ -31,21 +36,65 @@ export async function spentBefore(plan: TrainPlan, ledger: TrainingLedger): Prom
 }
 
 function parseLedger(bytes: Buffer): TrainingLedger | null {
+  return TrainingLedger.safeParse(parseAny(bytes)).data ?? null;
+}
+
+function parseAny(bytes: Buffer): unknown {
   try {
-    return TrainingLedger.safeParse(JSON.parse(bytes.toString('utf8'))).data ?? null;
+    return JSON.parse(bytes.toString('utf8'));
   } catch {
     return null;
   }
 }
 
-/** Why the run may not go on after so many seconds on accelerators; null: it may. */
-export function overBudget(plan: TrainPlan, spentSeconds: number, step: number): PipelineError | null {
+/** Why the run may not go on after so many seconds, on accelerators and by the clock; null: it may. */
+export function overBudget(
+  plan: TrainPlan,
+  spent: { gpuSeconds: number; wallSeconds: number },
+  step: number,
+): PipelineError | null {
   const { run, config } = plan.request.context;
-  const { gpuHours } = config.budget;
-  const spent = spentSeconds / 3600;
-  if (spent < gpuHours) return null;
-  return new PipelineError(
-    'BudgetExhausted',
-    `expected ${run} to need at most ${gpuHours} GPU hours (budget.gpuHours), got ${spent.toFixed(2)} at step ${step} of ${plan.lastStep}. What is trained is saved in ${plan.lane.repo.repo}: raise budget.gpuHours and run "plein-air resume ${run}"`,
+  const { gpuHours, wallClockHours } = config.budget;
+  const over = (what: string, field: string, limit: number, hours: number) =>
+    new PipelineError(
+      'BudgetExhausted',
+      `expected ${run} to need at most ${limit} ${what} (${field}), got ${hours.toFixed(2)} at step ${step} of ${plan.lastStep}. What is trained is saved in ${plan.lane.repo.repo}: raise ${field} and run "plein-air resume ${run}"`,
+    );
+  const gpu = spent.gpuSeconds / 3600;
+  const wall = spent.wallSeconds / 3600;
+  if (gpu >= gpuHours) return over('GPU hours', 'budget.gpuHours', gpuHours, gpu);
+  if (wall >= wallClockHours)
+    return over('hours in this phase', 'budget.wallClockHours', wallClockHours, wall);
+  return null;
+}
+
+/** Reads how large a checkpoint will be and fits the lane's retention into the storage budget, or refuses the run. */
+export async function planLaneStorage(plan: TrainPlan): Promise<Extract<StoragePlan, { fits: true }>> {
+  const { context } = plan.request;
+  const { config, base } = context;
+  const { training, checkpoints, budget, tuning } = config;
+  const bytes = await plan.lane.hub.read(
+    { type: base.type, repo: base.repo },
+    base.commit,
+    'transformer/config.json',
+  );
+  const shape = bytes === null ? undefined : TransformerShape.safeParse(parseAny(bytes)).data;
+  // A base that does not tell its shape cannot be reckoned with; the trainer will say what is wrong with it.
+  const size = shape === undefined ? 0 : checkpointBytes(loraParameters(shape, plan.training), plan.training);
+  const found = planStorage(
+    {
+      checkpointBytes: size,
+      steps: plan.lastStep,
+      keepCheckpoints: training.keepCheckpoints,
+      keepEvery: checkpoints.keepEvery,
+      squashEvery: checkpoints.squashEvery,
+      trials: tuning.strategy === 'fixed' ? 0 : tuning.trials,
+    },
+    budget,
+  );
+  if (found.fits) return found;
+  throw new PipelineError(
+    'InvalidInput',
+    `expected the checkpoints of ${context.run} to fit into ${budget.storageGb} GB (budget.storageGb), got ${(found.bytes / 1e9).toFixed(1)} GB at ${(size / 1e9).toFixed(2)} GB each even when history is squashed after every one: raise budget.storageGb, or lower training.rank or training.keepCheckpoints`,
   );
 }

@@ -66,6 +66,7 @@ export async function takeFence(p: {
       ended: 'running',
       failure: null,
       damaged,
+      accepted: [],
     };
     const ledger = beginAttempt(state.ledger, attempt, lastSeen(activity));
     try {

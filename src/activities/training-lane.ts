@@ -76,6 +76,19 @@ export async function readFence({ hub, repo }: Lane, head: CommitSha): Promise<F
   return bytes === null ? null : parseJson(bytes, Fence, `${repo.repo} ${LANE_FILES.fence} at ${head}`);
 }
 
+/** The error of an attempt whose place another one has taken. */
+export function fenced(
+  lane: Lane,
+  token: number,
+  fence: { token: number; owner: string } | null,
+): PipelineError {
+  const other = fence === null ? 'no fence at all' : `token ${fence.token} of ${fence.owner}`;
+  return new PipelineError(
+    'Fenced',
+    `expected to hold fencing token ${token} on ${lane.repo.repo} branch ${lane.branch}, got ${other}: this attempt stops and publishes nothing`,
+  );
+}
+
 /** A checkpoint that the listing and its manifest speak for, and what was passed over on the way to it. */
 export interface Choice {
   checkpoint: CheckpointFolder | null;

@@ -60,6 +60,11 @@ export function knownResult(plan: TrainPlan, { head, ledger, checkpoints }: Lane
   return describeTraining(plan, ledger, result, head);
 }
 
+/** Names the commit of a lane's result for good: no squash that comes later takes it from those who refer to it. */
+export async function tagResult({ lane }: TrainPlan, commit: CommitSha): Promise<void> {
+  await lane.hub.createTag(lane.repo, `result-${lane.branch}-${commit.slice(0, 12)}`, commit);
+}
+
 /** What the activity returns: a pure function of the lane's ledger at a commit. */
 export function describeTraining(
   plan: TrainPlan,

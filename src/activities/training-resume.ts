@@ -1,15 +1,21 @@
 import { join } from 'node:path';
+import type { CheckpointManifest } from '../domain/checkpoint.ts';
 import type { CheckpointFolder } from '../domain/checkpoint-choice.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { type MetricLine, metricsUpTo, parseMetricLog } from '../domain/metric-log.ts';
+import type { CommitSha } from '../domain/refs.ts';
 import { fetchCheckpoint } from './checkpoint-files.ts';
 import type { TakenLane } from './training-fence.ts';
-import { LANE_FILES, type Lane } from './training-lane.ts';
+import { fenced, LANE_FILES, type Lane, readFence } from './training-lane.ts';
 
 /** Where an attempt goes on from, with everything verified on this machine. */
 export interface ResumePoint {
   /** Local folder of the checkpoint; null: from the start. */
   folder: string | null;
+  /** What the checkpoint was made with. */
+  fingerprint: CheckpointManifest['fingerprint'] | null;
+  /** Where the lane's branch stands. */
+  head: CommitSha;
   step: number;
   /** Newest first; the first one is the one in `folder`. */
   checkpoints: CheckpointFolder[];
@@ -29,25 +35,32 @@ export async function bringCheckpoint(p: {
   onDamage: (damage: string) => void;
 }): Promise<ResumePoint> {
   const { lane, taken, signal, onProgress } = p;
-  const ref = { ...lane.repo, commit: taken.head };
+  let head = taken.head;
   const checkpoints = [...taken.checkpoints];
   const damaged = [...taken.damaged];
   const damagedFolders = [...taken.damagedFolders];
   let folder: string | null = null;
+  let fingerprint: ResumePoint['fingerprint'] = null;
   for (let next = checkpoints[0]; next !== undefined && folder === null; next = checkpoints[0]) {
     try {
       const toFolder = join(p.toFolder, 'resume');
       const local = await fetchCheckpoint({
         hub: lane.hub,
-        ref,
+        ref: { ...lane.repo, commit: head },
         path: next.folder,
         toFolder,
         signal,
         onProgress,
       });
       folder = local.folder;
+      fingerprint = local.manifest.fingerprint;
     } catch (error) {
       if (!isDamage(error)) throw error;
+      const moved = await squashedHead(lane, taken.token, head);
+      if (moved !== null) {
+        head = moved;
+        continue;
+      }
       const damage = `${next.folder}: ${error.message}`;
       p.onDamage(damage);
       damaged.push(damage);
@@ -56,9 +69,19 @@ export async function bringCheckpoint(p: {
     }
   }
   const step = checkpoints[0]?.step ?? 0;
-  const log = await lane.hub.read(lane.repo, taken.head, LANE_FILES.metrics);
+  const log = await lane.hub.read(lane.repo, head, LANE_FILES.metrics);
   const metrics = metricsUpTo(parseMetricLog(log?.toString('utf8') ?? ''), step);
-  return { folder, step, checkpoints, damaged, damagedFolders, metrics };
+  return { folder, fingerprint, head, step, checkpoints, damaged, damagedFolders, metrics };
+}
+
+/** The lane's head when a squash by somebody else took the commit away that was read; null: the commit is there. */
+async function squashedHead(lane: Lane, token: number, head: CommitSha): Promise<CommitSha | null> {
+  if ((await lane.hub.resolve(lane.repo, head)) !== null) return null;
+  const moved = await lane.hub.resolve(lane.repo, lane.branch);
+  if (moved === null || moved === head) return null;
+  const fence = await readFence(lane, moved);
+  if (fence?.token !== token) throw fenced(lane, token, fence);
+  return moved;
 }
 
 /** Whether a download failed because of what is stored, so that an older checkpoint may do. */

@@ -58,17 +58,48 @@ export function damageOf(checkpoint: CheckpointFolder, manifest: CheckpointManif
   return null;
 }
 
-/** Folders to delete so that `keep` remain, `published` (the newest) among them; the rest go oldest first. */
-export function dropped(folders: readonly CheckpointFolder[], keep: number): string[] {
-  return [...folders]
-    .sort(newestFirst)
-    .slice(keep)
-    .map(({ folder }) => folder);
+/** Which checkpoints of a lane stay. */
+export interface Retention {
+  /** Newest ones. */
+  newest: number;
+  /** Of each so many steps the first one; null: none for their place alone. */
+  every: number | null;
 }
 
-/** A checkpoint that has just been made, from its folder's name. */
-export function checkpointOf(folder: string): CheckpointFolder {
-  const [checkpoint] = findCheckpoints([{ path: `${folder}/manifest.json`, bytes: 0, sha256: null }]);
+/**
+ * Checkpoints to delete: all but the newest, the best (least held-out loss measured at its step, the earlier of equals) and
+ * the first of every so many steps. What is dropped once would be dropped again, whatever came later.
+ */
+export function dropped(
+  folders: readonly CheckpointFolder[],
+  { newest, every }: Retention,
+  heldOutLosses: ReadonlyMap<number, number> = new Map(),
+): CheckpointFolder[] {
+  const sorted = [...folders].sort(newestFirst);
+  const kept = new Set(sorted.slice(0, newest));
+  const measured = sorted.filter(({ step, microStep }) => microStep === null && heldOutLosses.has(step));
+  const lossOf = ({ step }: CheckpointFolder) => heldOutLosses.get(step) ?? Number.POSITIVE_INFINITY;
+  const best = measured.reduce<CheckpointFolder | null>(
+    (least, one) => (least === null || lossOf(one) <= lossOf(least) ? one : least),
+    null,
+  );
+  if (best !== null) kept.add(best);
+  const stretches = new Set<number>();
+  if (every !== null)
+    for (const folder of sorted.toReversed()) {
+      const stretch = Math.floor(folder.step / every);
+      if (stretch > 0 && !stretches.has(stretch)) kept.add(folder);
+      stretches.add(stretch);
+    }
+  return sorted.filter((folder) => !kept.has(folder));
+}
+
+/** A checkpoint that has just been made, from its folder's name and what its manifest lists. */
+export function checkpointOf(folder: string, files: readonly ListedFile[] = []): CheckpointFolder {
+  const [checkpoint] = findCheckpoints([
+    { path: `${folder}/manifest.json`, bytes: 0, sha256: null },
+    ...files,
+  ]);
   if (checkpoint === undefined)
     throw new TypeError(`expected a folder like checkpoints/step-00000100, got ${folder}`);
   return checkpoint;

@@ -17,6 +17,17 @@ export const CheckpointManifest = z.strictObject({
 });
 export type CheckpointManifest = z.infer<typeof CheckpointManifest>;
 
+/** Fields of two fingerprints that differ, in words: `software.torch: "2.13.0" -> "2.14.0"`. */
+export function fingerprintDifferences(
+  before: CheckpointManifest['fingerprint'],
+  now: CheckpointManifest['fingerprint'],
+): string[] {
+  return [...new Set([...Object.keys(before), ...Object.keys(now)])]
+    .filter((field) => before[field] !== now[field])
+    .sort()
+    .map((field) => `${field}: ${JSON.stringify(before[field])} -> ${JSON.stringify(now[field])}`);
+}
+
 /** Folder of the checkpoint of a step, inside the checkpoint repository; sorts by step. */
 export function checkpointFolder(step: number): string {
   return `checkpoints/step-${String(step).padStart(8, '0')}`;

@@ -41,7 +41,8 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
       guidance: 1,
       encoder: 'efficientnet-lite0',
     },
-    budget: { gpuHours: 1, wallClockHours: 12 },
+    budget: { gpuHours: 1, wallClockHours: 12, storageGb: 1 },
+    checkpoints: { minSeconds: 0, maxSeconds: 20 },
   },
   t4: {
     dataset: { resolution: 512 },

@@ -103,9 +103,9 @@ export const TrainingConfig = z
     precision: z.enum(['fp32', 'bf16', 'fp16']).default('bf16'),
     /** Decay of the exponential moving average of the LoRA; 0: none. */
     ema: z.number().min(0).max(0.99999).default(0),
-    /** Steps between checkpoints; the worker may take one earlier when asked to stop. */
+    /** Most steps between checkpoints; `checkpoints` has one taken earlier by the clock, and so has a stop. */
     checkpointEvery: z.int().min(1).default(100),
-    /** Newest checkpoints kept on the Hub, besides the last one evaluated. */
+    /** Newest checkpoints kept on the Hub, besides the best one and those of `checkpoints.keepEvery`. */
     keepCheckpoints: z.int().min(2).max(100).default(3),
     /** Steps between measurements of the held-out loss. */
     heldOutEvery: z.int().min(1).default(100),
@@ -174,9 +174,34 @@ export const BudgetConfig = z
     wallClockHours: z.number().gt(0).max(10_000).default(168),
     /** Attempts in a row that may end without a new checkpoint. */
     attemptsWithoutProgress: z.int().min(1).max(1000).default(10),
+    /** Gigabytes (10⁹ bytes) that the run's checkpoints may take up on the Hub, dropped ones not yet freed included. */
+    storageGb: z.number().gt(0).max(100_000).default(50),
   })
   .prefault({});
 export type BudgetConfig = z.infer<typeof BudgetConfig>;
+
+/** How training survives machines that vanish; nothing here changes the trained bytes, so all of it may change on resume. */
+export const CheckpointConfig = z
+  .strictObject({
+    /** Least seconds between two checkpoints on the Hub: it takes about 128 commits an hour. */
+    minSeconds: z.number().min(0).max(3600).default(60),
+    /** Most seconds of training that one lost machine may cost, the upload of the next checkpoint included. */
+    maxSeconds: z.number().gt(0).max(86_400).default(180),
+    /** Steps between checkpoints that are kept to the end of the run; null: only the newest and the best are kept. */
+    keepEvery: z.int().min(1).nullable().default(500),
+    /** Checkpoints between two squashes of the history, which give the storage of dropped ones back. */
+    squashEvery: z.int().min(1).max(1000).default(20),
+    /** Minutes that training goes on while the Hub takes no checkpoint; then it stops, with what is saved. */
+    unsavedMinutes: z.number().gt(0).max(10_000).default(120),
+    /** Fingerprint fields, such as `software.torch`, whose difference is accepted when training goes on elsewhere. */
+    acceptDifferences: z.array(z.string().min(1)).default([]),
+  })
+  .refine((c) => c.minSeconds <= c.maxSeconds, {
+    message: 'expected minSeconds to be at most maxSeconds',
+    path: ['minSeconds'],
+  })
+  .prefault({});
+export type CheckpointConfig = z.infer<typeof CheckpointConfig>;
 
 /** Faults planted on purpose, to show that the gate refuses. */
 export const Sabotage = z.enum(['none', 'zero-lora']);
@@ -211,6 +236,7 @@ export const RunConfig = z
     gate: GateConfig,
     deployment: DeploymentConfig,
     budget: BudgetConfig,
+    checkpoints: CheckpointConfig,
     /** A fault planted on purpose, to show that the gate refuses it. */
     sabotage: Sabotage.default('none'),
   })

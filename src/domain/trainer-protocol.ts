@@ -194,10 +194,11 @@ export type VerbParams<V extends Verb> = z.infer<(typeof VERBS)[V]['params']>;
 export type VerbResult<V extends Verb> = z.infer<(typeof VERBS)[V]['result']>;
 
 /**
- * A request line. `stop` asks the running `train` to checkpoint at the next micro-step and end; `shutdown` ends the
- * process after the current request. End of stdin is `shutdown`; SIGTERM is `stop`, then `shutdown`.
+ * A request line. `checkpoint` asks the running `train` to write one at the next micro-step and go on; `stop` asks it to
+ * write one and end; neither is answered itself. `shutdown` ends the process after the current request. End of stdin is `shutdown`; SIGTERM is `stop`, then `shutdown`.
  */
 export const TrainerRequest = z.discriminatedUnion('verb', [
+  z.strictObject({ id: z.string(), verb: z.literal('checkpoint') }),
   z.strictObject({ id: z.string(), verb: z.literal('stop') }),
   z.strictObject({ id: z.string(), verb: z.literal('shutdown') }),
   ...(['probe', 'encode', 'train', 'sample', 'evaluate', 'export', 'suggest'] as const).map((verb) =>

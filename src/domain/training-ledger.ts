@@ -21,6 +21,8 @@ export const AttemptRecord = z.strictObject({
   failure: z.string().nullable(),
   /** Checkpoints that it found damaged and passed over. */
   damaged: z.array(z.string()),
+  /** Differences to the checkpoint it went on from, as its fingerprint has them; accepted by the run's configuration. */
+  accepted: z.array(z.string()).default([]),
 });
 export type AttemptRecord = z.infer<typeof AttemptRecord>;
 
@@ -42,6 +44,8 @@ export const TrainingLedger = z.strictObject({
   lane: z.string(),
   attempts: z.array(AttemptRecord),
   result: LaneResult.nullable(),
+  /** sha256 of large files that went with dropped checkpoints and still wait to be freed. */
+  doomed: z.array(Sha256).default([]),
 });
 export type TrainingLedger = z.infer<typeof TrainingLedger>;
 
@@ -56,7 +60,7 @@ export type LatestCheckpoint = z.infer<typeof LatestCheckpoint>;
 
 /** A lane nobody has worked on. */
 export function emptyLedger(lane: string): TrainingLedger {
-  return { format: 1, lane, attempts: [], result: null };
+  return { format: 1, lane, attempts: [], result: null, doomed: [] };
 }
 
 /** What a vanished attempt had last reported in its heartbeats. */
@@ -101,6 +105,11 @@ export function ledgerTotals({ attempts }: TrainingLedger): {
     repeatedSteps: repeated.reduce((sum, steps) => sum + steps, 0),
     gpuSeconds: attempts.reduce((sum, { gpuSeconds }) => sum + gpuSeconds, 0),
   };
+}
+
+/** Checkpoints that all attempts have published. */
+export function publishedCheckpoints({ attempts }: TrainingLedger): number {
+  return attempts.reduce((sum, { checkpoints }) => sum + checkpoints, 0);
 }
 
 /** How many attempts of a workflow run, counted back from the newest, ended without a checkpoint of their own. */

@@ -17,6 +17,7 @@ import {
   resolveRevision,
   setBranch,
 } from './references.ts';
+import { deleteLargeFiles, squashHistory } from './storage.ts';
 import { createTransport, DEFAULT_PATIENCE, type Patience } from './transport.ts';
 
 /** Which Hub to speak to; `patience` shortens waits in tests. */
@@ -96,6 +97,14 @@ export function connectHub(options: HubOptions): Hub {
     setBranch: (repo, name, commit) =>
       surface(`point branch ${name} of ${describeRepo(repo)} at ${commit}`, () =>
         setBranch(hub, repo, { name, commit }),
+      ),
+    squash: (repo, branch, message) =>
+      surface(`squash branch ${branch} of ${describeRepo(repo)}`, () =>
+        squashHistory(hub, repo, { branch, message }),
+      ),
+    deleteLargeFiles: (repo, sha256s) =>
+      surface(`free ${sha256s.length} large files of ${describeRepo(repo)}`, () =>
+        deleteLargeFiles(hub, repo, sha256s),
       ),
   };
 }

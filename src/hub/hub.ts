@@ -61,6 +61,10 @@ export interface Hub {
   ensureBranch(repo: RepoRef, name: string, commit: CommitSha): Promise<void>;
   /** Points a branch at a commit, creating or replacing it. */
   setBranch(repo: RepoRef, name: string, commit: CommitSha): Promise<void>;
+  /** Replaces a branch's history by one commit with the same files, and returns it; tags and other branches stay. */
+  squash(repo: RepoRef, branch: string, message: string): Promise<CommitSha>;
+  /** Frees large files for good; commits keep their ids, and those that still name such a file have lost it. */
+  deleteLargeFiles(repo: RepoRef, sha256s: readonly Sha256[]): Promise<void>;
 }
 
 /** A compare-and-swap that lost: somebody else committed in between. */

@@ -63,6 +63,14 @@ class ProcessTrainer implements Trainer {
     }
   }
 
+  checkpoint(): void {
+    this.#session?.checkpoint();
+  }
+
+  kill(): void {
+    this.#session?.signal('SIGKILL');
+  }
+
   async close(): Promise<void> {
     const session = this.#session;
     this.#session = null;

@@ -107,6 +107,12 @@ export class TrainerSession {
     );
   }
 
+  /** Asks a running `train` to checkpoint and go on. */
+  checkpoint(): void {
+    this.#count += 1;
+    this.#write({ id: `checkpoint-${this.#count}`, verb: 'checkpoint' });
+  }
+
   /** Asks a running `train` to checkpoint and end. */
   stop(): void {
     this.#count += 1;

@@ -11,6 +11,10 @@ export interface Trainer {
     params: VerbParams<V>,
     options?: { onEvent?: (event: TrainerEvent) => void; signal?: AbortSignal },
   ): Promise<VerbResult<V>>;
+  /** Asks a running `train` to write a checkpoint at its next micro-step and go on; its event tells of it. */
+  checkpoint(): void;
+  /** Ends a process that does not answer at once; its requests fail with `TrainerDied`, the next one starts another. */
+  kill(): void;
   /** pid of the live process; null while none runs. */
   readonly pid: number | null;
   /** Ends the process: shutdown request, then SIGTERM, then SIGKILL. */

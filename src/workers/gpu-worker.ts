@@ -27,6 +27,8 @@ await runWorker('gpu', () => {
   };
   return {
     options: { taskQueue: GPU_QUEUE, activities, maxConcurrentActivityTaskExecutions: 1 },
+    // A machine that is being taken away gives little time: training is told at once, checkpoints and uploads.
+    unaskedSeconds: 0,
     close: () => trainer.close(),
   };
 });

@@ -15,6 +15,8 @@ export const current = {
 /** What a kind of worker puts together. */
 export interface WorkerParts {
   options: Partial<WorkerOptions> & { taskQueue: string };
+  /** Seconds that activities may go on after SIGTERM before they are told of it; default: `PLEIN_AIR_GRACE_SECONDS`. */
+  unaskedSeconds?: number;
   /** Ends what the worker started besides itself. */
   close(): Promise<void>;
 }
@@ -31,7 +33,7 @@ export async function runWorker(kind: string, assemble: () => WorkerParts): Prom
       connection,
       namespace,
       identity: env.PLEIN_AIR_IDENTITY ?? `${kind}@${hostname()}:${process.pid}`,
-      shutdownGraceTime: `${env.PLEIN_AIR_GRACE_SECONDS}s`,
+      shutdownGraceTime: `${parts.unaskedSeconds ?? env.PLEIN_AIR_GRACE_SECONDS}s`,
       shutdownForceTime: `${env.PLEIN_AIR_GRACE_SECONDS + 30}s`,
       maxHeartbeatThrottleInterval: '2s',
       defaultHeartbeatThrottleInterval: '2s',

@@ -26,6 +26,10 @@ export const LONG: ActivityOptions = {
   retry: { ...NEVER_GIVE_UP, maximumAttempts: 50 },
 };
 
+/** Time to save the last checkpoint at the end of the wall-clock budget. */
+const SAVING_HOURS = 0.5;
+const hours = (count: number) => Math.ceil(count * 3_600_000);
+
 /**
  * Work on the GPU queue. No schedule-to-start time-out: waiting for a GPU is a state, not a failure. No limit of
  * attempts: preemption is not an error; the activity's own ledger holds the budgets.
@@ -33,7 +37,9 @@ export const LONG: ActivityOptions = {
 export function gpuOptions(config: RunConfig): ActivityOptions {
   return {
     taskQueue: GPU_QUEUE,
-    startToCloseTimeout: `${config.budget.wallClockHours}h`,
+    // The activity ends itself at its budget, with all saved; the margin is for that, and a GPU that never comes is noticed.
+    scheduleToCloseTimeout: hours(config.budget.wallClockHours + SAVING_HOURS),
+    startToCloseTimeout: hours(config.budget.wallClockHours + SAVING_HOURS),
     // The CPU profile loads its base in seconds; a 12-billion-parameter base needs longer between two signs of life.
     heartbeatTimeout: config.profile === 'tiny' ? '30s' : '3m',
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -3,6 +3,7 @@ import {
   ApplicationFailure,
   ChildWorkflowFailure,
   isCancellation,
+  TimeoutFailure,
 } from '@temporalio/workflow';
 import { describeProblems, type FieldProblem } from '../domain/run-config.ts';
 
@@ -21,6 +22,12 @@ export function describeFailure(error: unknown): { kind: string; message: string
   if (isCancellation(error)) return { kind: 'Cancelled', message: 'cancelled; what was trained is saved' };
   if (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure)
     return describeFailure(error.cause);
+  if (error instanceof TimeoutFailure && error.timeoutType === 'SCHEDULE_TO_CLOSE')
+    return {
+      kind: 'BudgetExhausted',
+      message:
+        'expected this phase to end within budget.wallClockHours, waiting for a GPU included, got no end. What was trained is saved: raise budget.wallClockHours and run "plein-air resume" with the name of the run',
+    };
   if (error instanceof ApplicationFailure) return { kind: error.type ?? 'Internal', message: error.message };
   return { kind: 'Internal', message: error instanceof Error ? error.message : String(error) };
 }

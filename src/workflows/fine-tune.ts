@@ -172,7 +172,7 @@ class Pipeline {
       lane: 'main',
       parameters,
       stopAtStep: null,
-      acceptDifferences: [],
+      acceptDifferences: this.config.checkpoints.acceptDifferences,
     };
     this.summary.training = await this.phase(
       'train',

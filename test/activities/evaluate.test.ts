@@ -91,12 +91,14 @@ function noting(trainer: Trainer): { trainer: Trainer; reused: number[]; verbs: 
     if (verb === 'sample') reused.push((result as VerbResult<'sample'>).reused);
     return result;
   };
-  return { trainer: { call, pid: null, close: async () => undefined }, reused, verbs };
+  return { trainer: { ...unused, call }, reused, verbs };
 }
 
 const unused: Trainer = {
   pid: null,
   call: () => Promise.reject(new Error('the trainer was called')),
+  checkpoint: () => undefined,
+  kill: () => undefined,
   close: async () => undefined,
 };
 const recordOf = (run: string): RepoRef => ({ type: 'dataset', repo: contextOf(run).repos.record });

@@ -156,9 +156,10 @@ export async function runInTest(p: {
     gpuSeconds: 6,
     failure: null,
     damaged: [],
+    accepted: [],
   };
   const ledger: TrainingLedger = {
-    ...{ format: 1, lane: 'main', result: null },
+    ...{ format: 1, lane: 'main', result: null, doomed: [] },
     attempts: [
       { ...attempt, token: 1, resumedFrom: 0, reached: 12, ended: 'preempted' },
       { ...attempt, token: 2, resumedFrom: 10, reached: 30, ended: 'done' },

@@ -70,8 +70,8 @@ describe('an uninterrupted training', () => {
   it('keeps no more checkpoints than it was told to', async () => {
     const files = await stand.hub.list(repoOf(stand.request('whole')), 'main', 'checkpoints');
     const folders = new Set(files.map(({ path }) => path.split('/')[1]));
-    // The newest, and the one before it: which that was depends on how fast the Hub took the earlier ones.
-    expect(folders.size).toBe(2);
+    // The newest, the one before it, and the best: which they are depends on how fast the Hub took the earlier ones.
+    expect([2, 3]).toContain(folders.size);
     expect([...folders].at(-1)).toBe('step-00000040');
   });
 
@@ -86,6 +86,8 @@ describe('an uninterrupted training', () => {
     const unused: Trainer = {
       pid: null,
       call: () => Promise.reject(new Error('called')),
+      checkpoint: () => undefined,
+      kill: () => undefined,
       close: async () => undefined,
     };
     const again = await attempt(stand, stand.request('whole'), { trainer: unused }).result;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { CheckpointManifest, checkpointFolder } from '../../src/domain/checkpoint.ts';
+import { CheckpointManifest, checkpointFolder, fingerprintDifferences } from '../../src/domain/checkpoint.ts';
 import {
   type CheckpointFolder,
   checkpointOf,
@@ -81,16 +81,69 @@ describe('the damage of a checkpoint', () => {
   });
 });
 
+const steps = fc.uniqueArray(fc.integer({ min: 0, max: 2000 }), { minLength: 1, maxLength: 12 });
+const foldersOf = (all: readonly number[]) => all.map((step) => checkpointOf(checkpointFolder(step)));
+const stepsOf = (folders: readonly CheckpointFolder[]) =>
+  folders.map(({ step }) => step).sort((a, b) => a - b);
+
 describe('retention', () => {
   it('never drops one of the newest, whatever their order, and keeps as many as asked for', () => {
-    const steps = fc.uniqueArray(fc.integer({ min: 0, max: 99_999_999 }), { minLength: 1, maxLength: 12 });
     fc.assert(
-      fc.property(steps, fc.integer({ min: 1, max: 5 }), (all, keep) => {
-        const folders = all.map((step) => checkpointOf(checkpointFolder(step)));
-        const gone = new Set(dropped(folders, keep));
-        const kept = folders.filter(({ folder }) => !gone.has(folder)).sort(newestFirst);
-        expect(kept.map(({ step }) => step)).toEqual([...all].sort((a, b) => b - a).slice(0, keep));
+      fc.property(steps, fc.integer({ min: 1, max: 5 }), (all, newest) => {
+        const folders = foldersOf(all);
+        const gone = new Set(dropped(folders, { newest, every: null }));
+        const kept = folders.filter((folder) => !gone.has(folder)).sort(newestFirst);
+        expect(kept.map(({ step }) => step)).toEqual([...all].sort((a, b) => b - a).slice(0, newest));
       }),
     );
+  });
+
+  it('keeps the best: the least held-out loss, the earlier of equals, whatever its age', () => {
+    const losses = new Map([
+      [10, 0.5],
+      [20, 0.3],
+      [30, 0.3],
+      [40, 0.4],
+    ]);
+    const gone = dropped(foldersOf([10, 20, 30, 40, 50]), { newest: 1, every: null }, losses);
+    expect(stepsOf(gone)).toEqual([10, 30, 40]);
+  });
+
+  it('keeps the first of every K steps, so that a run can be looked at along its way', () => {
+    const gone = dropped(foldersOf([60, 110, 160, 210, 260, 310]), { newest: 1, every: 100 });
+    expect(stepsOf(gone)).toEqual([60, 160, 260]);
+  });
+
+  it('taken after every checkpoint leaves what one look at the end would leave', () => {
+    fc.assert(
+      fc.property(
+        steps,
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 500 }),
+        (all, newest, every) => {
+          const losses = new Map(all.map((step) => [step, (step * 7919) % 101] as const));
+          const retention = { newest, every };
+          let held: CheckpointFolder[] = [];
+          for (const folder of foldersOf([...all].sort((a, b) => a - b))) {
+            held.push(folder);
+            const gone = dropped(held, retention, losses);
+            held = held.filter((one) => !gone.includes(one));
+          }
+          const whole = foldersOf(all);
+          const gone = dropped(whole, retention, losses);
+          expect(stepsOf(held)).toEqual(stepsOf(whole.filter((one) => !gone.includes(one))));
+        },
+      ),
+    );
+  });
+});
+
+describe('what differs between two fingerprints', () => {
+  it('is told field by field, with both values', () => {
+    const before = { 'software.torch': '2.13.0', 'device.threads': 1, same: true };
+    expect(fingerprintDifferences(before, { ...before, 'software.torch': '2.14.0' })).toEqual([
+      'software.torch: "2.13.0" -> "2.14.0"',
+    ]);
+    expect(fingerprintDifferences(before, before)).toEqual([]);
   });
 });

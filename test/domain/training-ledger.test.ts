@@ -22,6 +22,7 @@ function record(token: number, change: Partial<AttemptRecord> = {}): AttemptReco
     ended: 'running',
     failure: null,
     damaged: [],
+    accepted: [],
     ...change,
   };
 }

@@ -16,6 +16,7 @@ from typing import Any, TextIO
 
 from plein_air.errors import TrainerError, classify
 from plein_air.protocol.channel import Channel, Emitter, take_stdout
+from plein_air.protocol.wishes import Wishes
 
 VERBS = {
     "probe": "plein_air.probe",
@@ -28,15 +29,18 @@ VERBS = {
 }
 """Module of each verb; imported at its first request, `run(params, emit, stop)` does the work."""
 
+CONTROLS = ("checkpoint", "stop", "shutdown")
+"""What may be asked of the requests that run; not answered by itself."""
+
 
 @dataclass(frozen=True)
 class Request:
-    """One line that asked for work, and the flag that asks it to end."""
+    """One line that asked for work, and what its sender wishes while it runs."""
 
     id: str
     verb: str
     params: Any
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Wishes = field(default_factory=Wishes)
 
 
 class Inbox:
@@ -62,6 +66,11 @@ class Inbox:
         for request in list(self._open):
             request.stop.set()
 
+    def checkpoint(self) -> None:
+        """Asks everything received so far to save at its next safe point and to go on."""
+        for request in list(self._open):
+            request.stop.checkpoint.set()
+
     def shut_down(self) -> None:
         """Ends the process after the requests received so far."""
         if not self._closed:
@@ -79,8 +88,8 @@ class Inbox:
             if not isinstance(wire, dict) or not isinstance(wire.get("id"), str):
                 raise ValueError("an object with a string `id`")
             request_id, verb = wire["id"], wire.get("verb")
-            if verb not in VERBS and verb not in ("stop", "shutdown"):
-                raise ValueError(f"`verb` to be one of {', '.join([*VERBS, 'stop', 'shutdown'])}")
+            if verb not in (*VERBS, *CONTROLS):
+                raise ValueError(f"`verb` to be one of {', '.join([*VERBS, *CONTROLS])}")
             unknown = set(wire) - {"id", "verb", "params"}
             if unknown:
                 raise ValueError(f"no other fields than id, verb and params, got {sorted(unknown)}")
@@ -89,7 +98,9 @@ class Inbox:
                 "InvalidInput", f"Expected {error} in a request line, got: {line[:200]}", {}
             )
             return
-        if verb == "stop":
+        if verb == "checkpoint":
+            self.checkpoint()
+        elif verb == "stop":
             self.stop()
         elif verb == "shutdown":
             self.shut_down()

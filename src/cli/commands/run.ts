@@ -17,6 +17,7 @@ interface InputOptions extends CommonOptions {
   set: string[];
   run?: string;
   profile?: string;
+  acceptDifference: string[];
   watch?: boolean;
 }
 
@@ -82,20 +83,29 @@ function withInput(command: Command): Command {
     .option('--input <json>', 'the input as JSON, or @FILE to read it from a file')
     .option('--set <field=value>', 'set one field, such as training.steps=500', collect, [])
     .option('--run <name>', 'name of the run')
+    .option(
+      '--accept-difference <field>',
+      'go on from a checkpoint whose fingerprint differs in this field, such as software.torch',
+      collect,
+      [],
+    )
     .option('--profile <profile>', 'tiny, t4, l4, a100 or h100');
 }
 
-const collect = (value: string, all: string[]) => [...all, value];
+/** Gathers the values of an option that may be given more than once. */
+export const collect = (value: string, all: string[]) => [...all, value];
 
 /** Input from options, refused with the workflow's own words before anything starts. */
 export function readInput(
   type: string,
-  options: Pick<InputOptions, 'input' | 'set' | 'run' | 'profile'>,
+  options: Pick<InputOptions, 'input' | 'set' | 'run' | 'profile'> & { acceptDifference?: string[] },
 ): { input: Record<string, unknown>; parsed: RunConfig } {
   let input: unknown = options.input === undefined ? {} : readJson(options.input);
   for (const assignment of options.set) input = mergeDeep(input, assign(assignment));
   if (options.run !== undefined) input = mergeDeep(input, { run: options.run });
   if (options.profile !== undefined) input = mergeDeep(input, { profile: options.profile });
+  const accepted = options.acceptDifference ?? [];
+  if (accepted.length > 0) input = mergeDeep(input, { checkpoints: { acceptDifferences: accepted } });
   return { parsed: mustParse(type, parseRunConfig(input)), input: input as Record<string, unknown> };
 }
 

@@ -7,12 +7,12 @@ import { PipelineError } from '../../domain/errors.ts';
 import { RunName } from '../../domain/refs.ts';
 import { ReevaluateInput, RollbackInput } from '../../domain/release-inputs.ts';
 import { runRepos } from '../../domain/repositories.ts';
-import { mergeDeep, parseFields } from '../../domain/run-config.ts';
+import { parseFields } from '../../domain/run-config.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';
 import { mustParse, startWorkflow } from '../start-run.ts';
-import { timestamped } from './run.ts';
+import { collect, readInput, timestamped } from './run.ts';
 
 /** Adds the commands by which people steer: approve, reject, pause, resume, rollback, reevaluate. */
 export function addSteerCommands(program: Command): void {
@@ -57,13 +57,22 @@ export function addSteerCommands(program: Command): void {
     },
   );
 
-  action<CommonOptions & { namespace?: string; gpuHours?: string }>(
+  action<
+    CommonOptions & { namespace?: string; gpuHours?: string; set: string[]; acceptDifference: string[] }
+  >(
     program
       .command('resume')
       .argument('<run>', 'name of the run')
       .description('go on with a paused run, or with an ended one from what the Hub holds')
       .option('--namespace <name>', 'Hub user or organisation of the run; default: the token’s owner')
-      .option('--gpu-hours <hours>', 'a new budget of GPU hours'),
+      .option('--gpu-hours <hours>', 'a new budget of GPU hours')
+      .option('--set <field=value>', 'change a field of budget or checkpoints', collect, [])
+      .option(
+        '--accept-difference <field>',
+        'go on although the checkpoint’s fingerprint differs in this field, such as software.torch; the record says so',
+        collect,
+        [],
+      ),
     async ({ env, dataDir, json }, options, operand) => {
       const run = RunName.parse(operand);
       const client = await connectClient(dataDir);
@@ -82,8 +91,13 @@ export function addSteerCommands(program: Command): void {
           `expected the record of run "${run}" in ${repo.repo} on ${hub.endpoint}, got none: check the name with "plein-air status", or give --namespace`,
         );
       const { config } = RunRecord.parse(JSON.parse(record.toString('utf8')));
-      const budget = options.gpuHours === undefined ? {} : { budget: { gpuHours: Number(options.gpuHours) } };
-      await startWorkflow(client, { type: 'fineTune', workflowId: run, input: mergeDeep(config, budget) });
+      const gpuHours = options.gpuHours === undefined ? [] : [`budget.gpuHours=${options.gpuHours}`];
+      const { input } = readInput('fineTune', {
+        input: JSON.stringify(config),
+        set: [...options.set, ...gpuHours],
+        acceptDifference: options.acceptDifference,
+      });
+      await startWorkflow(client, { type: 'fineTune', workflowId: run, input });
       print(
         json,
         { run, resumed: 'restarted' },

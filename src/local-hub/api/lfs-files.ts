@@ -29,14 +29,17 @@ const Request = z.object({
   deletions: z.object({ sha: z.array(z.string()).max(1000), rewriteHistory: z.boolean().nullish() }),
 });
 
-/** POST lfs-files/batch: takes large files out of every commit that refs reach; their bytes go with the next gc. */
+/**
+ * POST lfs-files/batch: takes large files out of every commit that refs reach; their bytes go with the next gc. With
+ * `rewriteHistory: false` commits keep their ids, and the bytes go once no ref's history names them.
+ */
 export async function deleteLfsFiles(exchange: Exchange, repo: Repo): Promise<void> {
   requireWrite(exchange);
   const { deletions } = await exchange.body(Request);
   const doomed = new Set(deletions.sha);
   await repo.exclusively(async () => {
     const rewritten = new Map<string, string>();
-    for (const kind of ['heads', 'tags'] as const) {
+    for (const kind of deletions.rewriteHistory === false ? [] : (['heads', 'tags'] as const)) {
       for (const { name, target } of await repo.refs.list(kind)) {
         const fresh = await rewriteCommit(repo, target, doomed, rewritten);
         if (fresh !== target) await repo.refs.write(kind, name, fresh);

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+import sys
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,9 +36,28 @@ def folder_name(step: int, micro_step: int, accumulation: int) -> str:
 
 
 def write_checkpoint(out: str, name: str, files: dict[str, bytes], manifest: dict[str, Any]) -> Written:
-    """Writes files, then their manifest, fsyncs all of it and renames the folder into place."""
+    """Writes files, then their manifest, fsyncs and renames; on a full disk older local copies go first, oldest first."""
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            return _write(folder, name, files, manifest)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            older = sorted(path for path in folder.glob("step-*") if path.name != name)
+            if not older:
+                needed = sum(map(len, files.values()))
+                raise TrainerError(
+                    "Internal",
+                    f"Expected room for a checkpoint of {needed} bytes in {folder}, got a full disk although every older "
+                    "local copy was removed: free some space, or give the worker another folder.",
+                ) from error
+            shutil.rmtree(older[0], ignore_errors=True)
+            sys.stderr.write(f"the disk is full: removed the local copy {older[0].name}\n")
+
+
+def _write(folder: Path, name: str, files: dict[str, bytes], manifest: dict[str, Any]) -> Written:
     temporary = folder / f"{_TEMPORARY}{uuid.uuid4().hex[:12]}"
     temporary.mkdir()
     listed = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from plein_air.training.objective import Objective, noise_for
@@ -30,14 +31,15 @@ class HeldOut:
         self._shift = shift
         self._ids = shuffled(list(samples.pictures), _SEED, "held-out")[:MOST_PICTURES]
 
-    def measure(self) -> float:
-        """Mean loss; touches no gradient and no random state."""
+    def measure(self, on_picture: Callable[[], None] = lambda: None) -> float:
+        """Mean loss; touches no gradient and no random state. `on_picture` hears that it goes on."""
         import torch
 
         total = 0.0
         with torch.no_grad():
             for sample_id in self._ids:
                 total += float(self._losses(sample_id).double().sum())
+                on_picture()
         return total / (len(self._ids) * STRATA)
 
     def _losses(self, sample_id: str) -> torch.Tensor:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from plein_air.base import FluxBase
 from plein_air.encoding.store import Store
 from plein_air.protocol.channel import Emitter
+from plein_air.protocol.wishes import Wishes
 from plein_air.tensor_file import read_tensors
 from plein_air.training import health
 from plein_air.training.adapter import FILE, Adapter, copy_named
@@ -71,6 +72,10 @@ class Trainer:
                 if len(state.open_losses) == self._settings.accumulation:
                     self._finish_step()
                     self._after_step(last)
+                self._emit.progress("train", state.step, last)
+                if isinstance(stop, Wishes) and stop.checkpoint.is_set():
+                    stop.checkpoint.clear()
+                    self._checkpoint()
             if state.step >= last and state.held_out_here() is None:
                 self._measure()
             self._checkpoint()
@@ -177,7 +182,6 @@ class Trainer:
             self._measure()
         if state.step % settings.checkpoint_every == 0 and state.step < last:
             self._checkpoint()
-        self._emit.progress("train", state.step, last)
 
     def _report(self, rate: float, norm: float | None) -> None:
         import torch
@@ -198,14 +202,19 @@ class Trainer:
 
     def _measure(self) -> None:
         """Held-out loss of the adapter as it is now."""
-        loss = self._held_out.measure()
+        last = self._request.last_step()
+        loss = self._held_out.measure(lambda: self._emit.progress("train", self.state.step, last))
         health.check_loss(self.state.step, loss)
         self.state.held_out_loss, self.state.held_out_step = loss, self.state.step
         self._emit.metric(self.state.step, {"heldOutLoss": loss})
         self._clock = time.monotonic()
 
     def _checkpoint(self) -> None:
-        """Starts to write the present micro-step boundary."""
+        """Starts to write the present micro-step boundary, unless it is being written; tells how long training stood still."""
+        if self._saved_at == self.state.micro_step:
+            return
+        self._saved_at = self.state.micro_step
+        began = time.monotonic()
         gradients = {n: p.grad for n, p in self._adapter.parameters.items() if p.grad is not None}
         self._writer.start(
             Snapshot(
@@ -216,6 +225,7 @@ class Trainer:
                 gradients=copied(gradients),
             )
         )
+        self._emit.metric(self.state.step, {"checkpointStallSeconds": time.monotonic() - began})
 
     def _resume(self, folder: Path) -> None:
         """Takes up a verified checkpoint of the same run."""

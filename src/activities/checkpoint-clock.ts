@@ -1,0 +1,79 @@
+import { longestOfLate, secondsToNextCheckpoint } from '../domain/checkpoint-interval.ts';
+import type { CheckpointConfig } from '../domain/run-config.ts';
+
+/** What a clock reads and whom it tells. */
+export interface ClockParts {
+  limits: Pick<CheckpointConfig, 'minSeconds' | 'maxSeconds'>;
+  /** Mean seconds that a machine lives, as known now. */
+  betweenPreemptions: () => number;
+  /** Asks the trainer for a checkpoint. */
+  ask: () => void;
+}
+
+/** Decides by the wall clock when a training is asked for its next checkpoint, from what the ones before it cost. */
+export class CheckpointClock {
+  readonly #parts: ClockParts;
+  readonly #stalls: number[] = [];
+  readonly #saves: number[] = [];
+  /** When the checkpoints that are not on the Hub yet were asked for, by their local path. */
+  readonly #underWay = new Map<string, number>();
+  #askedAt: number | null = null;
+  #timer: NodeJS.Timeout | undefined;
+  #running = false;
+
+  constructor(parts: ClockParts) {
+    this.#parts = parts;
+  }
+
+  /** Training has begun or goes on; called again it changes nothing. */
+  start(): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#arm(Date.now());
+  }
+
+  /** The trainer has written a checkpoint, asked for or not. */
+  saved(path: string): void {
+    const takenAt = this.#askedAt ?? Date.now();
+    this.#askedAt = null;
+    this.#underWay.set(path, takenAt);
+    if (this.#running) this.#arm(takenAt);
+  }
+
+  /** A checkpoint is on the Hub; those that were superseded by it are forgotten. */
+  published(path: string): void {
+    const takenAt = this.#underWay.get(path);
+    if (takenAt === undefined) return;
+    this.#saves.push((Date.now() - takenAt) / 1000);
+    for (const [other, at] of this.#underWay) if (at <= takenAt) this.#underWay.delete(other);
+  }
+
+  /** How long training stood still for a checkpoint. */
+  stalled(seconds: number): void {
+    this.#stalls.push(seconds);
+  }
+
+  stop(): void {
+    this.#running = false;
+    clearTimeout(this.#timer);
+  }
+
+  #arm(takenAt: number): void {
+    const { limits, betweenPreemptions, ask } = this.#parts;
+    const seconds = secondsToNextCheckpoint({
+      ...limits,
+      stallSeconds: longestOfLate(this.#stalls, 0),
+      saveSeconds: longestOfLate(this.#saves, limits.maxSeconds / 4),
+      betweenPreemptions: betweenPreemptions(),
+    });
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(
+      () => {
+        this.#askedAt = Date.now();
+        ask();
+      },
+      Math.max(0, takenAt + seconds * 1000 - Date.now()),
+    );
+    this.#timer.unref();
+  }
+}

@@ -1,0 +1,14 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { GpuActivities, Training, TrainRequest } from '../../src/domain/activities.ts';
+import { gpuOptions } from '../../src/workflows/activity-options.ts';
+
+/** The pipeline's training and nothing else; a dead worker is noticed and followed sooner than a run would want it. */
+export async function trainOnly(request: TrainRequest): Promise<Training> {
+  const options = gpuOptions(request.context.config);
+  const gpu = proxyActivities<GpuActivities>({
+    ...options,
+    heartbeatTimeout: '4s',
+    retry: { ...options.retry, initialInterval: '0.2s', maximumInterval: '0.2s' },
+  });
+  return gpu.train(request);
+}
