@@ -61,7 +61,7 @@ export class TrainingAttempt {
     this.#step = p.taken.checkpoints[0]?.step ?? 0;
     const heard = (state: unknown) => p.activity.heartbeat(state);
     this.#progress = createProgress([heard], initialProgress(reportedMetrics(p.activity)));
-    const { checkpoints } = p.plan.request.context.config;
+    const { checkpoints } = p.plan;
     this.#storage = checkpoints;
     this.#clock = new CheckpointClock({
       limits: checkpoints,
@@ -244,7 +244,8 @@ export class TrainingAttempt {
   #createPublisher(
     from: Pick<TakenLane, 'ledger' | 'checkpoints' | 'damagedFolders' | 'head'>,
   ): CheckpointPublisher {
-    const { training, checkpoints } = this.#plan.request.context.config;
+    const { checkpoints } = this.#plan;
+    const { training } = this.#plan.request.context.config;
     const dropCopy = (path: string) => void rm(path, { recursive: true, force: true }).catch(() => undefined);
     return new CheckpointPublisher({
       lane: this.#plan.lane,

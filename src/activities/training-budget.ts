@@ -7,8 +7,8 @@ import type { TrainPlan } from './training-plan.ts';
 
 /** Refuses an attempt after too many of the same workflow run that ended without a checkpoint; `ledger` includes this one. */
 export function refuseHopeless(plan: TrainPlan, ledger: TrainingLedger, workflowRunId: string): void {
-  const { run, config } = plan.request.context;
-  const limit = config.budget.attemptsWithoutProgress;
+  const { run } = plan.request.context;
+  const limit = plan.budget.attemptsWithoutProgress;
   const before = { ...ledger, attempts: ledger.attempts.slice(0, -1) };
   const fruitless = attemptsWithoutProgress(before, workflowRunId);
   if (fruitless < limit) return;
@@ -53,8 +53,8 @@ export function overBudget(
   spent: { gpuSeconds: number; wallSeconds: number },
   step: number,
 ): PipelineError | null {
-  const { run, config } = plan.request.context;
-  const { gpuHours, wallClockHours } = config.budget;
+  const { run } = plan.request.context;
+  const { gpuHours, wallClockHours } = plan.budget;
   const over = (what: string, field: string, limit: number, hours: number) =>
     new PipelineError(
       'BudgetExhausted',
@@ -72,7 +72,8 @@ export function overBudget(
 export async function planLaneStorage(plan: TrainPlan): Promise<Extract<StoragePlan, { fits: true }>> {
   const { context } = plan.request;
   const { config, base } = context;
-  const { training, checkpoints, budget, tuning } = config;
+  const { checkpoints, budget } = plan;
+  const { training, tuning } = config;
   const bytes = await plan.lane.hub.read(
     { type: base.type, repo: base.repo },
     base.commit,

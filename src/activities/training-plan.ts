@@ -1,7 +1,7 @@
 import type { Training, TrainRequest } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, Sha256 } from '../domain/refs.ts';
-import { describeProblems } from '../domain/run-config.ts';
+import { BudgetConfig, CheckpointConfig, describeProblems } from '../domain/run-config.ts';
 import type { TrainerTraining } from '../domain/trainer-protocol.ts';
 import { trainerTraining, trainingFacts } from '../domain/trainer-training.ts';
 import { type LaneResult, ledgerTotals, type TrainingLedger } from '../domain/training-ledger.ts';
@@ -28,6 +28,9 @@ export interface TrainPlan {
   request: TrainRequest;
   lane: Lane;
   training: TrainerTraining;
+  /** Both with their defaults: a run that an older worker opened has not all of their fields. */
+  checkpoints: CheckpointConfig;
+  budget: BudgetConfig;
   /** Step at which the lane is done. */
   lastStep: number;
   /** Hash of everything that decides the result. */
@@ -49,7 +52,9 @@ export function planTraining(hub: Hub, request: TrainRequest): TrainPlan {
     }),
   );
   const lane: Lane = { hub, repo: { type: 'model', repo: repos.checkpoints }, branch: request.lane };
-  return { request, lane, training: training.value, lastStep, key };
+  const checkpoints = CheckpointConfig.parse(config.checkpoints);
+  const budget = BudgetConfig.parse(config.budget);
+  return { request, lane, checkpoints, budget, training: training.value, lastStep, key };
 }
 
 /** The result that a lane holds for exactly this plan, its checkpoint listed; null: there is work to do. */

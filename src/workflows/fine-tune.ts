@@ -48,7 +48,9 @@ export async function fineTune(input: unknown = {}): Promise<RunResult> {
     failure: null,
   };
   try {
-    await new Pipeline(context, summary, state).run();
+    // From the input: a context that was recorded by an older worker has no such section.
+    const { acceptDifferences } = parsed.value.checkpoints;
+    await new Pipeline(context, summary, state, acceptDifferences).run();
   } catch (error) {
     const { kind, message } = describeFailure(error);
     summary.failure = `${kind}: ${message}`;
@@ -76,12 +78,14 @@ async function document(state: RunState, summary: RunSummary) {
 /** One run's phases in order; each leaves what it made in the summary. */
 class Pipeline {
   private readonly config: RunConfig;
+  private readonly acceptDifferences: string[];
   private readonly gpu: ReturnType<typeof proxyActivities<GpuActivities>>;
   private readonly context: RunContext;
   private readonly summary: RunSummary;
   private readonly state: RunState;
 
-  constructor(context: RunContext, summary: RunSummary, state: RunState) {
+  constructor(context: RunContext, summary: RunSummary, state: RunState, acceptDifferences: string[]) {
+    this.acceptDifferences = acceptDifferences;
     this.context = context;
     this.summary = summary;
     this.state = state;
@@ -172,7 +176,7 @@ class Pipeline {
       lane: 'main',
       parameters,
       stopAtStep: null,
-      acceptDifferences: this.config.checkpoints.acceptDifferences,
+      acceptDifferences: this.acceptDifferences,
     };
     this.summary.training = await this.phase(
       'train',

@@ -42,7 +42,7 @@ export async function tune(input: unknown = {}, prepared?: PreparedStudy): Promi
         lane: `trial-${next.number}`,
         parameters: next.parameters,
         stopAtStep: tuning.steps,
-        acceptDifferences: context.config.checkpoints.acceptDifferences,
+        acceptDifferences: parsed.value.checkpoints.acceptDifferences,
       }),
     );
     gpuSeconds.push(outcome.gpuSeconds);
