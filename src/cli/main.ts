@@ -1,12 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
-import { addHubCommands } from '../local-hub/cli.ts';
-import { addDemoCommand } from './commands/demo.ts';
-import { addDoctorCommand } from './commands/doctor.ts';
-import { addRunCommands } from './commands/run.ts';
-import { addScheduleCommands } from './commands/schedule.ts';
-import { addSteerCommands } from './commands/steer.ts';
-import { addUpCommand } from './commands/up.ts';
+import { addHubCommands } from './commands/hub.ts';
 
 const program = new Command('plein-air')
   .description(
@@ -19,11 +13,10 @@ const program = new Command('plein-air')
     'after',
     '\nExit codes: 0 done · 2 bad input · 3 bad data · 4 diverged or out of memory · 5 corrupt · 8 Hub or Temporal · 9 budget · 10 gate refused · 70 fault of ours · 130 interrupted',
   );
-addDemoCommand(program);
-addUpCommand(program);
-addRunCommands(program);
-addSteerCommands(program);
-addScheduleCommands(program);
-addDoctorCommand(program);
+// The Hub may serve for weeks in this process: it does not carry in memory what only the other commands need.
+if (process.argv[2] !== 'hub') {
+  const { addPipelineCommands } = await import('./commands/pipeline.ts');
+  addPipelineCommands(program);
+}
 addHubCommands(program);
 await program.parseAsync(process.argv.slice(2), { from: 'user' });

@@ -1,8 +1,9 @@
-import { readdir, rm, stat } from 'node:fs/promises';
+import { lstat, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { hashedFiles, requireHubFolder } from './store/blob-files.ts';
 import { lockFolder } from './store/process-lock.ts';
 import { walkReachable } from './store/reachable.ts';
-import { RepoType } from './store/repo.ts';
+import { type Repo, RepoType } from './store/repo.ts';
 import { RepoCollection } from './store/repos.ts';
 
 /** What was kept and what was removed. */
@@ -17,6 +18,7 @@ export interface GcReport {
 /** Removes blobs and records that no ref reaches. Takes the folder's lock; a damaged repo stops it before it removes anything. */
 export async function gc(root: string): Promise<GcReport> {
   const folder = resolve(root);
+  await requireHubFolder(folder);
   const unlock = await lockFolder(folder);
   try {
     return await sweep(folder);
@@ -29,8 +31,10 @@ async function sweep(root: string): Promise<GcReport> {
   const collection = new RepoCollection(root);
   const wanted = new Set<string>();
   const doomed: string[] = [];
+  const journals: Repo[] = [];
   for (const type of RepoType.options) {
     for (const repo of await collection.list(type)) {
+      journals.push(repo);
       const { records, files, problems } = await walkReachable(repo);
       if (problems.length > 0)
         throw new Error(`Expected sound repos before removing anything: ${problems[0]}. Run fsck.`);
@@ -48,10 +52,12 @@ async function sweep(root: string): Promise<GcReport> {
       keptBlobs += 1;
       continue;
     }
-    removedBytes += (await stat(path)).size;
+    removedBytes += (await lstat(path)).size;
     removedBlobs += 1;
     await rm(path, { force: true });
   }
+  // The listing of large files names what can be had.
+  for (const repo of journals) await repo.lfs.forget((oid) => !wanted.has(oid));
   const temporary = await readdir(join(root, 'tmp')).catch(() => []);
   for (const name of temporary) await rm(join(root, 'tmp', name), { recursive: true, force: true });
   return {
@@ -61,12 +67,4 @@ async function sweep(root: string): Promise<GcReport> {
     removedRecords: doomed.length,
     temporaryFiles: temporary.length,
   };
-}
-
-async function* hashedFiles(folder: string): AsyncGenerator<{ oid: string; path: string }> {
-  for (const prefix of await readdir(folder).catch(() => [])) {
-    for (const rest of await readdir(join(folder, prefix)).catch(() => [])) {
-      yield { oid: `${prefix}${rest}`, path: join(folder, prefix, rest) };
-    }
-  }
 }

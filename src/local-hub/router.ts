@@ -13,7 +13,7 @@ import { changeSpace, spaceHost, spaceKeys, spaceLogs, spaceRuntime } from './ap
 import { validateYaml } from './api/validate-yaml.ts';
 import { whoAmI } from './api/whoami.ts';
 import { xetTransfer, xetWriteToken } from './api/xet.ts';
-import { findRepo, identify, parseRepoTypePlural, requireContent } from './http/access.ts';
+import { findRepo, identify, parseRepoTypePlural, requireContent, requireWrite } from './http/access.ts';
 import { HubError } from './http/errors.ts';
 import type { Exchange } from './http/exchange.ts';
 import type { Hub } from './hub.ts';
@@ -50,7 +50,8 @@ const REPO_ROUTES: Readonly<Record<string, RepoHandler>> = {
   'POST lfs-files': (_hub, exchange, repo) => deleteLfsFiles(exchange, repo),
   'PUT settings': (_hub, exchange, repo) => changeSettings(exchange, repo),
   'GET xet-write-token': (hub, exchange, repo) => xetWriteToken(hub, exchange, repo),
-  'GET auth-check': (_hub, exchange, repo) => {
+  'GET auth-check': (_hub, exchange, repo, rest) => {
+    if (rest[0] === 'write') requireWrite(exchange);
     requireContent(repo, exchange);
     exchange.json({ success: true });
   },

@@ -1,9 +1,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
+import { askerOf } from './http/access.ts';
 import { Capabilities } from './http/capabilities.ts';
 import { HubError, toHubError } from './http/errors.ts';
 import { Exchange } from './http/exchange.ts';
+import { isLoopback, requireLoopbackName } from './http/loopback.ts';
 import { type RateLimit, RateLimiter } from './http/rate-limit.ts';
 import { DEFAULT_TOKEN, type HubToken, TokenBook } from './http/tokens.ts';
 import type { Hub } from './hub.ts';
@@ -32,21 +34,21 @@ export interface LocalHub {
   close(): Promise<void>;
 }
 
-const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
-
 /** Opens (or creates) the folder, takes its lock and serves it. */
 export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub> {
   const host = options.host ?? '127.0.0.1';
-  if (!LOOPBACK.has(host) && (options.tokens ?? []).length === 0) {
+  const tokens = options.tokens ?? [];
+  const known = tokens.some(({ token }) => token === DEFAULT_TOKEN.token);
+  if (!isLoopback(host) && (tokens.length === 0 || known)) {
     throw new Error(
-      `Expected a token of your own to serve on ${host}: only loopback works with the default one`,
+      `Expected a token of your own to serve on ${host}, got ${known ? 'the one that everybody knows' : 'none'}: the default token is for loopback only. Give one with --token`,
     );
   }
   const root = resolve(options.root);
   const unlock = await lockFolder(root);
   try {
     const hub = await openHub(root, options);
-    const server = serve(hub, options.rateLimit);
+    const server = serve(hub, { rateLimit: options.rateLimit, loopback: isLoopback(host) });
     await listen(server, options.port ?? 0, host);
     const { port } = server.address() as AddressInfo;
     const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
@@ -79,7 +81,10 @@ async function openHub(root: string, { tokens, runSpaces }: LocalHubOptions): Pr
   };
 }
 
-function serve(hub: Hub, rateLimit: RateLimit | undefined): Server {
+function serve(
+  hub: Hub,
+  { rateLimit, loopback }: { rateLimit: RateLimit | undefined; loopback: boolean },
+): Server {
   const limiter = rateLimit && new RateLimiter(rateLimit);
   let ownUrl = 'http://127.0.0.1';
   const server = createServer({ requestTimeout: 0, keepAliveTimeout: 30_000 }, (request, response) => {
@@ -87,7 +92,8 @@ function serve(hub: Hub, rateLimit: RateLimit | undefined): Server {
       let exchange: Exchange | undefined;
       try {
         exchange = new Exchange(request, response, ownUrl);
-        if (limiter && exchange.segments[0] === 'api') takeRequest(limiter, exchange);
+        if (loopback) requireLoopbackName(request.headers.host);
+        if (limiter && exchange.segments[0] === 'api') takeRequest(limiter, askerOf(hub, exchange), exchange);
         await route(hub, exchange);
       } catch (error) {
         const failure = toHubError(error);
@@ -113,9 +119,9 @@ function serve(hub: Hub, rateLimit: RateLimit | undefined): Server {
 }
 
 /** Counts an API request and says, in the real Hub's headers, how many are left. */
-function takeRequest(limiter: RateLimiter, exchange: Exchange): void {
-  const asker = exchange.request.headers.authorization ?? exchange.request.socket.remoteAddress ?? '';
+function takeRequest(limiter: RateLimiter, asker: string, exchange: Exchange): void {
   const { allowed, left, seconds } = limiter.take(asker);
+  exchange.response.setHeader('RateLimit-Policy', limiter.policy);
   exchange.response.setHeader('RateLimit', `"api";r=${left};t=${seconds}`);
   if (allowed) return;
   exchange.response.setHeader('Retry-After', String(seconds));

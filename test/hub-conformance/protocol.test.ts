@@ -227,6 +227,40 @@ describe('large files', () => {
     expect(await batch(sha256, 1_500_000)).toBeUndefined();
   });
 
+  it('are served by their sha256 only from a repo that holds them', async () => {
+    const { oid } = ((await (await call(`/api/models/${repo}/lfs-files`)).json()) as { oid: string }[])[0]!;
+    await post('/api/repos/create', { name: 'painter/elsewhere' });
+    const ask = async (from: string) => {
+      const body = { operation: 'download', transfers: ['basic'], objects: [{ oid, size: 1_500_000 }] };
+      const answer = await post(`/${from}.git/info/lfs/objects/batch`, body, { token: null });
+      return ((await answer.json()) as { objects: { error?: { code: number } }[] }).objects[0];
+    };
+    expect((await ask('painter/elsewhere'))?.error?.code).toBe(404);
+    expect((await ask(repo))?.error).toBeUndefined();
+  });
+
+  it.each([true, false])(
+    'that are deleted for good are not served again, whatever commit is asked (history rewritten: %p)',
+    async (rewriteHistory) => {
+      const name = `painter/for-good-${rewriteHistory}`;
+      await createRepo({ hubUrl: hub.url, accessToken: TOKEN, repo: name });
+      const content = new Blob([`deleted for good ${rewriteHistory} `.repeat(100_000)]);
+      const put = () =>
+        uploadFile({ hubUrl: hub.url, accessToken: TOKEN, repo: name, file: { path: 'w.bin', content } });
+      const old = (await put())?.commit.oid;
+      const status = async (revision: string | undefined) =>
+        (await call(`/${name}/resolve/${revision}/w.bin`)).status;
+      expect([await status(old), await status('main')]).toEqual([200, 200]);
+      const [file] = (await (await call(`/api/models/${name}/lfs-files`)).json()) as { oid: string }[];
+      await post(`/api/models/${name}/lfs-files/batch`, { deletions: { sha: [file?.oid], rewriteHistory } });
+      expect([await status(old), await status('main')]).toEqual([404, 404]);
+      const copy = { key: 'copyFile', value: { path: 'back.bin', srcPath: 'w.bin', srcRevision: old } };
+      expect((await post(`/api/models/${name}/commit/main`, lines(header, copy))).status).toBe(404);
+      await put();
+      expect(await status('main')).toBe(200);
+    },
+  );
+
   it('go only to URLs that the Hub gave out', async () => {
     const href = (await batch('b'.repeat(64), 5))?.upload.href ?? '';
     expect(
@@ -278,12 +312,95 @@ describe('access', () => {
     expect(await (await call('/api/spaces/painter/studio')).text()).not.toContain('do-not-show');
   });
 
-  it('beyond loopback needs a token of one’s own', async () => {
-    await expect(startLocalHub({ root: hub.root, host: '0.0.0.0' })).rejects.toThrow('token of your own');
+  it.each([undefined, [{ token: TOKEN, user: 'x', role: 'write' as const }]])(
+    'beyond loopback needs a token of one’s own, not the one that everybody knows: %j',
+    async (tokens) => {
+      const options = { root: hub.root, host: '0.0.0.0', ...(tokens ? { tokens } : {}) };
+      await expect(startLocalHub(options)).rejects.toThrow('token of your own');
+    },
+  );
+
+  it('under another name than this machine’s is refused: a web page could make its own name point here', async () => {
+    const { request } = await import('node:http');
+    const ask = (host: string): Promise<number | undefined> =>
+      new Promise((done) => {
+        const headers = { Host: host, Authorization: `Bearer ${TOKEN}` };
+        request(`${hub.url}/api/whoami-v2`, { headers }, (answer) => {
+          answer.resume();
+          done(answer.statusCode);
+        }).end();
+      });
+    expect(await ask('evil.example')).toBe(421);
+    expect(await ask('127.0.0.1.evil.example:80')).toBe(421);
+    expect(await ask(`localhost:${hub.port}`)).toBe(200);
+  });
+
+  it('to write is asked for with a token that may write', async () => {
+    expect((await call(`/api/models/${repo}/auth-check/write`)).status).toBe(200);
+    expect((await call(`/api/models/${repo}/auth-check/write`, { token: READER })).status).toBe(403);
+    expect((await call(`/api/models/${repo}/auth-check`, { token: READER })).status).toBe(200);
   });
 
   it('to a folder is for one process at a time', async () => {
     await expect(startLocalHub({ root: hub.root })).rejects.toThrow('belongs to process');
+  });
+});
+
+describe('repos', () => {
+  it('answer under their old name with the way to the new one', async () => {
+    await post('/api/repos/create', { name: 'painter/old' });
+    await post('/api/models/painter/old/commit/main', lines(header, file('a.txt', 'moved')));
+    await post('/api/repos/move', { fromRepo: 'painter/old', toRepo: 'painter/new' });
+    await post('/api/repos/move', { fromRepo: 'painter/new', toRepo: 'painter/newest' });
+    const answer = await call('/painter/old/resolve/main/a.txt', { redirect: 'manual' });
+    expect([answer.status, answer.headers.get('location')]).toEqual([
+      307,
+      `${hub.url}/painter/newest/resolve/main/a.txt`,
+    ]);
+    expect(await (await call('/painter/old/resolve/main/a.txt')).text()).toBe('moved');
+    expect((await call('/api/models/painter/old')).status).toBe(200);
+    await post('/api/repos/create', { name: 'painter/old' });
+    expect((await call('/painter/old/resolve/main/a.txt')).status).toBe(404);
+  });
+
+  it('that are private do not show their new name to others', async () => {
+    await post('/api/repos/create', { name: 'painter/was', private: true });
+    await post('/api/repos/move', { fromRepo: 'painter/was', toRepo: 'painter/is' });
+    expect((await call('/api/models/painter/was', { token: null, redirect: 'manual' })).status).toBe(401);
+  });
+
+  it('moved to one name at once leave one there, and the others where they were', async () => {
+    for (const name of ['m1', 'm2', 'm3']) await post('/api/repos/create', { name: `painter/${name}` });
+    const moves = ['m1', 'm2', 'm3'].map((name) =>
+      post('/api/repos/move', { fromRepo: `painter/${name}`, toRepo: 'painter/one' }),
+    );
+    const statuses = (await Promise.all(moves)).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([200, 409, 409]);
+  });
+
+  it('created at once under one name are one, and the others are told its address', async () => {
+    const tries = Array.from({ length: 6 }, () => post('/api/repos/create', { name: 'painter/race' }));
+    const answers = await Promise.all(tries);
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 409, 409, 409, 409, 409]);
+    for (const answer of answers.filter(({ status }) => status === 409))
+      expect(((await answer.json()) as { url: string }).url).toBe(`${hub.url}/painter/race`);
+  });
+
+  it('with too many commits waiting tell the next to come again, and lose none of those they took', async () => {
+    await post('/api/repos/create', { name: 'painter/busy' });
+    const tries = Array.from({ length: 120 }, (_, index) =>
+      post('/api/models/painter/busy/commit/main', lines(header, file(`f${index}`, String(index)))),
+    );
+    const statuses = (await Promise.all(tries)).map(({ status }) => status);
+    const landed = statuses.filter((status) => status === 200).length;
+    expect(new Set(statuses)).toEqual(new Set([200, 409]));
+    const tree = (await (await call('/api/models/painter/busy/tree/main')).json()) as unknown[];
+    expect(tree.length).toBe(landed + 1);
+  });
+
+  it('keep names that are half a character out of refs', async () => {
+    const answer = await post(`/api/models/${repo}/branch/half`, { startingPoint: '\ud800' });
+    expect([answer.status, answer.headers.get('x-error-code')]).toEqual([404, 'RevisionNotFound']);
   });
 });
 
@@ -300,6 +417,15 @@ describe('a rate limit', () => {
         expect.stringMatching(/^"api";r=0;t=\d+$/),
       ]);
       expect(Number(third.headers.get('retry-after'))).toBeGreaterThan(0);
+      expect(third.headers.get('ratelimit-policy')).toBe('"fixed window";"api";q=2;w=60');
+      const made = await fetch(`${limited.url}/api/models`, {
+        headers: { Authorization: 'Bearer hf_made_up' },
+      });
+      expect(made.status).toBe(429);
+      const known = await fetch(`${limited.url}/api/models`, {
+        headers: { Authorization: `Bearer ${TOKEN}` },
+      });
+      expect(known.status).toBe(200);
     } finally {
       await limited.stop();
     }

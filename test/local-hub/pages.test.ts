@@ -10,6 +10,12 @@ widget:
   - text: a harbour at dawn
     output:
       url: images/dawn.png
+  - text: a click away
+    output:
+      url: javascript:alert(5)
+  - text: another
+    output:
+      url: data:text/html,<script>alert(6)</script>
 ---
 # Harbours
 
@@ -58,6 +64,7 @@ describe('a repo’s page', () => {
     expect(text).toContain('<h1>Harbours</h1>');
     expect(text).not.toMatch(/<script|<iframe|onerror|onclick|javascript:|<form|<input|display:none/i);
     expect(headers.get('content-security-policy')).toContain("default-src 'none'");
+    expect(text).not.toContain('data:text/html');
   });
 
   it('leads relative pictures and links into the repo', async () => {

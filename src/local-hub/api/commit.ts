@@ -6,7 +6,7 @@ import type { Hub } from '../hub.ts';
 import { commitChanges } from '../store/commit.ts';
 import { isFolder } from '../store/directories.ts';
 import { gitBlobId, lfsPointerId } from '../store/git-ids.ts';
-import type { Repo } from '../store/repo.ts';
+import { isDeleted, type Repo } from '../store/repo.ts';
 import { splitFolderPath, splitRepoPath } from '../store/repo-path.ts';
 import { locate, type TreeChange } from '../store/tree.ts';
 import { readLines } from './lines.ts';
@@ -146,7 +146,8 @@ async function toChange(
       const revision = line.value.srcRevision ?? branch;
       const { tree } = await repo.commit(await repo.resolve(revision));
       const entry = await locate(repo.objects, tree, splitRepoPath(line.value.srcPath));
-      if (!entry || isFolder(entry)) throw entryNotFound(line.value.srcPath, revision);
+      if (!entry || isFolder(entry) || (await isDeleted(repo, entry)))
+        throw entryNotFound(line.value.srcPath, revision);
       const { name: _, ...file } = entry;
       return { kind: 'put', path: splitRepoPath(line.value.path), file };
     }

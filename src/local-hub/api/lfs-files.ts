@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { requireWrite } from '../http/access.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { type Entry, editFolder, isFolder, readFolder } from '../store/directories.ts';
+import type { RefKind } from '../store/refs.ts';
 import type { CommitRecord, Repo } from '../store/repo.ts';
 import { nextLink } from './entries.ts';
 
@@ -10,7 +11,7 @@ const PAGE = 1000;
 /** GET lfs-files: every large file that was ever committed and not permanently deleted. */
 export async function listLfsFiles(exchange: Exchange, repo: Repo): Promise<void> {
   const from = Math.max(0, Math.trunc(Number(exchange.url.searchParams.get('cursor') ?? 0)) || 0);
-  const all = [...(await repo.readLfsJournal()).values()].filter((line) => !line.deleted);
+  const all = [...(await repo.lfs.read()).values()].filter((line) => !line.deleted);
   const page = all.slice(from, from + PAGE).map(({ oid, size, path, ref, pushedAt, pusher }) => ({
     fileOid: oid,
     oid,
@@ -30,23 +31,17 @@ const Request = z.object({
 });
 
 /**
- * POST lfs-files/batch: takes large files out of every commit that refs reach; their bytes go with the next gc. With
- * `rewriteHistory: false` commits keep their ids, and the bytes go once no ref's history names them.
+ * POST lfs-files/batch: takes large files out of every commit that refs reach, or with `rewriteHistory` false leaves the
+ * commits as they are; either way the files are not served any more, and their bytes go with the next gc.
  */
 export async function deleteLfsFiles(exchange: Exchange, repo: Repo): Promise<void> {
   requireWrite(exchange);
   const { deletions } = await exchange.body(Request);
   const doomed = new Set(deletions.sha);
   await repo.exclusively(async () => {
-    const rewritten = new Map<string, string>();
-    for (const kind of deletions.rewriteHistory === false ? [] : (['heads', 'tags'] as const)) {
-      for (const { name, target } of await repo.refs.list(kind)) {
-        const fresh = await rewriteCommit(repo, target, doomed, rewritten);
-        if (fresh !== target) await repo.refs.write(kind, name, fresh);
-      }
-    }
-    const journal = await repo.readLfsJournal();
-    await repo.appendLfsJournal(
+    if (deletions.rewriteHistory !== false) await rewriteRefs(repo, doomed);
+    const journal = await repo.lfs.read();
+    await repo.lfs.append(
       [...doomed].flatMap((oid) => {
         const line = journal.get(oid);
         return line && !line.deleted ? [{ ...line, deleted: true as const }] : [];
@@ -54,6 +49,19 @@ export async function deleteLfsFiles(exchange: Exchange, repo: Repo): Promise<vo
     );
   });
   exchange.json({ success: true });
+}
+
+/** All new histories are written before the first ref moves; a crash between two refs leaves each whole, old or new. */
+async function rewriteRefs(repo: Repo, doomed: ReadonlySet<string>): Promise<void> {
+  const rewritten = new Map<string, string>();
+  const moves: { kind: RefKind; name: string; fresh: string }[] = [];
+  for (const kind of ['heads', 'tags'] as const) {
+    for (const { name, target } of await repo.refs.list(kind)) {
+      const fresh = await rewriteCommit(repo, target, doomed, rewritten);
+      if (fresh !== target) moves.push({ kind, name, fresh });
+    }
+  }
+  for (const { kind, name, fresh } of moves) await repo.refs.write(kind, name, fresh);
 }
 
 /** Rewrites a commit and those before it without some files; commits that never held them keep their ids. */

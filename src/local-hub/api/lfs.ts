@@ -4,7 +4,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
-import { pagePath, requireWrite } from '../http/access.ts';
+import { pagePath, requireContent, requireWrite } from '../http/access.ts';
 import { badRequest, HubError } from '../http/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
@@ -25,14 +25,18 @@ const BatchRequest = z.object({
 export async function lfsBatch(hub: Hub, exchange: Exchange, repo: Repo): Promise<void> {
   const { operation, transfers, objects } = await exchange.body(BatchRequest);
   if (operation === 'upload') requireWrite(exchange);
+  else requireContent(repo, exchange);
+  const held = operation === 'download' ? await repo.lfs.read() : undefined;
   const transfer =
     transfers.includes('multipart') && objects.some(({ size }) => size > PART_BYTES) ? 'multipart' : 'basic';
   const answers = [];
   for (const { oid, size } of objects) {
     const stored = await hub.blobs.size(oid);
-    if (operation === 'download') {
+    if (held) {
+      // The bytes of all repos lie in one store: a sha256 alone must not open what another repo keeps private.
+      const line = held.get(oid);
       answers.push(
-        stored === undefined
+        stored === undefined || !line || line.deleted
           ? { oid, size, error: { code: 404, message: `Expected object ${oid} to be stored, it is not` } }
           : {
               oid,

@@ -3,7 +3,7 @@ import { requireWrite } from '../http/access.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import { isFolder } from '../store/directories.ts';
-import type { Repo } from '../store/repo.ts';
+import { isDeleted, type Repo } from '../store/repo.ts';
 import { splitRepoPath } from '../store/repo-path.ts';
 import { locate } from '../store/tree.ts';
 import { globToRegExp, uploadMode } from '../store/upload-mode.ts';
@@ -26,7 +26,8 @@ export async function preupload(hub: Hub, exchange: Exchange, repo: Repo, revisi
   const files = [];
   for (const file of asked.files) {
     const entry = await locate(repo.objects, tree, splitRepoPath(file.path));
-    const known = entry && !isFolder(entry) ? { oid: entry.lfs ? entry.sha256 : entry.oid } : {};
+    const present = entry && !isFolder(entry) && !(await isDeleted(repo, entry));
+    const known = present ? { oid: entry.lfs ? entry.sha256 : entry.oid } : {};
     files.push({
       path: file.path,
       uploadMode: uploadMode(file, attributes),

@@ -45,10 +45,9 @@ export async function createRepo(hub: Hub, exchange: Exchange): Promise<void> {
   const url = `${exchange.base}/${pagePath({ type, id })}`;
   if (type === 'space' && !asked.sdk)
     throw new HubError(400, 'Expected an `sdk` for the Space: gradio, static or docker');
-  if (await hub.repos.find(type, id)) {
-    throw new HubError(409, `You already created this ${type} repo`, undefined, { url, name: id });
-  }
-  const repo = await hub.repos.create(
+  const taken = new HubError(409, `You already created this ${type} repo`, undefined, { url, name: id });
+  if (await hub.repos.find(type, id)) throw taken;
+  const creating = hub.repos.create(
     type,
     id,
     {
@@ -73,6 +72,9 @@ export async function createRepo(hub: Hub, exchange: Exchange): Promise<void> {
       });
     },
   );
+  const repo = await creating.catch((error: unknown) => {
+    throw error instanceof HubError && error.status === 409 ? taken : error;
+  });
   if (type === 'space') hub.spaces?.refresh(repo);
   exchange.json({ url, name: id, id: repo.record.uid, private: repo.record.private });
 }

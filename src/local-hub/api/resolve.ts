@@ -6,7 +6,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { parseRange } from '../http/range.ts';
 import type { Hub } from '../hub.ts';
 import { isFolder } from '../store/directories.ts';
-import type { Repo } from '../store/repo.ts';
+import { isDeleted, type Repo } from '../store/repo.ts';
 import { splitRepoPath } from '../store/repo-path.ts';
 import { locate } from '../store/tree.ts';
 
@@ -23,7 +23,8 @@ export async function resolveFile(
   const names = splitRepoPath(path);
   const entry = await locate(repo.objects, (await repo.commit(commit)).tree, names);
   const stored = entry && !isFolder(entry) ? await hub.blobs.size(entry.sha256) : undefined;
-  if (!entry || isFolder(entry) || stored === undefined) {
+  const served = stored !== undefined && !(await isDeleted(repo, entry));
+  if (!entry || isFolder(entry) || !served) {
     exchange.response.setHeader('X-Repo-Commit', commit);
     throw entryNotFound(path, revision);
   }

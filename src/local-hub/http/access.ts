@@ -1,5 +1,6 @@
 import type { Hub } from '../hub.ts';
 import { type Repo, RepoType } from '../store/repo.ts';
+import { isRepoId } from '../store/repos.ts';
 import { HubError } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -17,6 +18,13 @@ export function identify(hub: Hub, exchange: Exchange): void {
   const identity = hub.tokens.identify(token);
   if (!identity) throw new HubError(401, 'Invalid user token: this Hub does not know it');
   exchange.identity = identity;
+}
+
+/** Who a rate limit counts a request for: the user of a known token, else the address it came from. */
+export function askerOf(hub: Hub, exchange: Exchange): string {
+  const [, credentials = ''] = (exchange.request.headers.authorization ?? '').split(' ');
+  const user = hub.tokens.identify(credentials)?.user;
+  return user === undefined ? `address ${exchange.request.socket.remoteAddress}` : `user ${user}`;
 }
 
 /** Insists on a token that may write. */
@@ -41,8 +49,25 @@ function repoNotFound(exchange: Exchange): HubError {
 /** Finds a repo that the asker may read; a private one does not exist for those without a token. */
 export async function findRepo(hub: Hub, exchange: Exchange, type: RepoType, id: string): Promise<Repo> {
   const repo = await hub.repos.find(type, id);
-  if (!repo || (repo.record.private && !exchange.identity)) throw repoNotFound(exchange);
+  if (!repo) throw (await movedAway(hub, exchange, type, id)) ?? repoNotFound(exchange);
+  if (repo.record.private && !exchange.identity) throw repoNotFound(exchange);
   return repo;
+}
+
+/** 307 to a moved repo's new name, for those who may see it there. */
+async function movedAway(
+  hub: Hub,
+  exchange: Exchange,
+  type: RepoType,
+  id: string,
+): Promise<HubError | undefined> {
+  const moved = isRepoId(id) ? await hub.repos.movedTo(type, id) : undefined;
+  const repo = moved === undefined ? undefined : await hub.repos.find(type, moved);
+  const { pathname, search } = exchange.url;
+  if (!repo || !pathname.includes(`/${id}`) || (repo.record.private && !exchange.identity)) return undefined;
+  const error = new HubError(307, `The ${type} ${id} has moved to ${repo.id}`);
+  error.location = `${exchange.base}${pathname.replace(`/${id}`, `/${repo.id}`)}${search}`;
+  return error;
 }
 
 /** A gated repo's files need a token; its card and listing do not. */

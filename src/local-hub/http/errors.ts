@@ -12,6 +12,8 @@ export class HubError extends Error {
   readonly status: number;
   readonly code: HubErrorCode | undefined;
   readonly data: Record<string, unknown>;
+  /** Where the client should ask instead. */
+  location?: string;
 
   constructor(status: number, message: string, code?: HubErrorCode, data: Record<string, unknown> = {}) {
     super(message);

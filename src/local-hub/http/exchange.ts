@@ -42,7 +42,8 @@ export class Exchange {
   html(body: string, status = 200): void {
     this.#send(status, 'text/html; charset=utf-8', body, {
       'Content-Security-Policy':
-        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; base-uri 'none'",
+        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+      'Referrer-Policy': 'no-referrer',
     });
   }
 
@@ -78,6 +79,7 @@ export class Exchange {
       'X-Error-Message': message,
       ...(error.code === undefined || error.code === 'BadRequest' ? {} : { 'X-Error-Code': error.code }),
       ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+      ...(error.location === undefined ? {} : { Location: error.location }),
     });
   }
 

@@ -13,6 +13,11 @@ export class RateLimiter {
     this.#limit = limit;
   }
 
+  /** The limit in the words of the `RateLimit-Policy` header. */
+  get policy(): string {
+    return `"fixed window";"api";q=${this.#limit.requests};w=${this.#limit.windowSeconds}`;
+  }
+
   /** Counts one request; says how many are left and after how many seconds there are more. */
   take(asker: string, now = Date.now()): { allowed: boolean; left: number; seconds: number } {
     let window = this.#used.get(asker);

@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type ReadStream } from 'node:fs';
-import { rm, stat } from 'node:fs/promises';
+import { constants, createReadStream, type ReadStream } from 'node:fs';
+import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest } from '../http/errors.ts';
 import { publish, writeTemporary } from './durable.ts';
+import { writeInBatches } from './write-in-batches.ts';
 
-/** What the store knows of a stored file's bytes; `gitOid` is the id that git gives them. */
+// The numeric flags pass through the stream to open(2), although its type names text only.
+const READ = (constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0)) as unknown as string;
+
+/** What the store knows of a stored file's bytes. */
 export interface StoredBlob {
   readonly sha256: string;
   readonly size: number;
@@ -30,10 +34,11 @@ export class BlobStore {
     return join(this.root, 'blobs', 'sha256', sha256.slice(0, 2), sha256.slice(2));
   }
 
-  /** Size in bytes, or undefined where it is not stored. */
+  /** Size in bytes, or undefined where it is not stored; a link that somebody planted there is no blob. */
   async size(sha256: string): Promise<number | undefined> {
     try {
-      return (await stat(this.path(sha256))).size;
+      const found = await lstat(this.path(sha256));
+      return found.isFile() ? found.size : undefined;
     } catch {
       return undefined;
     }
@@ -44,16 +49,12 @@ export class BlobStore {
     const hash = createHash('sha256');
     let size = 0;
     const temporary = await writeTemporary(this.root, async (file) => {
-      for await (const chunk of chunks) {
-        size += chunk.byteLength;
-        if (expected.size !== undefined && size > expected.size) {
+      size = await writeInBatches(file, chunks, (chunk, soFar) => {
+        if (expected.size !== undefined && soFar > expected.size) {
           throw badRequest(`Expected ${expected.size} bytes, got more`);
         }
         hash.update(chunk);
-        for (let at = 0; at < chunk.byteLength; ) {
-          at += (await file.write(chunk, at, chunk.byteLength - at)).bytesWritten;
-        }
-      }
+      });
     });
     const sha256 = hash.digest('hex');
     try {
@@ -83,6 +84,6 @@ export class BlobStore {
 
   /** Reads bytes from `start` up to and including `end`. */
   read(sha256: string, range?: { start: number; end: number }): ReadStream {
-    return createReadStream(this.path(sha256), { ...range, highWaterMark: 1024 * 1024 });
+    return createReadStream(this.path(sha256), { ...range, flags: READ, highWaterMark: 1024 * 1024 });
   }
 }

@@ -1,5 +1,6 @@
 import { HubError, revisionNotFound } from '../http/errors.ts';
-import type { CommitRecord, LfsJournalLine, Repo } from './repo.ts';
+import type { LfsJournalLine } from './lfs-journal.ts';
+import type { CommitRecord, Repo } from './repo.ts';
 import { applyChanges, type TreeChange } from './tree.ts';
 
 /** A commit to make. `create` lets it be the first of a new branch; `parent` must then be the branch's head. */
@@ -13,7 +14,10 @@ export interface CommitRequest {
   readonly create?: boolean;
 }
 
-/** Commits all changes or none: records first, then one rename moves the branch. Without a change the head stays. */
+/**
+ * Commits all changes or none: records first, then one rename moves the branch. Without a change the head
+ * stays, and large files that were deleted for good and came again are served again.
+ */
 export async function commitChanges(repo: Repo, request: CommitRequest): Promise<string> {
   const head = await repo.refs.read('heads', request.branch);
   if (head === undefined && !request.create) throw revisionNotFound(request.branch);
@@ -26,8 +30,13 @@ export async function commitChanges(repo: Repo, request: CommitRequest): Promise
   }
   const before = head === undefined ? undefined : await repo.commit(head);
   const tree = await applyChanges(repo.objects, before?.tree ?? null, request.changes);
-  if (head !== undefined && tree === before?.tree) return head;
   const date = new Date().toISOString();
+  const journal = journalOf(request, date);
+  if (head !== undefined && tree === before?.tree) {
+    const deleted = await repo.lfs.deleted();
+    await repo.lfs.append(journal.filter(({ oid }) => deleted.has(oid)));
+    return head;
+  }
   const record: CommitRecord = {
     tree,
     parents: head === undefined ? [] : [head],
@@ -38,7 +47,7 @@ export async function commitChanges(repo: Repo, request: CommitRequest): Promise
     date,
   };
   const oid = await repo.objects.write('commit', record);
-  await repo.appendLfsJournal(journalOf(request, date));
+  await repo.lfs.append(journal);
   await repo.refs.write('heads', request.branch, oid);
   return oid;
 }

@@ -2,19 +2,23 @@ import { createHash } from 'node:crypto';
 import { access, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ensureFolder, syncDirectory, writeTemporary } from './durable.ts';
+import type { RecordCache } from './record-cache.ts';
 
-const CACHE_BYTES = 24 * 1024 * 1024;
+const OID = /^[0-9a-f]{40}$/;
+let stores = 0;
 
 /** Immutable JSON records of one repo (commits, folders), each named by the sha1 of its kind and text. */
 export class ObjectStore {
   readonly #root: string;
   readonly #folder: string;
-  readonly #cache = new Map<string, { value: unknown; bytes: number }>();
-  #cached = 0;
+  readonly #cache: RecordCache;
+  // Keys are of this store alone: a repo must not serve what only another one holds, nor what one before it held.
+  readonly #id = `${stores++}:`;
 
-  constructor(root: string, repoFolder: string) {
+  constructor(root: string, repoFolder: string, cache: RecordCache) {
     this.#root = root;
     this.#folder = join(repoFolder, 'objects');
+    this.#cache = cache;
   }
 
   /** Where the record of an id lies. */
@@ -24,12 +28,9 @@ export class ObjectStore {
 
   /** The record's text must hash to its id: damage is an error, never a wrong answer. */
   async read<T>(kind: string, oid: string): Promise<T | undefined> {
-    const cached = this.#cache.get(oid);
-    if (cached) {
-      this.#cache.delete(oid);
-      this.#cache.set(oid, cached);
-      return cached.value as T;
-    }
+    if (!OID.test(oid)) return undefined;
+    const cached = this.#cache.get(this.#id + oid);
+    if (cached !== undefined) return cached as T;
     let text: string;
     try {
       text = await readFile(this.path(oid), 'utf8');
@@ -39,7 +40,7 @@ export class ObjectStore {
     }
     if (idOf(kind, text) !== oid) return undefined;
     const value = JSON.parse(text) as T;
-    this.#remember(oid, value, text.length);
+    this.#cache.set(this.#id + oid, value, text.length);
     return value;
   }
 
@@ -55,19 +56,8 @@ export class ObjectStore {
     await ensureFolder(dirname(target));
     await rename(temporary, target);
     await syncDirectory(dirname(target));
-    this.#remember(oid, value, text.length);
+    this.#cache.set(this.#id + oid, value, text.length);
     return oid;
-  }
-
-  #remember(oid: string, value: unknown, bytes: number): void {
-    if (this.#cache.has(oid)) return;
-    this.#cache.set(oid, { value, bytes });
-    this.#cached += bytes;
-    for (const [oldest, entry] of this.#cache) {
-      if (this.#cached <= CACHE_BYTES) break;
-      this.#cache.delete(oldest);
-      this.#cached -= entry.bytes;
-    }
   }
 }
 

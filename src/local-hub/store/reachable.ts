@@ -1,5 +1,5 @@
 import { type FileEntry, folderRecords, isFolder, readFolder } from './directories.ts';
-import type { CommitRecord, Repo } from './repo.ts';
+import { type CommitRecord, isDeleted, type Repo } from './repo.ts';
 
 /** What a walk of a repo's refs meets. */
 export interface Reachable {
@@ -42,7 +42,7 @@ async function walkFolder(repo: Repo, folder: string, where: string, found: Reac
     for (const oid of await folderRecords(repo.objects, folder)) found.records.add(oid);
     for (const entry of await readFolder(repo.objects, folder)) {
       if (isFolder(entry)) await walkFolder(repo, entry.tree, `${where}, ${entry.name}`, found);
-      else found.files.set(entry.sha256, entry);
+      else if (!(await isDeleted(repo, entry))) found.files.set(entry.sha256, entry);
     }
   } catch (error) {
     found.problems.push(

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile, syncDirectory } from './durable.ts';
+import { isWellFormed } from './repo-path.ts';
 
 /** The two kinds of names that point at a commit. */
 export type RefKind = 'heads' | 'tags';
@@ -27,7 +28,7 @@ export class RefStore {
 
   /** The commit a name points at, or undefined. */
   async read(kind: RefKind, name: string): Promise<string | undefined> {
-    if (name === '') return undefined;
+    if (name === '' || !isWellFormed(name)) return undefined;
     try {
       return (await readFile(this.#path(kind, name), 'utf8')).trim();
     } catch (error) {

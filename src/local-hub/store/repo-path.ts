@@ -4,6 +4,11 @@ const MAX_PATH = 1024;
 const MAX_NAME = 255;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
+/** Whether text is whole Unicode: half a pair has no UTF-8, so no file name. */
+export function isWellFormed(text: string): boolean {
+  return !LONE_SURROGATE.test(text);
+}
+
 /** Whether text holds a NUL or another control character. */
 function hasControlCharacter(text: string): boolean {
   for (let index = 0; index < text.length; index += 1) {
@@ -24,7 +29,7 @@ export function splitRepoPath(path: string): string[] {
   if (path.length > MAX_PATH) refuse(`it is longer than ${MAX_PATH} characters`);
   if (hasControlCharacter(path)) refuse('it holds a control character');
   if (path.includes('\\')) refuse('it holds a backslash');
-  if (LONE_SURROGATE.test(path)) refuse('it is not well-formed Unicode');
+  if (!isWellFormed(path)) refuse('it is not well-formed Unicode');
   const names = path.split('/');
   for (const name of names) {
     if (name === '') refuse('it starts or ends with a slash, or has two in a row');
@@ -46,7 +51,7 @@ export function checkRefName(name: string): string {
   const fine =
     name.length > 0 &&
     name.length <= 200 &&
-    !LONE_SURROGATE.test(name) &&
+    isWellFormed(name) &&
     !hasControlCharacter(name) &&
     !/[\s~^:?*[\\]|\.\.|@\{|\/\/|\.lock$|^[-./]|[./]$|\/\./.test(name) &&
     !/^[0-9a-f]{40}$/.test(name);

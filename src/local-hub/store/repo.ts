@@ -1,10 +1,12 @@
-import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { HubError, revisionNotFound } from '../http/errors.ts';
+import { type Entry, isFolder } from './directories.ts';
 import { replaceFile } from './durable.ts';
+import { LfsJournal } from './lfs-journal.ts';
 import { Mutex } from './mutex.ts';
 import { ObjectStore } from './objects.ts';
+import type { RecordCache } from './record-cache.ts';
 import { RefStore } from './refs.ts';
 
 /** The kinds of repos, as their API paths name them without the plural s. */
@@ -48,17 +50,6 @@ export interface CommitRecord {
   readonly date: string;
 }
 
-/** A line of the journal of large files that were committed to a repo. */
-export interface LfsJournalLine {
-  readonly oid: string;
-  readonly size: number;
-  readonly path: string;
-  readonly ref: string;
-  readonly pushedAt: string;
-  readonly pusher: string;
-  readonly deleted?: true;
-}
-
 /** One repo on disk. */
 export class Repo {
   readonly type: RepoType;
@@ -66,20 +57,25 @@ export class Repo {
   readonly folder: string;
   readonly objects: ObjectStore;
   readonly refs: RefStore;
+  readonly lfs: LfsJournal;
   readonly mutex = new Mutex();
   readonly #root: string;
   record: RepoRecord;
   /** Set once the repo was deleted or moved: what waited for its lock finds nothing. */
   gone = false;
 
-  constructor(root: string, at: { type: RepoType; id: string; folder: string; record: RepoRecord }) {
+  constructor(
+    root: string,
+    at: { type: RepoType; id: string; folder: string; record: RepoRecord; cache: RecordCache },
+  ) {
     this.#root = root;
     this.type = at.type;
     this.id = at.id;
     this.folder = at.folder;
     this.record = at.record;
-    this.objects = new ObjectStore(root, at.folder);
+    this.objects = new ObjectStore(root, at.folder, at.cache);
     this.refs = new RefStore(root, at.folder);
+    this.lfs = new LfsJournal(root, at.folder);
   }
 
   /** Changes settings durably. */
@@ -118,31 +114,14 @@ export class Repo {
       return task();
     });
   }
+}
 
-  /** Remembers large files of a commit; written before the ref moves, so that it lists at least what refs reach. */
-  async appendLfsJournal(lines: readonly LfsJournalLine[]): Promise<void> {
-    if (lines.length === 0) return;
-    // The leading newline ends a line that a crash may have torn.
-    const text = lines.map((line) => `\n${JSON.stringify(line)}`).join('');
-    const file = await open(join(this.folder, 'lfs.jsonl'), 'a');
-    try {
-      await file.writeFile(`${text}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  }
-
-  /** The newest line of every large file, oldest first; a torn last line of a crash is skipped. */
-  async readLfsJournal(): Promise<Map<string, LfsJournalLine>> {
-    const text = await readFile(join(this.folder, 'lfs.jsonl'), 'utf8').catch(() => '');
-    const lines = new Map<string, LfsJournalLine>();
-    for (const raw of text.split('\n')) {
-      try {
-        const line = JSON.parse(raw) as LfsJournalLine;
-        lines.set(line.oid, line);
-      } catch {}
-    }
-    return lines;
-  }
+/** Whether an entry is a large file that this repo deleted for good: older commits may still name it. */
+export async function isDeleted(repo: Repo, entry: Entry | undefined): Promise<boolean> {
+  return (
+    entry !== undefined &&
+    !isFolder(entry) &&
+    entry.lfs === true &&
+    (await repo.lfs.deleted()).has(entry.sha256)
+  );
 }

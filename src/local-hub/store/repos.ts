@@ -1,20 +1,26 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { badRequest, HubError } from '../http/errors.ts';
-import { ensureFolder, syncDirectory, temporaryPath } from './durable.ts';
+import { ensureFolder, replaceFile, syncDirectory, temporaryPath } from './durable.ts';
+import { RecordCache } from './record-cache.ts';
 import { Repo, RepoRecord, type RepoType } from './repo.ts';
 
 const NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,95}$/;
 
-/** Checks `namespace/name` by the Hub's rules. */
-export function checkRepoId(id: string): string {
+/** Whether this is `namespace/name` by the Hub's rules. */
+export function isRepoId(id: string): boolean {
   const names = id.split('/');
-  const fine =
+  return (
     names.length === 2 &&
     names.every((name) => NAME.test(name) && !/\.\.|--|\.git$|[.-]$/.test(name)) &&
-    !['api', 'datasets', 'spaces', 'models'].includes(names[0] ?? '');
-  if (!fine)
+    !['api', 'datasets', 'spaces', 'models'].includes(names[0] ?? '')
+  );
+}
+
+/** Insists on `namespace/name` by the Hub's rules. */
+export function checkRepoId(id: string): string {
+  if (!isRepoId(id))
     throw badRequest(
       `Expected a repo id "namespace/name" of letters, digits, - _ and ., got ${JSON.stringify(id.slice(0, 200))}`,
     );
@@ -25,6 +31,7 @@ export function checkRepoId(id: string): string {
 export class RepoCollection {
   readonly #root: string;
   readonly #open = new Map<string, Promise<Repo | undefined>>();
+  readonly #cache = new RecordCache();
 
   constructor(root: string) {
     this.#root = root;
@@ -36,29 +43,30 @@ export class RepoCollection {
 
   /** The repo, or undefined where there is none. */
   async find(type: RepoType, id: string): Promise<Repo | undefined> {
-    try {
-      checkRepoId(id);
-    } catch {
-      return undefined;
-    }
+    if (!isRepoId(id)) return undefined;
     const key = `${type}:${id}`;
     const known = this.#open.get(key);
     if (known) return known;
     const opening = this.#read(type, id);
     this.#open.set(key, opening);
-    const repo = await opening.catch((error: unknown) => {
-      this.#open.delete(key);
-      throw error;
-    });
-    if (!repo) this.#open.delete(key);
+    let repo: Repo | undefined;
+    try {
+      repo = await opening;
+    } finally {
+      // Only what this call put there: a repo that came meanwhile must stay the one that all callers share.
+      if (!repo && this.#open.get(key) === opening) this.#open.delete(key);
+    }
     return repo;
   }
 
   async #read(type: RepoType, id: string): Promise<Repo | undefined> {
     const folder = this.#folder(type, id);
+    for (const at of [dirname(folder), folder])
+      if (!(await lstat(at).catch(() => undefined))?.isDirectory()) return undefined;
     const text = await readFile(join(folder, 'repo.json'), 'utf8').catch(() => undefined);
     if (text === undefined) return undefined;
-    return new Repo(this.#root, { type, id, folder, record: RepoRecord.parse(JSON.parse(text)) });
+    const record = RepoRecord.parse(JSON.parse(text));
+    return new Repo(this.#root, { type, id, folder, record, cache: this.#cache });
   }
 
   /** Creates a repo in one rename; `prepare` fills it before anyone can see it. */
@@ -76,21 +84,16 @@ export class RepoCollection {
       uid: randomBytes(12).toString('hex'),
       createdAt: new Date().toISOString(),
     });
-    const draft = new Repo(this.#root, { type, id, folder: staging, record: full });
+    const draft = new Repo(this.#root, { type, id, folder: staging, record: full, cache: this.#cache });
     try {
       await draft.update({});
       await prepare(draft);
-      const target = this.#folder(type, id);
-      await ensureFolder(dirname(target));
-      await rename(staging, target);
-      await syncDirectory(dirname(target));
+      await this.#place(staging, type, id);
     } catch (error) {
       await rm(staging, { recursive: true, force: true });
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === 'ENOTEMPTY' || code === 'EEXIST') throw new HubError(409, `${id} exists already`);
       throw error;
     }
-    this.#open.delete(`${type}:${id}`);
+    await rm(this.#redirect(type, id), { force: true });
     const repo = await this.find(type, id);
     if (!repo) throw new Error(`Expected the new repo ${id} to be readable`);
     return repo;
@@ -103,18 +106,50 @@ export class RepoCollection {
     repo.gone = true;
     this.#open.delete(`${repo.type}:${repo.id}`);
     await syncDirectory(dirname(repo.folder));
+    await rm(this.#redirect(repo.type, repo.id), { force: true });
     await rm(grave, { recursive: true, force: true });
   }
 
   /** Gives a repo another id. */
   async move(repo: Repo, id: string): Promise<void> {
     checkRepoId(id);
-    const target = this.#folder(repo.type, id);
-    await ensureFolder(dirname(target));
-    await rename(repo.folder, target);
+    await replaceFile(this.#root, this.#redirect(repo.type, repo.id), id);
+    await this.#place(repo.folder, repo.type, id);
     repo.gone = true;
     this.#open.delete(`${repo.type}:${repo.id}`);
+    await syncDirectory(dirname(repo.folder));
+    await rm(this.#redirect(repo.type, id), { force: true });
+  }
+
+  /** Renames a whole repo to the place of its id; 409 where another is there. */
+  async #place(from: string, type: RepoType, id: string): Promise<void> {
+    const target = this.#folder(type, id);
+    await ensureFolder(dirname(target));
+    try {
+      await rename(from, target);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'ENOTEMPTY' || code === 'EEXIST') throw new HubError(409, `${id} exists already`);
+      throw error;
+    }
+    this.#open.delete(`${type}:${id}`);
     await syncDirectory(dirname(target));
+  }
+
+  /** The id that a repo of this id was moved to, over several moves; undefined where nothing was moved. */
+  async movedTo(type: RepoType, id: string): Promise<string | undefined> {
+    let at = id;
+    for (let moves = 0; moves < 20; moves += 1) {
+      const next = await readFile(this.#redirect(type, checkRepoId(at)), 'utf8').catch(() => undefined);
+      if (next === undefined) return undefined;
+      if (await this.find(type, next)) return next;
+      at = next;
+    }
+    return undefined;
+  }
+
+  #redirect(type: RepoType, id: string): string {
+    return join(this.#root, 'redirects', `${type}s`, ...id.split('/'));
   }
 
   /** All repos of a type, by id. */

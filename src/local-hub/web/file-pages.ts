@@ -4,7 +4,7 @@ import { entryNotFound } from '../http/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import { type FileEntry, isFolder, readFolder } from '../store/directories.ts';
-import type { Repo } from '../store/repo.ts';
+import { isDeleted, type Repo } from '../store/repo.ts';
 import { splitFolderPath, splitRepoPath } from '../store/repo-path.ts';
 import { locate } from '../store/tree.ts';
 import { encodePath, Html, html } from './html.ts';
@@ -77,7 +77,7 @@ export async function blobPage(
   const { tree } = await repo.commit(await repo.resolve(revision));
   const names = splitRepoPath(path);
   const entry = await locate(repo.objects, tree, names);
-  if (!entry || isFolder(entry)) throw entryNotFound(path, revision);
+  if (!entry || isFolder(entry) || (await isDeleted(repo, entry))) throw entryNotFound(path, revision);
   const url = `/${pagePath(repo)}/resolve/${encodeURIComponent(revision)}/${encodePath(path)}`;
   const body = await preview(hub, entry, { url, base: `/${pagePath(repo)}`, revision });
   exchange.html(

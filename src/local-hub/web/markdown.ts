@@ -46,6 +46,11 @@ export function renderCard(text: string, place: CardPlace): Html {
 
 const isRelative = (url: string): boolean => url !== '' && !/^([a-z][a-z0-9+.-]*:|\/|#)/i.test(url);
 
+/** Whether an address that a card gives is a file of the repo or a plain web address: nothing that could run. */
+export function isShowable(url: string): boolean {
+  return isRelative(url) || /^https?:\/\//i.test(url);
+}
+
 function relativePath(url: string): string {
   const bare = url.replace(/^\.\//, '').replace(/[?#].*$/, '');
   try {

@@ -6,7 +6,7 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import type { Repo } from '../store/repo.ts';
 import { Html, html } from './html.ts';
-import { type CardPlace, fileUrl, renderCard } from './markdown.ts';
+import { type CardPlace, fileUrl, isShowable, renderCard } from './markdown.ts';
 import { formatDate, page, repoHead } from './page.ts';
 
 /** A repo's front page: its card, its pictures and the facts beside them. */
@@ -33,7 +33,7 @@ export async function repoPage(hub: Hub, exchange: Exchange, repo: Repo): Promis
 function gallery(data: Record<string, unknown>, place: CardPlace): Html {
   const pictures = (Array.isArray(data.widget) ? data.widget : []).flatMap((entry: unknown) => {
     const { text, output } = (entry ?? {}) as { text?: unknown; output?: { url?: unknown } };
-    return typeof output?.url === 'string'
+    return typeof output?.url === 'string' && isShowable(output.url)
       ? [{ url: fileUrl(output.url, place), text: String(text ?? '') }]
       : [];
   });

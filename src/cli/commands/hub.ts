@@ -1,0 +1,185 @@
+import { readFile } from 'node:fs/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import { pythonPath, readEnvironment } from '../../config/env.ts';
+import { ERROR_KINDS, PipelineError } from '../../domain/errors.ts';
+import { fsck } from '../../local-hub/fsck.ts';
+import { gc } from '../../local-hub/gc.ts';
+import type { RateLimit } from '../../local-hub/http/rate-limit.ts';
+import { DEFAULT_TOKEN, type HubToken } from '../../local-hub/http/tokens.ts';
+import { startLocalHub } from '../../local-hub/server.ts';
+import { print, reportError } from '../output.ts';
+
+const DEFAULT_ROOT = '.plein-air/hub';
+const DEFAULT_PORT = 8787;
+
+interface FolderFlags {
+  root: string;
+  json: boolean;
+}
+
+interface ServeFlags extends FolderFlags {
+  host: string;
+  port: number;
+  token?: string[];
+  tokenFile?: string;
+  rateLimit?: RateLimit;
+  runSpaces?: string | true;
+}
+
+/** Reads `token`, `user=token` or `user:read=token`; a token alone belongs to `plein-air` and may write. */
+export function parseToken(text: string): HubToken {
+  const match = /^(?:([\w.-]+)(?::(read|write))?=)?(hf_\w+)$/.exec(text);
+  if (!match?.[3])
+    throw new PipelineError(
+      'InvalidInput',
+      'Expected every token as hf_…, user=hf_… or user:read=hf_…, got another text (not shown: it may be a secret)',
+    );
+  return {
+    token: match[3],
+    user: match[1] ?? DEFAULT_TOKEN.user,
+    role: match[2] === 'read' ? 'read' : 'write',
+  };
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('Expected a port from 0 to 65535');
+  return port;
+}
+
+/** Reads `requests/seconds`, as `1000/300`. */
+export function parseRateLimit(text: string): RateLimit {
+  const match = /^([1-9]\d*)\/([1-9]\d*)$/.exec(text);
+  if (!match) throw new InvalidArgumentError('Expected requests/seconds, as 1000/300');
+  return { requests: Number(match[1]), windowSeconds: Number(match[2]) };
+}
+
+/** Mounts `hub serve`, `hub fsck` and `hub gc` under a command. */
+export function addHubCommands(parent: Command): void {
+  const hub = parent.command('hub').description('the embedded Hub: the real Hub’s HTTP API over a folder');
+  const folderCommand = (name: string, description: string): Command =>
+    hub
+      .command(name)
+      .description(description)
+      .option('--root <dir>', 'folder that holds the repos', DEFAULT_ROOT)
+      .option('--json', 'print JSON', false);
+  folderCommand('serve', 'serve a folder until Ctrl+C')
+    .option(
+      '--host <host>',
+      'address to listen on; other than loopback needs a token of your own',
+      '127.0.0.1',
+    )
+    .option('--port <port>', 'port to listen on, 0 for a free one', parsePort, DEFAULT_PORT)
+    .option('--token <token...>', 'tokens to accept: hf_…, user=hf_… or user:read=hf_…')
+    .option(
+      '--token-file <file>',
+      'a file with such tokens, one a line: unlike options, it shows in no process list',
+    )
+    .option(
+      '--rate-limit <requests/seconds>',
+      'answer 429 beyond so many API requests in a window',
+      parseRateLimit,
+    )
+    .option('--run-spaces [python]', 'run Spaces as processes of this machine, with this Python')
+    .action((flags: ServeFlags) => reporting(flags.json, () => serve(flags)));
+  folderCommand('fsck', 'verify every commit, folder and file, also those that no ref reaches')
+    .option('--set-aside', 'move damaged files away, so that uploading them again mends the repos', false)
+    .action(({ root, json, setAside }: FolderFlags & { setAside: boolean }) =>
+      reporting(json, async () => {
+        const report = await fsck(root, { setAside });
+        print(json, report, () => describe(report));
+        if (report.problems.length > 0) process.exitCode = ERROR_KINDS.Corrupt.exitCode;
+      }),
+    );
+  folderCommand('gc', 'remove what no ref reaches; stop the server first').action(
+    ({ root, json }: FolderFlags) =>
+      reporting(json, async () => {
+        const report = await gc(root);
+        print(json, report, () => describe(report));
+      }),
+  );
+}
+
+/** Runs a command; what these throw is about the folder, the port or the options, so the message is all there is to say. */
+async function reporting(json: boolean, run: () => Promise<void>): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    reportError(code === undefined ? new PipelineError('InvalidInput', message) : error, json);
+  }
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const { root, host, port, token, tokenFile, json, rateLimit, runSpaces } = flags;
+  const texts = [...(token ?? []), ...(tokenFile === undefined ? [] : await readTokens(tokenFile))];
+  const python = runSpaces === true ? pythonPath(readEnvironment()) : runSpaces;
+  const hub = await startLocalHub({
+    root,
+    host,
+    port,
+    ...(texts.length > 0 ? { tokens: texts.map(parseToken) } : {}),
+    ...(rateLimit ? { rateLimit } : {}),
+    ...(python === undefined ? {} : { runSpaces: { python } }),
+  }).catch((error: unknown) => {
+    throw startError(error, flags);
+  });
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ url: hub.url, port: hub.port })}\n`
+      : `The Hub in ${root} serves at ${hub.url}; Ctrl+C ends it\n`,
+  );
+  await new Promise<void>((done) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done());
+  });
+  await hub.close();
+}
+
+async function readTokens(file: string): Promise<string[]> {
+  const text = await readFile(file, 'utf8').catch((error: Error) => {
+    throw new PipelineError(
+      'InvalidInput',
+      `Expected a file that can be read as --token-file: ${error.message}`,
+    );
+  });
+  const tokens = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+  if (tokens.length === 0)
+    throw new PipelineError(
+      'InvalidInput',
+      `Expected at least one token in ${file} (--token-file), got none`,
+    );
+  return tokens;
+}
+
+/** What keeps a Hub from starting, in words. */
+function startError(error: unknown, { root, host, port }: ServeFlags): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE')
+    return new PipelineError(
+      'InvalidInput',
+      `Expected port ${port} of ${host} to be free, but something listens there: stop it, or give another --port (0 takes a free one)`,
+    );
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return new PipelineError('InvalidInput', `Expected an address of this machine as --host, got ${host}`);
+  if (code !== undefined && ['EEXIST', 'ENOTDIR', 'EACCES', 'EROFS', 'EPERM'].includes(code))
+    return new PipelineError(
+      'InvalidInput',
+      `Expected a folder that can be written as --root, got ${root}: ${message}`,
+    );
+  return error;
+}
+
+/** A report as text: a line a figure, then a line a problem. */
+function describe(report: object): string {
+  return Object.entries(report)
+    .flatMap(([name, value]) =>
+      Array.isArray(value)
+        ? [`${name}: ${value.length}`, ...value.map((line) => `  ${line}`)]
+        : [`${name}: ${value}`],
+    )
+    .join('\n');
+}

@@ -1,0 +1,17 @@
+import type { Command } from 'commander';
+import { addDemoCommand } from './demo.ts';
+import { addDoctorCommand } from './doctor.ts';
+import { addRunCommands } from './run.ts';
+import { addScheduleCommands } from './schedule.ts';
+import { addSteerCommands } from './steer.ts';
+import { addUpCommand } from './up.ts';
+
+/** Adds every command that has to do with runs, in the order in which people meet them. */
+export function addPipelineCommands(program: Command): void {
+  addDemoCommand(program);
+  addUpCommand(program);
+  addRunCommands(program);
+  addSteerCommands(program);
+  addScheduleCommands(program);
+  addDoctorCommand(program);
+}
