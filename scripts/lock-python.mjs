@@ -5,7 +5,12 @@ import { setUp } from './setup.mjs';
 
 await setUp();
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-for (const name of ['temporal/requirements', 'gpu-worker/requirements', 'gpu-worker/requirements-dev']) {
+for (const name of [
+  'temporal/requirements',
+  'gpu-worker/requirements',
+  'gpu-worker/requirements-gpu',
+  'gpu-worker/requirements-dev',
+]) {
   const options = ['--universal', '--python-version', '3.11', '--generate-hashes', '--no-annotate'];
   const header = ['--custom-compile-command', 'npm run lock:python'];
   execFileSync(

@@ -36,9 +36,16 @@ TRAINING: dict[str, Any] = {
     "timesteps": "logit-normal",
     "guidance": 1,
     "precision": "fp32",
+    "quantisation": "none",
+    "offloadBlocks": 0,
+    "gradientCheckpointing": False,
+    "attention": "auto",
+    "compile": False,
     "ema": 0.9,
     "checkpointEvery": 2,
     "heldOutEvery": 3,
+    "sampleEvery": 0,
+    "earlyStopping": 0,
     "resolution": 64,
 }
 
@@ -49,6 +56,7 @@ class NoEvents:
     def __init__(self) -> None:
         self.metrics: list[tuple[int, dict[str, float]]] = []
         self.checkpoints: list[dict[str, Any]] = []
+        self.samples: list[dict[str, Any]] = []
 
     def progress(self, stage: str, done: int, total: int) -> None: ...
 
@@ -57,6 +65,9 @@ class NoEvents:
 
     def checkpoint(self, **fields: Any) -> None:
         self.checkpoints.append(fields)
+
+    def sample(self, **fields: Any) -> None:
+        self.samples.append(fields)
 
 
 @pytest.fixture(scope="session")
@@ -117,4 +128,5 @@ def _params(base: Path, dataset: Path, cache: Path, out: Path) -> dict[str, Any]
         "acceptDifferences": [],
         "stopAtStep": None,
         "training": dict(TRAINING),
+        "sampling": {"size": 64, "inferenceSteps": 2, "guidance": 1},
     }

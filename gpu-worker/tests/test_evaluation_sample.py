@@ -59,6 +59,8 @@ def paint(
         "inferenceSteps": 2,
         "guidance": 1,
         "precision": "fp32",
+        "quantisation": "none",
+        "offloadBlocks": 0,
         "out": str(out),
     }
     return sampling.run({**params, **changes}, events or NoEvents(), stop or threading.Event())

@@ -107,12 +107,13 @@ def test_diffusers_loads_the_file_and_predicts_what_the_trainer_predicted(whole_
 
     from conftest import TRAINING
     from plein_air.base import open_base
+    from plein_air.holding import Holding
     from plein_air.protocol.decode import decode
     from plein_air.training.adapter import FILE, fresh_adapter
     from plein_air.training.settings import Training
 
     file = run(whole_run["checkpoint"], tmp_path)["diffusers"]
-    base = open_base(str(small_base), "fp32")
+    base = open_base(str(small_base), Holding("fp32"))
     generator = torch.Generator().manual_seed(1)
     inputs = {
         "hidden_states": torch.randn(1, 16, 64, generator=generator),
@@ -124,7 +125,7 @@ def test_diffusers_loads_the_file_and_predicts_what_the_trainer_predicted(whole_
         "img_ids": torch.zeros(16, 3),
         "return_dict": False,
     }
-    with torch.no_grad(), fresh_adapter(base.transformer(), decode(Training, TRAINING)) as adapter:
+    with torch.no_grad(), fresh_adapter(base.transformer(), decode(Training, TRAINING), base.device) as adapter:
         adapter.load(read_tensors(file["path"]))
         ours = base.transformer()(**inputs)[0]
     pipeline = base.pipeline()

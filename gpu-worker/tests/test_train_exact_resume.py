@@ -189,7 +189,9 @@ def test_a_leftover_of_a_killed_write_is_removed_and_never_read(train_params, tm
 
 def test_the_manifest_follows_the_contract(whole_run):
     manifest = json.loads((Path(whole_run["checkpoint"]) / "manifest.json").read_text())
-    assert set(manifest) == {"format", "step", "microStep", "fingerprint", "heldOutLoss", "files"}
+    assert set(manifest) == {
+        "format", "step", "microStep", "fingerprint", "heldOutLoss", "files", "acceptedDifferences",
+    }  # fmt: skip
     assert (manifest["format"], manifest["step"], manifest["microStep"]) == (1, 6, 12)
     assert manifest["heldOutLoss"] == whole_run["heldOutLoss"]
     assert [f["path"] for f in manifest["files"]] == sorted(set(FILES) - {"manifest.json"})

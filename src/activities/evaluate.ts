@@ -207,6 +207,8 @@ class Attempt {
         inferenceSteps: evaluation.inferenceSteps,
         guidance: evaluation.guidance,
         precision: training.precision,
+        quantisation: training.quantisation,
+        offloadBlocks: training.offloadBlocks,
       },
       this.#options(stage),
     );

@@ -41,7 +41,13 @@ export function runSamples(context: RunContext): { samples: StandardSample[]; sh
   const samples = sampleSet(config);
   return {
     samples,
-    sha256: sha256Of(sampleSetText(samples, { ...config.evaluation, precision: config.training.precision })),
+    sha256: sha256Of(
+      sampleSetText(samples, {
+        ...config.evaluation,
+        precision: config.training.precision,
+        quantisation: config.training.quantisation,
+      }),
+    ),
   };
 }
 

@@ -29,6 +29,8 @@ import { watchedCall } from './watched-call.ts';
 const LAST_SAVE_LIMIT_MS = 2 * 3600_000;
 const STOP_SAVE_LIMIT_MS = 10 * 60_000;
 const BEAT_MS = 2_000;
+/** Longest side of the pictures in a strip, in pixels: they show how training goes, at little cost. */
+const STRIP_SIDE = 512;
 
 /** One attempt that holds the fence: from the newest whole checkpoint to the lane's last step, or as far as it gets. */
 export class TrainingAttempt {
@@ -113,6 +115,7 @@ export class TrainingAttempt {
     this.#log(
       `training ${lane.branch} from step ${this.#step} to ${this.#plan.lastStep}, fencing token ${this.#taken.token}`,
     );
+    const { evaluation } = request.context.config;
     const out = join(this.#folder, 'checkpoints');
     await mkdir(out, { recursive: true });
     return this.#call((onEvent) =>
@@ -129,6 +132,11 @@ export class TrainingAttempt {
           acceptDifferences: request.acceptDifferences,
           stopAtStep: request.stopAtStep,
           training,
+          sampling: {
+            size: Math.min(evaluation.size, STRIP_SIDE),
+            inferenceSteps: evaluation.inferenceSteps,
+            guidance: evaluation.guidance,
+          },
         },
         { onEvent, signal: AbortSignal.any([signal, this.#halt.signal]) },
       ),
@@ -139,7 +147,7 @@ export class TrainingAttempt {
   async #finish(result: VerbResult<'train'>): Promise<Training> {
     const signal = this.#activity.cancellationSignal;
     if (isGivenUp(signal)) throw signal.reason;
-    const done = result.step >= this.#plan.lastStep;
+    const done = result.step >= this.#plan.lastStep || result.outcome === 'early';
     const lane: LaneResult = {
       key: this.#plan.key,
       step: result.step,

@@ -13,6 +13,8 @@ export const CheckpointManifest = z.strictObject({
   /** Fields that decide the trained bytes: config, data, base, software, device kind. */
   fingerprint: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
   heldOutLoss: z.number().nullable(),
+  /** Fingerprint fields that differed at some resume and were accepted: such a training is not bit-exact. */
+  acceptedDifferences: z.array(z.string()).default([]),
   files: z.array(z.strictObject({ path: z.string().min(1), bytes: z.int().min(0), sha256: Sha256 })).min(1),
 });
 export type CheckpointManifest = z.infer<typeof CheckpointManifest>;

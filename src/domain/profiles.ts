@@ -25,8 +25,10 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
       rank: 8,
       alpha: 8,
       precision: 'fp32',
+      gradientCheckpointing: false,
       checkpointEvery: 50,
       heldOutEvery: 50,
+      sampleEvery: 150,
     },
     tuning: {
       strategy: 'gp',
@@ -47,9 +49,13 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
   t4: {
     dataset: { resolution: 512 },
     evaluation: { size: 512 },
-    training: { precision: 'fp16', rank: 8, alpha: 8 },
+    training: { precision: 'fp16', quantisation: 'nf4', rank: 8, alpha: 8 },
   },
-  l4: { dataset: { resolution: 512 }, evaluation: { size: 512 } },
+  l4: {
+    dataset: { resolution: 512 },
+    evaluation: { size: 512 },
+    training: { quantisation: 'int8' },
+  },
   a100: {},
   h100: { training: { batchSize: 4, accumulation: 1 } },
 };

@@ -44,6 +44,7 @@ export function progressOf(event: TrainerEvent): ProgressEvent | null {
       return { kind: 'metrics', values: { ...event.values, step: event.step } };
     case 'ready':
     case 'checkpoint':
+    case 'sample':
     case 'result':
     case 'error':
       return null;

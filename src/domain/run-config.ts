@@ -76,7 +76,7 @@ export const TrainingConfig = z
     /** Peak learning rate of the LoRA weights; 1e-4 is the usual start for a style on FLUX.1-dev. */
     learningRate: z.number().gt(0).max(1).default(1e-4),
     /** Course of the learning rate after the warm-up, over all steps. */
-    schedule: z.enum(['constant', 'cosine', 'linear']).default('cosine'),
+    schedule: z.enum(['constant', 'cosine', 'linear', 'inverse-sqrt', 'rex']).default('cosine'),
     /** Steps over which the learning rate rises from zero. */
     warmupSteps: z.int().min(0).default(50),
     /** Rank of the LoRA matrices. */
@@ -85,9 +85,9 @@ export const TrainingConfig = z
     alpha: z.number().gt(0).max(512).default(16),
     /** LoRA target preset: attention only, attention and feed-forward, every linear layer. */
     targets: z.enum(['attention', 'attention+feed-forward', 'all-linear']).default('attention+feed-forward'),
-    /** AdamW with fp32 moments. */
-    optimizer: z.enum(['adamw']).default('adamw'),
-    /** Decoupled weight decay of AdamW. */
+    /** AdamW with fp32 moments; AdamW with 8 bit moments (bitsandbytes); Prodigy, which finds its own rate. */
+    optimizer: z.enum(['adamw', 'adamw-8bit', 'prodigy']).default('adamw'),
+    /** Decoupled weight decay. */
     weightDecay: z.number().min(0).max(1).default(1e-2),
     /** Largest L2 norm of a gradient; 0: no clipping. */
     gradientClip: z.number().min(0).default(1),
@@ -101,6 +101,16 @@ export const TrainingConfig = z
     guidance: z.number().min(0).max(10).default(1),
     /** Compute type of the frozen base; LoRA weights and moments are always fp32. */
     precision: z.enum(['fp32', 'bf16', 'fp16']).default('bf16'),
+    /** How the frozen base's weights are held: as they are, in NF4 (bitsandbytes), in int8 or in fp8 (torchao). */
+    quantisation: z.enum(['none', 'nf4', 'int8', 'fp8']).default('none'),
+    /** Blocks of the base that stay in host memory and are brought to the accelerator when their turn comes. */
+    offloadBlocks: z.int().min(0).max(1000).default(0),
+    /** Computes each block's forward pass again in the backward pass instead of keeping its activations. */
+    gradientCheckpointing: z.boolean().default(true),
+    /** Attention kernel; `auto` leaves the choice to PyTorch. */
+    attention: z.enum(['auto', 'flash', 'memory-efficient', 'cudnn', 'math']).default('auto'),
+    /** Compiles the base's blocks: faster steps after a slow first one. */
+    compile: z.boolean().default(false),
     /** Decay of the exponential moving average of the LoRA; 0: none. */
     ema: z.number().min(0).max(0.99999).default(0),
     /** Most steps between checkpoints; `checkpoints` has one taken earlier by the clock, and so has a stop. */
@@ -109,6 +119,24 @@ export const TrainingConfig = z
     keepCheckpoints: z.int().min(2).max(100).default(3),
     /** Steps between measurements of the held-out loss. */
     heldOutEvery: z.int().min(1).default(100),
+    /** Steps between strips of sample pictures; 0: none. */
+    sampleEvery: z.int().min(0).default(200),
+    /** Strips in a row with a risen held-out loss and risen copying after which training ends; 0: never. */
+    earlyStopping: z.int().min(0).max(1000).default(0),
+  })
+  .superRefine((t, ctx) => {
+    const refuse = (field: string, message: string) =>
+      ctx.addIssue({ code: 'custom', path: [field], message });
+    if (t.optimizer === 'prodigy' && t.learningRate < 0.01)
+      refuse(
+        'learningRate',
+        `expected 0.01 to 1 with optimizer prodigy, where it is a factor on the rate that Prodigy finds (usually 1), got ${t.learningRate}`,
+      );
+    if (t.earlyStopping > 0 && (t.sampleEvery === 0 || t.sampleEvery % t.heldOutEvery !== 0))
+      refuse(
+        'sampleEvery',
+        `expected a multiple of training.heldOutEvery (${t.heldOutEvery}) with earlyStopping, which compares both, got ${t.sampleEvery}`,
+      );
   })
   .prefault({});
 export type TrainingConfig = z.infer<typeof TrainingConfig>;

@@ -242,15 +242,21 @@ export function sampleSeed(runSeed: number, promptIndex: number, draw: number): 
  */
 export function sampleSetText(
   samples: readonly z.infer<typeof SampleRequest>[],
-  settings: { size: number; inferenceSteps: number; guidance: number; precision: string },
+  settings: {
+    size: number;
+    inferenceSteps: number;
+    guidance: number;
+    precision: string;
+    quantisation: string;
+  },
 ): string {
-  const { size, inferenceSteps, guidance, precision } = settings;
+  const { size, inferenceSteps, guidance, precision, quantisation } = settings;
   return JSON.stringify([
     'plein-air sample set 1',
     size,
     inferenceSteps,
     guidance,
-    precision,
+    quantisation === 'none' ? precision : `${precision}+${quantisation}`,
     samples.map(({ id, prompt, seed }) => [id, prompt, seed]),
   ]);
 }

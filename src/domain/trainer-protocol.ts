@@ -9,6 +9,13 @@ import { Dimension, TrialParameters } from './search-space.ts';
 const Path = z.string().min(1);
 const Sha = z.string().regex(/^[0-9a-f]{64}$/);
 
+/** How the frozen base is held in memory; names as in `TrainingConfig`. */
+const Holding = {
+  precision: z.enum(['fp32', 'bf16', 'fp16']),
+  quantisation: z.enum(['none', 'nf4', 'int8', 'fp8']),
+  offloadBlocks: z.int().min(0),
+};
+
 /** The part of the training configuration that the trainer needs; names as in `TrainingConfig`. */
 export const TrainerTraining = z.strictObject({
   seed: z.int(),
@@ -16,24 +23,29 @@ export const TrainerTraining = z.strictObject({
   batchSize: z.int(),
   accumulation: z.int(),
   learningRate: z.number(),
-  schedule: z.enum(['constant', 'cosine', 'linear']),
+  schedule: z.enum(['constant', 'cosine', 'linear', 'inverse-sqrt', 'rex']),
   /** Steps over which the schedule runs: the same as `steps`, except in a trial that stops early. */
   scheduleSteps: z.int(),
   warmupSteps: z.int(),
   rank: z.int(),
   alpha: z.number(),
   targets: z.enum(['attention', 'attention+feed-forward', 'all-linear']),
-  optimizer: z.enum(['adamw']),
+  optimizer: z.enum(['adamw', 'adamw-8bit', 'prodigy']),
   weightDecay: z.number(),
   gradientClip: z.number(),
   captionDropout: z.number(),
   flip: z.number(),
   timesteps: z.enum(['logit-normal', 'uniform']),
   guidance: z.number(),
-  precision: z.enum(['fp32', 'bf16', 'fp16']),
+  ...Holding,
+  gradientCheckpointing: z.boolean(),
+  attention: z.enum(['auto', 'flash', 'memory-efficient', 'cudnn', 'math']),
+  compile: z.boolean(),
   ema: z.number(),
   checkpointEvery: z.int(),
   heldOutEvery: z.int(),
+  sampleEvery: z.int(),
+  earlyStopping: z.int(),
   resolution: z.int(),
 });
 export type TrainerTraining = z.infer<typeof TrainerTraining>;
@@ -83,10 +95,12 @@ export const TrainParams = z.strictObject({
   /** Stop (checkpoint, then result) at this step at the latest; null: at `training.steps`. */
   stopAtStep: z.int().nullable(),
   training: TrainerTraining,
+  /** How the strips of sample pictures are painted. */
+  sampling: z.strictObject({ size: z.int(), inferenceSteps: z.int(), guidance: z.number() }),
 });
 export const TrainResult = z.strictObject({
-  /** `done`: the last step is reached; `stopped`: asked to stop, checkpoint written. */
-  outcome: z.enum(['done', 'stopped']),
+  /** `done`: the last step is reached; `stopped`: asked to stop, checkpoint written; `early`: early stopping ended it. */
+  outcome: z.enum(['done', 'stopped', 'early']),
   step: z.int(),
   microStep: z.int(),
   checkpoint: Path,
@@ -94,6 +108,8 @@ export const TrainResult = z.strictObject({
   adapterSha256: Sha,
   heldOutLoss: z.number().nullable(),
   trainLoss: z.number().nullable(),
+  /** Fingerprint fields that differed at some resume of this training and were accepted. */
+  acceptedDifferences: z.array(z.string()),
 });
 
 /** One picture of the standard sample set. */
@@ -114,7 +130,7 @@ export const SampleParams = z.strictObject({
   size: z.int(),
   inferenceSteps: z.int(),
   guidance: z.number(),
-  precision: z.enum(['fp32', 'bf16', 'fp16']),
+  ...Holding,
   /** Gets `<id>.png` each and `manifest.json` last; pictures that are there and verify are kept. */
   out: Path,
 });
@@ -239,6 +255,8 @@ export const TrainerEvent = z.discriminatedUnion('event', [
     bytes: z.int(),
     heldOutLoss: z.number().nullable(),
   }),
+  /** A strip of sample pictures is written. */
+  z.strictObject({ event: z.literal('sample'), id: z.string(), step: z.int(), path: Path, sha256: Sha }),
   z.strictObject({ event: z.literal('result'), id: z.string(), result: z.unknown() }),
   /** The request failed; the process lives on unless it says otherwise. */
   z.strictObject({

@@ -32,7 +32,10 @@ export function trainingFacts(p: {
   training: TrainerTraining;
   lastStep: number;
 }): string {
-  const { checkpointEvery: _, heldOutEvery: __, ...training } = p.training;
+  const { checkpointEvery: _, ...all } = p.training;
+  const { heldOutEvery: __, sampleEvery: ___, earlyStopping: ____, ...decisive } = all;
+  // When to measure decides nothing, unless what is measured may end the training.
+  const training = all.earlyStopping > 0 ? all : decisive;
   const fields = Object.entries(training).sort(([a], [b]) => (a < b ? -1 : 1));
   return JSON.stringify({ base: p.base, dataset: p.dataset, lastStep: p.lastStep, training: fields });
 }

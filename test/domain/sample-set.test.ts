@@ -93,10 +93,16 @@ describe('a sample seed', () => {
 describe('the identity of a set', () => {
   it('changes with every setting that changes a picture, and with nothing else', () => {
     const samples = [{ id: 'a', prompt: 'x', seed: 1 }];
-    const settings = { size: 128, inferenceSteps: 12, guidance: 1, precision: 'fp32' };
+    const settings = { size: 128, inferenceSteps: 12, guidance: 1, precision: 'fp32', quantisation: 'none' };
     const text = sampleSetText(samples, settings);
     expect(text).toBe('["plein-air sample set 1",128,12,1,"fp32",[["a","x",1]]]');
-    for (const change of [{ size: 256 }, { inferenceSteps: 8 }, { guidance: 3.5 }, { precision: 'bf16' }])
+    for (const change of [
+      { size: 256 },
+      { inferenceSteps: 8 },
+      { guidance: 3.5 },
+      { precision: 'bf16' },
+      { quantisation: 'nf4' },
+    ])
       expect(sampleSetText(samples, { ...settings, ...change })).not.toBe(text);
   });
 });

@@ -64,11 +64,19 @@ const train = (fault: string) => ({
     timesteps: 'uniform' as const,
     guidance: 1,
     precision: 'fp32' as const,
+    quantisation: 'none' as const,
+    offloadBlocks: 0,
+    gradientCheckpointing: false,
+    attention: 'auto' as const,
+    compile: false,
     ema: 0,
     checkpointEvery: 1,
     heldOutEvery: 1,
+    sampleEvery: 0,
+    earlyStopping: 0,
     resolution: 64,
   },
+  sampling: { size: 64, inferenceSteps: 2, guidance: 1 },
 });
 
 afterEach(() => trainer.close());

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from plein_air.devices import prepare_torch
 from plein_air.durable import sha256_file
 from plein_air.errors import TrainerError
+from plein_air.holding import Holding, bring_when_needed, clip_activations, offloaded, placement
+from plein_air.quantised import check_holding, load_quantised
 
 if TYPE_CHECKING:
     import torch
     from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
 
-Precision = Literal["fp32", "bf16", "fp16"]
 Part = Literal["vae", "text", "transformer"]
 
 _FOLDERS: dict[Part, tuple[str, ...]] = {
@@ -38,15 +39,8 @@ class TextEncoders:
     t5_tokenizer: Any
 
 
-def torch_dtype(precision: Precision) -> torch.dtype:
-    """The compute type by its name in the configuration."""
-    import torch
-
-    return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
-
-
-def open_base(path: str, precision: Precision) -> FluxBase:
-    """The session's base of this folder; a later request finds its components loaded, the transformer in `precision`."""
+def open_base(path: str, holding: Holding) -> FluxBase:
+    """The session's base of this folder; a later request finds its components loaded, the transformer as held."""
     key = str(Path(path).resolve())
     if not (Path(path) / "model_index.json").is_file():
         raise TrainerError(
@@ -60,39 +54,48 @@ def open_base(path: str, precision: Precision) -> FluxBase:
         _session.clear()
         _session[key] = {}
         gc.collect()
-    return FluxBase(Path(path), precision, prepare_torch(), _session[key])
-
-
-def load_transformer(path: str, precision: Precision) -> FluxTransformer2DModel:
-    """The session's frozen transformer."""
-    return open_base(path, precision).transformer()
-
-
-def load_pipeline(path: str, precision: Precision) -> FluxPipeline:
-    """A FluxPipeline over the session's components."""
-    return open_base(path, precision).pipeline()
+    return FluxBase(Path(path), holding, prepare_torch(), _session[key])
 
 
 class FluxBase:
     """Components of one base folder, frozen, in eval mode, on the device."""
 
-    def __init__(self, path: Path, precision: Precision, device: torch.device, loaded: dict[Part, Any]) -> None:
+    def __init__(self, path: Path, holding: Holding, device: torch.device, loaded: dict[Part, Any]) -> None:
         """Loads nothing yet; `loaded` is shared by everyone who opens the same folder in this session."""
         self.path = path
-        self.precision: Precision = precision
+        self.holding = holding
         self.device = device
         self._loaded = loaded
 
     def transformer(self) -> FluxTransformer2DModel:
-        """The transformer in this base's precision, without adapters."""
-        dtype = torch_dtype(self.precision)
-        if "transformer" in self._loaded and self._loaded["transformer"].dtype != dtype:
+        """The transformer as this base is held, without adapters."""
+        if "transformer" in self._loaded and self._loaded["transformer"][0] != self.holding:
             self.release("transformer")
         if "transformer" not in self._loaded:
-            from diffusers import FluxTransformer2DModel
+            self._loaded["transformer"] = (self.holding, self._load_transformer())
+        return self._loaded["transformer"][1]
 
-            self._loaded["transformer"] = self._load(FluxTransformer2DModel, "transformer", dtype)
-        return self._loaded["transformer"]
+    def _load_transformer(self) -> FluxTransformer2DModel:
+        import torch
+        from diffusers import FluxTransformer2DModel
+
+        holding = self.holding
+        check_holding(self.path / "transformer", holding)
+        if holding.quantisation == "none":
+            host = torch.device("cpu") if holding.offload_blocks else self.device
+            model = self._load(FluxTransformer2DModel, "transformer", holding.dtype(), host)
+            where = placement(model, holding.offload_blocks, self.device)
+            for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+                tensor.data = tensor.data.to(where(name))
+        else:
+            model = load_quantised(self.path / "transformer", holding, self.device)
+            model.requires_grad_(False).eval()
+        for block in offloaded(model, holding.offload_blocks):
+            _pin(block, self.device)
+            bring_when_needed(block, self.device)
+        if holding.precision == "fp16":
+            clip_activations(model)
+        return model
 
     def vae(self) -> AutoencoderKL:
         """The VAE, always fp32: it is small, and encoding is done once."""
@@ -142,17 +145,16 @@ class FluxBase:
         return json.loads((self.path / "vae" / "config.json").read_text())
 
     def pipeline(self) -> FluxPipeline:
-        """A FluxPipeline over the session's components, silent on the terminal."""
+        """A FluxPipeline over transformer and VAE, silent on the terminal; prompts come to it encoded."""
         from diffusers import FluxPipeline
 
-        text = self.text_encoders()
         pipeline = FluxPipeline(
             scheduler=self.scheduler(),
             vae=self.vae(),
-            text_encoder=text.clip,
-            tokenizer=text.clip_tokenizer,
-            text_encoder_2=text.t5,
-            tokenizer_2=text.t5_tokenizer,
+            text_encoder=None,  # pyright: ignore[reportArgumentType]
+            tokenizer=None,  # pyright: ignore[reportArgumentType]
+            text_encoder_2=None,  # pyright: ignore[reportArgumentType]
+            tokenizer_2=None,  # pyright: ignore[reportArgumentType]
             transformer=self.transformer(),
         )
         pipeline.set_progress_bar_config(disable=True)
@@ -180,7 +182,7 @@ class FluxBase:
                     digest.update(f"{file.relative_to(self.path)}\0{_hash_once(file)}\n".encode())
         return digest.hexdigest()
 
-    def _load(self, kind: Any, folder: str, dtype: torch.dtype) -> Any:
+    def _load(self, kind: Any, folder: str, dtype: torch.dtype, device: torch.device | None = None) -> Any:
         try:
             if kind.__module__.startswith("diffusers"):
                 model = kind.from_pretrained(self.path / folder, torch_dtype=dtype, local_files_only=True)
@@ -192,7 +194,16 @@ class FluxBase:
                 f"Expected a {kind.__name__} in {self.path / folder}, got: {error}",
                 {"field": "base", "component": folder},
             ) from error
-        return model.requires_grad_(False).eval().to(self.device)
+        return model.requires_grad_(False).eval().to(device or self.device)
+
+
+def _pin(block: Any, device: torch.device) -> None:
+    """Locks a block's plain weights in host memory, from where a GPU copies them without waiting for the CPU."""
+    if device.type != "cuda":
+        return
+    for parameter in block.parameters():
+        if type(parameter.data).__name__ == "Tensor":
+            parameter.data = parameter.data.pin_memory()
 
 
 def _hash_once(file: Path) -> str:

@@ -13,6 +13,7 @@ from plein_air.encoding.keys import latents_key, text_key
 from plein_air.encoding.prepared import Picture, read_images, read_pictures
 from plein_air.encoding.store import Entry, Store
 from plein_air.errors import Stopped, TrainerError
+from plein_air.holding import Holding
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
 
@@ -40,7 +41,7 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
     pictures = [picture for split in wanted.splits for picture in read_pictures(wanted.dataset, split)]
     captions = sorted({"", *(picture.caption for picture in pictures)})
     # The encoders have a precision of their own; this one is the transformer's, which is not used here.
-    base = open_base(wanted.base, "fp32")
+    base = open_base(wanted.base, Holding("fp32"))
     store = Store(wanted.out)
     new_pictures = {latents_key(p, base): p for p in pictures if latents_key(p, base) not in store}
     new_captions = {text_key(c, base): c for c in captions if text_key(c, base) not in store}

@@ -21,7 +21,9 @@ import numpy as np
 
 from plein_air.base import FluxBase, open_base
 from plein_air.durable import sha256_file, write_atomically
+from plein_air.encoding.encode import encode_prompt
 from plein_air.errors import Stopped, TrainerError
+from plein_air.holding import Holding
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +41,7 @@ def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, A
     """Paints the pictures that are missing and writes `manifest.json` last."""
     out = Path(params["out"])
     out.mkdir(parents=True, exist_ok=True)
-    base = open_base(params["base"], params["precision"])
+    base = open_base(params["base"], Holding.of(params))
     recipe = _Recipe.of(params, base)
     wanted: list[dict[str, Any]] = params["samples"]
     _check_ids(wanted)
@@ -97,7 +99,8 @@ class _Recipe:
                 f"Expected a LoRA file at adapter, got none at {adapter}: export the checkpoint first.",
                 {"field": "adapter"},
             )
-        settings = {name: _as_javascript(params[name]) for name in ("size", "inferenceSteps", "guidance", "precision")}
+        settings = {name: _as_javascript(params[name]) for name in ("size", "inferenceSteps", "guidance")}
+        settings["precision"] = base.holding.text()
         return cls(
             base={
                 "text": base.part_sha256("text"),
@@ -151,14 +154,15 @@ def _painter(base: FluxBase, params: Mapping[str, Any]) -> Iterator[Any]:
     import torch
 
     logging.getLogger("diffusers").setLevel(logging.ERROR)
+    prompts = _encode_prompts(base, [sample["prompt"] for sample in params["samples"]])
     pipeline = base.pipeline()
-    prompts = _encode_prompts(pipeline, base, [sample["prompt"] for sample in params["samples"]])
     if params["adapter"] is not None:
         _load_adapter(pipeline, Path(params["adapter"]), float(params["adapterScale"]))
 
     def paint(batch: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
         sequence, pooled = (
-            torch.cat([prompts[sample["prompt"]][part] for sample in batch]).to(base.device) for part in (0, 1)
+            torch.stack([prompts[sample["prompt"]][part] for sample in batch]).to(base.device, base.holding.dtype())
+            for part in (0, 1)
         )
         with torch.inference_mode():
             made = pipeline(
@@ -181,21 +185,25 @@ def _painter(base: FluxBase, params: Mapping[str, Any]) -> Iterator[Any]:
             pipeline.unload_lora_weights()
 
 
-def _encode_prompts(
-    pipeline: FluxPipeline, base: FluxBase, prompts: Sequence[str]
-) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
-    """T5 sequence (1, T, d) and pooled CLIP vector (1, d) of each different prompt, one at a time."""
+_encoded: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
+"""Embeddings of the session by encoders and prompt: base and candidate are painted from the same prompts."""
+
+
+def _encode_prompts(base: FluxBase, prompts: Sequence[str]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """T5 sequence (T, d) and pooled CLIP vector (d,) of each different prompt; a GPU holds encoders or transformer."""
     import torch
 
-    encoded: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
-    dtype = base.transformer().dtype
+    text = base.part_sha256("text")
+    missing = [prompt for prompt in dict.fromkeys(prompts) if (text, prompt) not in _encoded]
+    if missing and base.device.type == "cuda":
+        base.release("transformer")
     with torch.inference_mode():
-        for prompt in dict.fromkeys(prompts):
-            sequence, pooled, _ = pipeline.encode_prompt(
-                prompt=prompt, prompt_2=None, device=base.device, max_sequence_length=base.text_length()
-            )
-            encoded[prompt] = (sequence.to("cpu", dtype), pooled.to("cpu", dtype))  # pyright: ignore[reportOptionalMemberAccess]
-    return encoded
+        for prompt in missing:
+            sequence, pooled = encode_prompt(base, prompt)
+            _encoded[text, prompt] = (sequence.to("cpu"), pooled.to("cpu"))
+    if base.device.type == "cuda":
+        base.release("text")
+    return {prompt: _encoded[text, prompt] for prompt in dict.fromkeys(prompts)}
 
 
 def _load_adapter(pipeline: FluxPipeline, adapter: Path, scale: float) -> None:

@@ -84,6 +84,10 @@ class Emitter:
         """A checkpoint folder is complete; fields as in the protocol."""
         self._send("checkpoint", **fields)
 
+    def sample(self, **fields: Any) -> None:
+        """A strip of sample pictures is written; fields as in the protocol."""
+        self._send("sample", **fields)
+
     def result(self, result: object) -> None:
         """The request is done."""
         self._send("result", result=result)

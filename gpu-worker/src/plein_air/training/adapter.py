@@ -36,7 +36,7 @@ TARGETS: dict[str, str] = {
 class Adapter:
     """LoRA matrices in fp32 on a frozen transformer, by their names in diffusers' file."""
 
-    def __init__(self, transformer: Any, training: Training) -> None:
+    def __init__(self, transformer: Any, training: Training, device: torch.device) -> None:
         """Adds the matrices: A uniform as in Kaiming's initialisation but drawn from the seed, B zero."""
         import torch
         from peft import LoraConfig
@@ -58,7 +58,8 @@ class Adapter:
         self.parameters: dict[str, torch.nn.Parameter] = {}
         for name, parameter in transformer.named_parameters():
             if ".lora_" in name:
-                parameter.data = parameter.data.float()
+                # On the device even where the block it sits in waits on the host.
+                parameter.data = parameter.data.to(device, torch.float32)
                 parameter.requires_grad_(True)
                 self.parameters["transformer." + name.replace(f".{NAME}.", ".")] = parameter
         self.parameters = dict(sorted(self.parameters.items()))
@@ -105,9 +106,9 @@ class Adapter:
 
 
 @contextmanager
-def fresh_adapter(transformer: Any, training: Training) -> Iterator[Adapter]:
+def fresh_adapter(transformer: Any, training: Training, device: torch.device) -> Iterator[Adapter]:
     """An adapter for the time of one request: the transformer is shared with the requests after it."""
-    adapter = Adapter(transformer, training)
+    adapter = Adapter(transformer, training, device)
     try:
         yield adapter
     finally:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 Fingerprint = dict[str, str | int | float | bool | None]
-_NOT_DECISIVE = {"steps", "checkpoint_every", "held_out_every"}
+_NOT_DECISIVE = {"steps", "checkpoint_every", "held_out_every", "sample_every", "early_stopping"}
 """Settings that may change between attempts: where to stop, when to save, when to measure."""
 
 
@@ -36,12 +36,11 @@ def fingerprint(params: TrainParams, device: torch.device) -> Fingerprint:
     return dict(sorted(fields.items()))
 
 
-def check_same(saved: Fingerprint, now: Fingerprint, accepted: tuple[str, ...]) -> None:
-    """Refuses to resume where a field differs that was not accepted; the error names both values of each."""
+def check_same(saved: Fingerprint, now: Fingerprint, accepted: tuple[str, ...]) -> list[str]:
+    """Refuses to resume where a field differs that was not accepted; returns the accepted ones that do differ."""
+    differing = [name for name in sorted(saved.keys() | now.keys()) if saved.get(name) != now.get(name)]
     differences = {
-        name: {"checkpoint": saved.get(name), "now": now.get(name)}
-        for name in sorted(saved.keys() | now.keys())
-        if saved.get(name) != now.get(name) and name not in accepted
+        name: {"checkpoint": saved.get(name), "now": now.get(name)} for name in differing if name not in accepted
     }
     if differences:
         listed = "; ".join(f"{name}: {d['checkpoint']!r} -> {d['now']!r}" for name, d in differences.items())
@@ -51,3 +50,4 @@ def check_same(saved: Fingerprint, now: Fingerprint, accepted: tuple[str, ...]) 
             "give the bytes of an uninterrupted run: use the same settings, start anew, or accept these differences.",
             {"field": "acceptDifferences", "differences": differences},
         )
+    return differing

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     import torch
 
 MOST_PICTURES = 16
-"""Pictures measured at most; which ones depends on their ids alone."""
+"""Held-out pictures measured at most; which ones depends on their ids alone."""
+MOST_TRAINING_PICTURES = 8
+"""Training pictures measured the same way: the gap between both losses is what was learnt by heart."""
 STRATA = 8
 """Noise levels a picture: the middles of equal parts of the logit-normal distribution."""
 _SEED = 0
@@ -24,12 +26,12 @@ _SEED = 0
 class HeldOut:
     """Measures the mean loss over fixed pictures and noise levels."""
 
-    def __init__(self, samples: Samples, objective: Objective, shift: SigmaShift) -> None:
+    def __init__(self, samples: Samples, objective: Objective, shift: SigmaShift, most: int = MOST_PICTURES) -> None:
         """Chooses the pictures; their noise is drawn again at each measurement, which costs less than keeping it."""
         self._samples = samples
         self._objective = objective
         self._shift = shift
-        self._ids = shuffled(list(samples.pictures), _SEED, "held-out")[:MOST_PICTURES]
+        self._ids = shuffled(list(samples.pictures), _SEED, "held-out")[:most]
 
     def measure(self, on_picture: Callable[[], None] = lambda: None) -> float:
         """Mean loss; touches no gradient and no random state. `on_picture` hears that it goes on."""

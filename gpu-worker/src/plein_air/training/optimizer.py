@@ -1,59 +1,137 @@
-"""AdamW over named tensors, whose state goes to a file and back without loss."""
+"""The optimizers over named tensors, whose state goes to a file and back without loss."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from plein_air.errors import TrainerError
 from plein_air.training.adapter import copy_named
 from plein_air.training.settings import Training
 
 if TYPE_CHECKING:
     import torch
 
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_MOMENTS = {
+    "adamw": ("exp_avg", "exp_avg_sq"),
+    "adamw-8bit": ("state1", "state2", "absmax1", "absmax2"),
+    "prodigy": ("s", "p0", "exp_avg", "exp_avg_sq"),
+}
+_PRODIGY_SCALARS = ("d", "d_max", "d_numerator", "d_denom", "d_hat", "k")
+"""What Prodigy knows about all parameters together."""
 
 
 class Optimizer:
-    """torch's AdamW, foreach, with fp32 moments."""
+    """AdamW with fp32 moments, AdamW with 8 bit moments, or Prodigy."""
 
     def __init__(self, parameters: dict[str, torch.nn.Parameter], training: Training) -> None:
         """Creates the moments at once, so that a saved state always has every tensor."""
-        import torch
-
         self._parameters = parameters
-        self._adamw = torch.optim.AdamW(
-            list(parameters.values()),
-            lr=training.learning_rate,
-            betas=(0.9, 0.999),
-            eps=1e-8,
-            weight_decay=training.weight_decay,
-            foreach=True,
-            fused=False,
-        )
-        for parameter in parameters.values():
-            self._adamw.state[parameter] = {
-                "step": torch.tensor(0.0),
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
+        self._kind = training.optimizer
+        create = {"adamw": _adamw, "adamw-8bit": _adamw_8bit, "prodigy": _prodigy}[self._kind]
+        self._optimizer: Any = create(list(parameters.values()), training)
 
     def step(self, learning_rate: float) -> None:
         """One update; gradients are dropped after it."""
-        for group in self._adamw.param_groups:
+        for group in self._optimizer.param_groups:
             group["lr"] = learning_rate
-        self._adamw.step()
-        self._adamw.zero_grad(set_to_none=True)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def effective_rate(self, learning_rate: float) -> float:
+        """The rate that a step is really taken at: under Prodigy the factor times what it has found."""
+        return learning_rate * float(self._optimizer.param_groups[0].get("d", 1.0))
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """The moments by parameter name."""
         return {
-            f"{name}.{moment}": self._adamw.state[parameter][moment]
+            f"{name}.{moment}": self._optimizer.state[parameter][moment]
             for name, parameter in self._parameters.items()
-            for moment in _MOMENTS
+            for moment in _MOMENTS[self._kind]
+            if moment in self._optimizer.state[parameter]
         }
 
-    def load(self, tensors: dict[str, torch.Tensor], steps: int) -> None:
-        """Takes up the moments of a checkpoint made after `steps` updates."""
+    def scalars(self) -> dict[str, float]:
+        """Numbers that belong to all parameters together; read back by `load`."""
+        group = self._optimizer.param_groups[0]
+        return {name: float(group[name]) for name in _PRODIGY_SCALARS if name in group}
+
+    def load(self, tensors: dict[str, torch.Tensor], scalars: dict[str, float], steps: int) -> None:
+        """Takes up the state of a checkpoint made after `steps` updates."""
+        import torch
+
         copy_named(tensors, self.tensors(), "optimizer")
         for parameter in self._parameters.values():
-            self._adamw.state[parameter]["step"].fill_(float(steps))
+            state = self._optimizer.state[parameter]
+            state["step"] = torch.tensor(float(steps)) if self._kind == "adamw" else steps
+        for group in self._optimizer.param_groups:
+            group.update({name: int(value) if name == "k" else value for name, value in scalars.items()})
+
+
+def _adamw(parameters: list[torch.nn.Parameter], training: Training) -> Any:
+    import torch
+
+    optimizer = torch.optim.AdamW(
+        parameters,
+        lr=training.learning_rate,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=training.weight_decay,
+        foreach=True,
+        fused=False,
+    )
+    for parameter in parameters:
+        optimizer.state[parameter] = {
+            "step": torch.tensor(0.0),
+            "exp_avg": torch.zeros_like(parameter),
+            "exp_avg_sq": torch.zeros_like(parameter),
+        }
+    return optimizer
+
+
+def _adamw_8bit(parameters: list[torch.nn.Parameter], training: Training) -> Any:
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ImportError as error:
+        raise _absent("adamw-8bit", "bitsandbytes", error) from error
+    optimizer = AdamW8bit(parameters, lr=training.learning_rate, weight_decay=training.weight_decay)
+    optimizer.check_overrides()
+    optimizer.initialized = True
+    for index, parameter in enumerate(parameters):
+        optimizer.init_state(optimizer.param_groups[0], parameter, 0, index)
+    return optimizer
+
+
+def _prodigy(parameters: list[torch.nn.Parameter], training: Training) -> Any:
+    import logging
+
+    import torch
+
+    try:
+        from prodigyopt import Prodigy
+    except ImportError as error:
+        raise _absent("prodigy", "prodigyopt", error) from error
+    logging.getLogger("prodigyopt").setLevel(logging.WARNING)
+    create: Any = Prodigy
+    optimizer = create(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, slice_p=1)
+    for group in optimizer.param_groups:
+        group.setdefault("d_hat", group["d"])
+        group.setdefault("d_denom", 0.0)
+    for parameter in parameters:
+        # As Prodigy does at its first step, except that `p0` is kept in full where a matrix starts at zero.
+        optimizer.state[parameter] = {
+            "step": 0,
+            "s": torch.zeros_like(parameter.data.flatten()),
+            "p0": parameter.data.flatten().detach().clone(),
+            "exp_avg": torch.zeros_like(parameter.data),
+            "exp_avg_sq": torch.zeros_like(parameter.data),
+        }
+    return optimizer
+
+
+def _absent(asked: str, package: str, error: ImportError) -> TrainerError:
+    return TrainerError(
+        "InvalidInput",
+        f"Expected the package {package} for training.optimizer {asked!r}, got: {error}. "
+        "Install gpu-worker/requirements-gpu.lock.",
+        {"field": "training.optimizer", "package": package},
+    )

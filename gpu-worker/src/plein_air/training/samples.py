@@ -65,6 +65,11 @@ class Samples:
         width, height = map(int, bucket.split("x"))
         return (width // 16) * (height // 16)
 
+    def caption(self, sample_id: str) -> tuple[torch.Tensor, torch.Tensor]:
+        """T5 sequence (tokens, width) and CLIP pooled (width,) of a picture's caption, on the device."""
+        text = self._texts[self.pictures[sample_id].caption]
+        return text["sequence"].to(self._device), text["pooled"].to(self._device)
+
     def batch(self, choices: list[Choice]) -> Batch:
         """Stacks samples of one bucket; a picture that may not be mirrored never is."""
         entries = [self._latents[c.id] for c in choices]

@@ -7,18 +7,25 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any, Literal
 
+from plein_air.training.settings import Schedule
+
 _NORMAL = NormalDist()
 
 
-def learning_rate(
-    step: int, *, peak: float, schedule: Literal["constant", "cosine", "linear"], warmup_steps: int, schedule_steps: int
-) -> float:
-    """Learning rate of an optimizer step counted from 0: linear warm-up, then the schedule down to 0."""
+def learning_rate(step: int, *, peak: float, schedule: Schedule, warmup_steps: int, schedule_steps: int) -> float:
+    """Learning rate of an optimizer step counted from 0: linear warm-up, then the schedule.
+
+    Cosine, linear and rex (which stays high for longer) come down to 0; inverse-sqrt falls with the root of the step.
+    """
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
     if schedule == "constant":
         return peak
+    if schedule == "inverse-sqrt":
+        return peak * math.sqrt(max(1, warmup_steps) / (step + 1)) if step >= max(1, warmup_steps) else peak
     done = min(1.0, (step - warmup_steps) / max(1, schedule_steps - warmup_steps))
+    if schedule == "rex":
+        return peak * (1 - done) / (1 - done / 2)
     return peak * (1 - done if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done)))
 
 

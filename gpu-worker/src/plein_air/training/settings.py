@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from plein_air.base import Precision
+from plein_air.holding import Holding, Precision, Quantisation
+
+Schedule = Literal["constant", "cosine", "linear", "inverse-sqrt", "rex"]
 
 
 @dataclass(frozen=True)
@@ -17,13 +19,13 @@ class Training:
     batch_size: int
     accumulation: int
     learning_rate: float
-    schedule: Literal["constant", "cosine", "linear"]
+    schedule: Schedule
     schedule_steps: int
     warmup_steps: int
     rank: int
     alpha: float
     targets: Literal["attention", "attention+feed-forward", "all-linear"]
-    optimizer: Literal["adamw"]
+    optimizer: Literal["adamw", "adamw-8bit", "prodigy"]
     weight_decay: float
     gradient_clip: float
     caption_dropout: float
@@ -31,10 +33,30 @@ class Training:
     timesteps: Literal["logit-normal", "uniform"]
     guidance: float
     precision: Precision
+    quantisation: Quantisation
+    offload_blocks: int
+    gradient_checkpointing: bool
+    attention: Literal["auto", "flash", "memory-efficient", "cudnn", "math"]
+    compile: bool
     ema: float
     checkpoint_every: int
     held_out_every: int
+    sample_every: int
+    early_stopping: int
     resolution: int
+
+    def holding(self) -> Holding:
+        """How the base is held."""
+        return Holding(self.precision, self.quantisation, self.offload_blocks)
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How strips of sample pictures are painted; the side in pixels."""
+
+    size: int
+    inference_steps: int
+    guidance: float
 
 
 @dataclass(frozen=True)
@@ -51,6 +73,7 @@ class TrainParams:
     accept_differences: tuple[str, ...]
     stop_at_step: int | None
     training: Training
+    sampling: Sampling
 
     def last_step(self) -> int:
         """The step at which this request ends at the latest."""

@@ -31,6 +31,13 @@ class State:
     gradient_norms: list[float] = field(default_factory=list)
     loss_scale: float = 1.0
     since_overflow: int = 0
+    #: Step, held-out loss and copying of each strip, where early stopping compares them; and whether it has stopped.
+    measurements: list[list[float]] = field(default_factory=list)
+    stopped_early: bool = False
+    #: What the optimizer knows besides its tensors.
+    optimizer: dict[str, float] = field(default_factory=dict)
+    #: Fingerprint fields that differed at some resume and were accepted.
+    accepted_differences: list[str] = field(default_factory=list)
 
     def held_out_here(self) -> float | None:
         """The held-out loss if it was measured at this very step."""

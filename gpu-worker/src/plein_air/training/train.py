@@ -17,15 +17,14 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
     request = decode(TrainParams, params)
     _check(request.training)
     from plein_air.training.adapter import fresh_adapter
+    from plein_air.training.speed import prepared
     from plein_air.training.trainer import Trainer
 
-    base = open_base(request.base, request.training.precision)
+    base = open_base(request.base, request.training.holding())
     if base.device.type == "cuda":
         base.release("vae", "text")
     transformer = base.transformer()
-    if base.device.type == "cuda":
-        transformer.enable_gradient_checkpointing()
-    with fresh_adapter(transformer, request.training) as adapter:
+    with fresh_adapter(transformer, request.training, base.device) as adapter, prepared(transformer, request.training):
         return Trainer(request, base, adapter, emit).run(stop)
 
 
@@ -40,6 +39,14 @@ def _check(training: Training) -> None:
             ("rank", "at least 1", training.rank, training.rank < 1),
             ("checkpointEvery", "at least 1", training.checkpoint_every, training.checkpoint_every < 1),
             ("heldOutEvery", "at least 1", training.held_out_every, training.held_out_every < 1),
+            ("sampleEvery", "at least 0", training.sample_every, training.sample_every < 0),
+            (
+                "sampleEvery",
+                "a multiple of heldOutEvery with earlyStopping",
+                training.sample_every,
+                training.early_stopping > 0
+                and (training.sample_every < 1 or training.sample_every % training.held_out_every > 0),
+            ),
             ("learningRate", "more than 0", training.learning_rate, not training.learning_rate > 0),
             ("ema", "from 0 to below 1", training.ema, not 0 <= training.ema < 1),
         )

@@ -15,8 +15,9 @@ from plein_air.tensor_file import read_tensors
 from plein_air.training import health
 from plein_air.training.adapter import FILE, Adapter, copy_named
 from plein_air.training.checkpoint import clear_unfinished, read_manifest
+from plein_air.training.early import should_stop
 from plein_air.training.fingerprint import check_same, fingerprint
-from plein_air.training.held_out import HeldOut
+from plein_air.training.held_out import MOST_TRAINING_PICTURES, HeldOut
 from plein_air.training.objective import Objective, noise_for
 from plein_air.training.optimizer import Optimizer
 from plein_air.training.order import Order
@@ -25,6 +26,7 @@ from plein_air.training.samples import Choice, Samples
 from plein_air.training.schedule import SigmaShift, learning_rate, sigma_at
 from plein_air.training.settings import TrainParams
 from plein_air.training.state import FP16_SCALE, State, unpack_state
+from plein_air.training.strips import Strips
 from plein_air.training.writer import CheckpointWriter, Snapshot, copied
 
 if TYPE_CHECKING:
@@ -47,7 +49,10 @@ class Trainer:
         self._samples = Samples(request.dataset, "train", cache, base)
         self._order = Order(self._samples.buckets(), self._settings.batch_size, self._settings.seed)
         self._objective = Objective(transformer, self._settings.guidance)
-        self._held_out = HeldOut(Samples(request.dataset, "held_out", cache, base), self._objective, self._shift)
+        held_out = Samples(request.dataset, "held_out", cache, base)
+        self._held_out = HeldOut(held_out, self._objective, self._shift)
+        self._learnt = HeldOut(self._samples, self._objective, self._shift, MOST_TRAINING_PICTURES)
+        self._strips = Strips(base, request.sampling, self._samples, held_out, request.out)
         self._optimizer = Optimizer(adapter.parameters, self._settings)
         self._average = {n: p.detach().clone() for n, p in adapter.parameters.items()} if self._settings.ema > 0 else {}
         self.state = State(loss_scale=FP16_SCALE if self._settings.precision == "fp16" else 1.0)
@@ -67,7 +72,7 @@ class Trainer:
         try:
             if state.step == 0 and state.micro_step == 0:
                 self._measure()
-            while state.step < last and not stop.is_set():
+            while state.step < last and not stop.is_set() and not state.stopped_early:
                 self._micro_step()
                 if len(state.open_losses) == self._settings.accumulation:
                     self._finish_step()
@@ -84,14 +89,20 @@ class Trainer:
         finally:
             self._writer.close()
         return {
-            "outcome": "done" if state.step >= self._settings.steps else "stopped",
+            "outcome": self._outcome(),
             "step": state.step,
             "microStep": state.micro_step,
             "checkpoint": str(written.path),
             "adapterSha256": hashlib.sha256(adapter).hexdigest(),
             "heldOutLoss": state.held_out_loss,
             "trainLoss": state.train_loss,
+            "acceptedDifferences": state.accepted_differences,
         }
+
+    def _outcome(self) -> str:
+        if self.state.step >= self._settings.steps:
+            return "done"
+        return "early" if self.state.stopped_early else "stopped"
 
     def _micro_step(self) -> None:
         """Forward and backward of one batch; everything random in it is a function of seed, micro-step and sample."""
@@ -180,6 +191,8 @@ class Trainer:
         state, settings = self.state, self._settings
         if state.step % settings.held_out_every == 0 or state.step == last:
             self._measure()
+        if settings.sample_every > 0 and state.step % settings.sample_every == 0:
+            self._paint()
         if state.step % settings.checkpoint_every == 0 and state.step < last:
             self._checkpoint()
 
@@ -190,7 +203,7 @@ class Trainer:
         images = self._settings.batch_size * self._settings.accumulation
         values = {
             "loss": self.state.train_loss or 0.0,
-            "learningRate": rate,
+            "learningRate": self._optimizer.effective_rate(rate),
             "imagesPerSecond": images / max(now - self._clock, 1e-9),
         }
         if norm is not None:
@@ -202,11 +215,29 @@ class Trainer:
 
     def _measure(self) -> None:
         """Held-out loss of the adapter as it is now."""
-        last = self._request.last_step()
-        loss = self._held_out.measure(lambda: self._emit.progress("train", self.state.step, last))
+        loss = self._held_out.measure(self._alive)
         health.check_loss(self.state.step, loss)
         self.state.held_out_loss, self.state.held_out_step = loss, self.state.step
-        self._emit.metric(self.state.step, {"heldOutLoss": loss})
+        learnt = self._learnt.measure(self._alive)
+        self._emit.metric(
+            self.state.step, {"heldOutLoss": loss, "learntLoss": learnt, "generalisationGap": loss - learnt}
+        )
+        self._clock = time.monotonic()
+
+    def _alive(self) -> None:
+        """Says that what takes long goes on."""
+        self._emit.progress("train", self.state.step, self._request.last_step())
+
+    def _paint(self) -> None:
+        """A strip of samples, and whether the training has gone on for too long."""
+        state, patience = self.state, self._settings.early_stopping
+        path, sha256 = self._strips.paint(state.step, self._alive)
+        self._emit.sample(step=state.step, path=str(path), sha256=sha256)
+        if patience > 0:
+            copying = self._strips.copying()
+            self._emit.metric(state.step, {"copying": copying})
+            state.measurements = [*state.measurements, [float(state.step), state.held_out_loss or 0.0, copying]]
+            state.stopped_early = should_stop(state.measurements, patience)
         self._clock = time.monotonic()
 
     def _checkpoint(self) -> None:
@@ -216,6 +247,7 @@ class Trainer:
         self._saved_at = self.state.micro_step
         began = time.monotonic()
         gradients = {n: p.grad for n, p in self._adapter.parameters.items() if p.grad is not None}
+        self.state.optimizer = self._optimizer.scalars()
         self._writer.start(
             Snapshot(
                 state=self.state,
@@ -233,9 +265,10 @@ class Trainer:
 
         manifest = read_manifest(folder)
         state, saved = unpack_state((folder / "state.json").read_bytes())
-        check_same(saved, self._fingerprint, self._request.accept_differences)
+        accepted = check_same(saved, self._fingerprint, self._request.accept_differences)
+        state.accepted_differences = sorted({*state.accepted_differences, *accepted})
         self._adapter.load(read_tensors(folder / FILE))
-        self._optimizer.load(read_tensors(folder / "optimizer.safetensors"), state.updates)
+        self._optimizer.load(read_tensors(folder / "optimizer.safetensors"), state.optimizer, state.updates)
         present = {file["path"] for file in manifest["files"]}
         if self._average and "ema.safetensors" in present:
             copy_named(read_tensors(folder / "ema.safetensors"), self._average, "average")

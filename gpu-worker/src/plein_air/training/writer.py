@@ -86,6 +86,7 @@ class CheckpointWriter:
             "microStep": state.micro_step,
             "fingerprint": self._fingerprint,
             "heldOutLoss": held_out,
+            "acceptedDifferences": state.accepted_differences,
         }
         written = write_checkpoint(
             self._out, folder_name(state.step, state.micro_step, self._accumulation), files, manifest

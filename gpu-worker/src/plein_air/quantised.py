@@ -1,0 +1,187 @@
+"""Loads a FLUX transformer weight by weight, each quantised as it arrives.
+
+The host never holds more than one weight beyond the page cache, so a machine with 13 GB of memory can load a base of
+24 GB. A base that is stored in NF4 (diffusers' format) is taken as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plein_air.errors import TrainerError
+from plein_air.holding import Holding, Placement, placement
+
+if TYPE_CHECKING:
+    import torch
+
+_STORED_MARK = ".quant_state.bitsandbytes__nf4"
+
+
+def stored_quantisation(folder: Path) -> str | None:
+    """How the files themselves are quantised: `nf4`, another method's name, or None for plain weights."""
+    settings = json.loads((folder / "config.json").read_text()).get("quantization_config")
+    if settings is None:
+        return None
+    four_bit = settings.get("load_in_4bit") and settings.get("bnb_4bit_quant_type") == "nf4"
+    return "nf4" if four_bit else str(settings.get("quant_method", "unknown"))
+
+
+def check_holding(folder: Path, holding: Holding) -> None:
+    """Refuses a base whose files cannot be held as asked."""
+    stored = stored_quantisation(folder)
+    if stored is not None and stored != holding.quantisation:
+        raise TrainerError(
+            "InvalidInput",
+            f"Expected training.quantisation to be {stored!r}, as the files in {folder} are stored, "
+            f"got {holding.quantisation!r}: set it, or use a base with plain weights (base.repo).",
+            {"field": "training.quantisation", "stored": stored},
+        )
+
+
+def load_quantised(folder: Path, holding: Holding, device: torch.device) -> Any:
+    """The transformer with the linear layers of its blocks quantised, on the device or where `holding` puts them."""
+    import torch
+    from accelerate import init_empty_weights
+    from diffusers import FluxTransformer2DModel
+
+    config = {k: v for k, v in json.loads((folder / "config.json").read_text()).items() if k != "quantization_config"}
+    with init_empty_weights():
+        model: Any = FluxTransformer2DModel.from_config(config)
+    where = placement(model, holding.offload_blocks, device)
+    linear = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and "transformer_blocks." in n}
+    extras: dict[str, dict[str, torch.Tensor]] = {}
+    stored: dict[str, torch.Tensor] = {}
+    for name, tensor in _weights(folder):
+        module, _, attribute = name.rpartition(".")
+        if ".weight." in name:
+            owner = name.split(".weight.", 1)[0]
+            extras.setdefault(owner, {})[name] = tensor
+        elif attribute == "weight" and tensor.dtype == torch.uint8:
+            stored[module] = tensor
+        elif attribute == "weight" and module in linear:
+            _set_quantised(model, module, tensor.to(holding.dtype()), holding, where)
+        else:
+            _set(model, name, torch.nn.Parameter(tensor.to(where(name), holding.dtype()), requires_grad=False))
+    for module, tensor in stored.items():
+        _set_stored(model, module, tensor, extras.get(module, {}), holding, where)
+    missing = [name for name, tensor in model.named_parameters() if tensor.is_meta]
+    if missing:
+        raise TrainerError(
+            "Corrupt",
+            f"Expected every weight of the transformer in {folder}, got none for {len(missing)}, such as {missing[0]}: "
+            "download the base again.",
+        )
+    return model
+
+
+def _weights(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
+    from safetensors import safe_open
+
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise TrainerError("InvalidInput", f"Expected safetensors files in {folder}, got none: download the base.")
+    for file in files:
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                for name in tensors.keys():  # noqa: SIM118 - not a mapping
+                    yield name, tensors.get_tensor(name)
+        except (OSError, ValueError) as error:
+            raise TrainerError("Corrupt", f"Expected safetensors at {file}, got: {error}") from error
+
+
+def _set(model: Any, name: str, value: Any) -> None:
+    owner, _, attribute = name.rpartition(".")
+    try:
+        parent = model.get_submodule(owner)
+        expected = getattr(parent, attribute).shape
+    except AttributeError as error:
+        raise TrainerError("InvalidInput", f"Expected a FLUX transformer's weights, got `{name}` ({error}).") from error
+    if value.shape != expected:
+        raise TrainerError(
+            "InvalidInput", f"Expected {name} to have shape {tuple(expected)}, got {tuple(value.shape)} (base)."
+        )
+    setattr(parent, attribute, value)
+
+
+def _set_quantised(model: Any, module: str, weight: torch.Tensor, holding: Holding, where: Placement) -> None:
+    """Quantises on the accelerator even what then waits on the host: both give the same bytes there and back."""
+    import torch
+
+    target = where(f"{module}.weight")
+    if holding.quantisation == "nf4":
+        four_bit, parameters = _nf4()
+        layer = model.get_submodule(module)
+        weight_shape = layer.weight.shape
+        if weight.shape != weight_shape:
+            raise TrainerError(
+                "InvalidInput",
+                f"Expected {module} to have shape {tuple(weight_shape)}, got {tuple(weight.shape)} (base).",
+            )
+        _swap(model, module, four_bit, holding)
+        packed = parameters(weight, requires_grad=False, quant_type="nf4", compress_statistics=True).to(target)
+        model.get_submodule(module).weight = packed
+        return
+    _set(model, f"{module}.weight", torch.nn.Parameter(weight.to(target), requires_grad=False))
+    quantize, settings = _torchao(holding)
+    quantize(model.get_submodule(module), settings)
+
+
+def _set_stored(
+    model: Any, module: str, packed: torch.Tensor, extras: dict[str, torch.Tensor], holding: Holding, where: Placement
+) -> None:
+    """A layer that the files hold in NF4 already."""
+    if not any(name.endswith(_STORED_MARK) for name in extras):
+        raise TrainerError(
+            "Corrupt",
+            f"Expected {module}{_STORED_MARK} beside a packed weight, got none: download the base again.",
+        )
+    four_bit, parameters = _nf4()
+    _swap(model, module, four_bit, holding)
+    model.get_submodule(module).weight = parameters.from_prequantized(
+        data=packed, quantized_stats=extras, requires_grad=False, device=where(f"{module}.weight")
+    )
+
+
+def _swap(model: Any, name: str, four_bit: Any, holding: Holding) -> None:
+    """Puts a 4 bit layer without weights in the place of a linear one; its bias arrives by itself."""
+    old = model.get_submodule(name)
+    new = four_bit(
+        old.in_features,
+        old.out_features,
+        bias=old.bias is not None,
+        compute_dtype=holding.dtype(),
+        quant_type="nf4",
+        device="meta",
+    )
+    new.bias = old.bias
+    # On some CPUs the library repacks a weight when no gradient is wanted, and computes otherwise from then on.
+    new.support_avx512bf16_for_cpu = False
+    parent, _, attribute = name.rpartition(".")
+    setattr(model.get_submodule(parent), attribute, new)
+
+
+def _nf4() -> tuple[Any, Any]:
+    try:
+        from bitsandbytes.nn import Linear4bit, Params4bit
+    except ImportError as error:
+        raise _absent("nf4", "bitsandbytes", error) from error
+    return Linear4bit, Params4bit
+
+
+def _torchao(holding: Holding) -> tuple[Any, Any]:
+    try:
+        from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
+    except ImportError as error:
+        raise _absent(holding.quantisation, "torchao", error) from error
+    return quantize_, Int8WeightOnlyConfig(version=2) if holding.quantisation == "int8" else Float8WeightOnlyConfig()
+
+
+def _absent(asked: str, package: str, error: ImportError) -> TrainerError:
+    return TrainerError(
+        "InvalidInput",
+        f"Expected the package {package} for {asked!r}, got: {error}. Install gpu-worker/requirements-gpu.lock.",
+        {"package": package},
+    )
