@@ -70,7 +70,7 @@ class Strips:
         import torch
 
         sampling = self._sampling
-        pipeline = self._base.pipeline()
+        pipeline: Any = self._base.pipeline()
         painted: list[NDArray[np.uint8]] = []
 
         def heard(_pipeline: Any, _step: int, _time: Any, kept: dict[str, Any]) -> dict[str, Any]:
@@ -82,8 +82,8 @@ class Strips:
                 for sample_id in shuffled(list(split.pictures), _SEED, "strip")[: PICTURES // 2]:
                     sequence, pooled = split.caption(sample_id)
                     made: Any = pipeline(
-                        prompt_embeds=sequence[None].to(self._base.holding.dtype()),  # pyright: ignore[reportArgumentType]
-                        pooled_prompt_embeds=pooled[None].to(self._base.holding.dtype()),  # pyright: ignore[reportArgumentType]
+                        prompt_embeds=sequence[None].to(self._base.holding.dtype()),
+                        pooled_prompt_embeds=pooled[None].to(self._base.holding.dtype()),
                         width=sampling.size,
                         height=sampling.size,
                         num_inference_steps=sampling.inference_steps,
