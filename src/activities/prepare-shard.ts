@@ -1,116 +1,234 @@
+import { AsyncResource } from 'node:async_hooks';
+import { join } from 'node:path';
 import sharp from 'sharp';
+import type { PictureActivities, PreparedShard, RunContext } from '../domain/activities.ts';
 import { bucketsFor } from '../domain/dataset-buckets.ts';
 import type { Drop } from '../domain/dataset-measures.ts';
 import { type GroupPlan, sourceOf } from '../domain/dataset-plan.ts';
 import { PipelineError } from '../domain/errors.ts';
+import type { RepoRef } from '../domain/refs.ts';
 import type { DatasetConfig } from '../domain/run-config.ts';
-import type { Hub, HubEntry } from '../hub/hub.ts';
-import { preparePicture } from '../images/prepare-picture.ts';
+import type { Hub } from '../hub/hub.ts';
+import { parseJson } from '../hub/verified-json.ts';
+import { type PictureOutcome, preparePicture } from '../images/prepare-picture.ts';
 import type { Raster } from '../images/raster.ts';
 import { openHubFile } from '../wikiart/hub-file.ts';
-import type { Source } from '../wikiart/label-pass.ts';
 import { type GroupLabels, openShard, readPictures, type Shard } from '../wikiart/shard.ts';
 import { inFlight } from './in-flight.ts';
-import type { GroupResult, Pack, PrepareStore } from './prepare-store.ts';
+import type { PrepareDeps } from './prepare.ts';
+import { findPrepared, targetOf } from './prepare-key.ts';
+import { type GroupResult, type Pack, PrepareStore } from './prepare-store.ts';
+import { padded, ShardTask, shardFolder, taskFile } from './prepare-work.ts';
 
 /** Pictures decoded at the same time: libvips runs each on one thread, and more in flight beat more threads. */
 const PICTURES_IN_FLIGHT = 4;
 /** Long side of a dropped picture's thumbnail, in pixels. */
 const THUMBNAIL_SIDE = 96;
 
-/** One parquet file's share of the work: the row groups to read, with their labels. */
-export interface ShardWork {
-  source: Source;
-  entry: HubEntry;
-  groups: { plan: GroupPlan; labels: GroupLabels }[];
-  config: DatasetConfig;
-}
-
-export interface ShardDeps {
-  hub: Hub;
-  store: PrepareStore;
-  /** Called after every picture. */
-  onPicture(): void;
-  signal?: AbortSignal | undefined;
-}
-
-/** Name of a row group's result in the store. */
+/** Name of a row group's result, in the store and in the work repository. */
 export function groupName(plan: { fileIndex: number; group: number }): string {
-  return `group-${String(plan.fileIndex).padStart(5, '0')}-${String(plan.group).padStart(5, '0')}`;
+  return `${shardFolder(plan.fileIndex)}/group-${padded(plan.group)}`;
 }
 
 /**
- * Reads and prepares the wanted pictures of one file, a row group in memory at a time. Row groups whose result is in the
- * store are not read again, so that it can be called as often as need be.
+ * Makes the activity that prepares one shard. It may run any number of times, here and elsewhere, even at once: a shard
+ * whose results are in the work repository is not touched again, and row groups that a stopped attempt finished on this
+ * machine are not read again.
  */
-export async function prepareShard(work: ShardWork, deps: ShardDeps): Promise<void> {
-  const buckets = bucketsFor(work.config.resolution);
-  let shard: Shard | null = null;
-  for (const { plan, labels } of work.groups) {
-    deps.signal?.throwIfAborted();
-    const name = groupName(plan);
-    if ((await deps.store.group(name)) !== null) {
-      for (let i = 0; i < plan.wanted.length + plan.neighbours.length; i++) deps.onPicture();
-      continue;
+export function createPrepareShard(deps: PrepareDeps): PictureActivities['prepareShard'] {
+  return async ({ context, work: workId, shard }) => {
+    const { hub } = deps;
+    const signal = deps.signal?.();
+    // Temporal knows which activity a heartbeat is of by the asynchronous context that it is sent from.
+    const heartbeat = AsyncResource.bind(deps.heartbeat);
+    const target = targetOf(context);
+    const work: RepoRef = { type: 'dataset', repo: workId };
+    const none = { shard, kept: 0, dropped: 0 };
+    const task = await openTask(hub, work, shard);
+    if (task === 'done') return none;
+    if (task === 'gone') {
+      // Another run of the same preparation has ended, and has cleaned up.
+      if ((await findPrepared(hub, target.repo, target.key)) !== null) return none;
+      throw new PipelineError(
+        'InvalidInput',
+        `Expected ${taskFile(shard)} in ${work.repo}, got none: the work repository was removed; start the run again`,
+      );
     }
-    shard ??= await openShard(
+    const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
+    const total = task.groups.reduce((n, { plan }) => n + plan.wanted.length + plan.neighbours.length, 0);
+    let done = 0;
+    const tell = () => heartbeat({ stage: `shard ${shard}`, done, total });
+    const results = await prepareGroups(
+      { task, context },
+      {
+        hub,
+        store,
+        signal,
+        onBytes: tell,
+        onPicture: () => {
+          done += 1;
+          tell();
+        },
+      },
+    );
+    await hub.commit({
+      repo: work,
+      message: `Shard ${shard}: ${results.length} row groups`,
+      files: results.flatMap(({ name, result }) =>
+        [`${name}.json`, result.pack].map((path) => ({ path, content: { file: join(store.folder, path) } })),
+      ),
+      onProgress: tell,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return results.reduce(
+      (sum, { result }) => ({
+        shard,
+        kept: sum.kept + result.candidates.length,
+        dropped: sum.dropped + result.dropped.length,
+      }),
+      none satisfies PreparedShard,
+    );
+  };
+}
+
+/** What is left to do for a shard; `gone` when the work repository does not name it. */
+async function openTask(hub: Hub, work: RepoRef, shard: number): Promise<ShardTask | 'done' | 'gone'> {
+  const head = await hub.resolve(work);
+  if (head === null) return 'gone';
+  if ((await hub.list(work, head, shardFolder(shard))).length > 0) return 'done';
+  const bytes = await hub.read(work, head, taskFile(shard));
+  return bytes === null ? 'gone' : parseJson(bytes, ShardTask, `${work.repo}/${taskFile(shard)}`);
+}
+
+interface GroupDeps {
+  hub: Hub;
+  store: PrepareStore;
+  onBytes(): void;
+  onPicture(): void;
+  signal: AbortSignal | undefined;
+}
+
+/** Prepares a shard's row groups one after the other; the next one's bytes come while this one's pictures are resized. */
+async function prepareGroups(
+  work: { task: ShardTask; context: RunContext },
+  deps: GroupDeps,
+): Promise<{ name: string; result: GroupResult }[]> {
+  const { task, context } = work;
+  const open = once(async () =>
+    openShard(
       await openHubFile({
         hub: deps.hub,
-        at: work.source.at,
-        path: work.entry.path,
-        bytes: work.entry.bytes,
+        at: context.source,
+        path: task.path,
+        bytes: task.bytes,
         signal: deps.signal,
+        onRange: deps.onBytes,
       }),
-    );
-    const pictures = await picturesOf(shard, labels);
-    const pack = await deps.store.createPack(name);
-    try {
-      const result: GroupResult = {
-        bytesRead: labels.imageBytes,
-        pack: pack.name,
-        packBytes: 0,
-        candidates: [],
-        dropped: [],
-      };
-      const rows = [
-        ...plan.wanted.map((row) => ({ row, kind: 'wanted' as const })),
-        ...plan.neighbours.map((row) => ({ row, kind: 'neighbour' as const })),
-      ];
-      await inFlight(rows, PICTURES_IN_FLIGHT, async ({ row, kind }) => {
-        deps.signal?.throwIfAborted();
-        const source = sourceOf(plan, row);
-        const order = plan.fileIndex * 2 ** 32 + plan.firstRow + row;
-        const outcome = Array.isArray(pictures)
-          ? await preparePicture(pictures[row] ?? null, work.config, buckets)
-          : { ok: false as const, drop: pictures, survey: null };
-        if (outcome.ok) {
-          const { measures, pixels, bucket, png } = outcome;
-          const candidate = {
-            source,
-            order,
-            artist: labels.artists[row] ?? '',
-            genre: labels.genres[row] ?? '',
-            style: labels.styles[row] ?? '',
-            measures,
-            pixels,
-            bucket: { ...bucket },
-          };
-          result.candidates.push({ kind, candidate, png: await pack.append(png) });
-        } else {
-          const thumbnail = await thumbnailOf(outcome.survey, pack);
-          result.dropped.push({ kind, source, order, drop: outcome.drop, thumbnail });
-        }
-        deps.onPicture();
-      });
-      result.packBytes = await pack.close();
-      result.candidates.sort((a, b) => a.candidate.order - b.candidate.order);
-      result.dropped.sort((a, b) => a.order - b.order);
-      await deps.store.writeJson(`${name}.json`, result);
-    } catch (error) {
-      await pack.discard().catch(() => undefined);
-      throw error;
+    ),
+  );
+  const results: { name: string; result: GroupResult }[] = [];
+  const missing: ShardTask['groups'] = [];
+  for (const group of task.groups) {
+    const name = groupName(group.plan);
+    const result = await deps.store.group(name);
+    if (result === null) missing.push(group);
+    else {
+      results.push({ name, result });
+      for (let i = 0; i < group.plan.wanted.length + group.plan.neighbours.length; i++) deps.onPicture();
     }
   }
+  const fetch = async (group: ShardTask['groups'][number] | undefined) =>
+    group === undefined ? null : picturesOf(await open(), group.labels);
+  let coming = fetch(missing[0]);
+  for (const [at, group] of missing.entries()) {
+    const pictures = await coming;
+    coming = fetch(missing[at + 1]);
+    // Its failure is met when its turn comes; until then it must not count as unhandled.
+    coming.catch(() => undefined);
+    const name = groupName(group.plan);
+    const result = await prepareGroup(
+      { ...group, name, pictures: pictures ?? [], config: context.config.dataset },
+      deps,
+    );
+    results.push({ name, result });
+  }
+  return results;
+}
+
+interface GroupWork {
+  name: string;
+  plan: GroupPlan;
+  labels: GroupLabels;
+  pictures: (Uint8Array | null)[] | Drop;
+  config: DatasetConfig;
+}
+
+/** Prepares one row group's pictures, several at a time, and writes them in the order of their rows. */
+async function prepareGroup(work: GroupWork, deps: GroupDeps): Promise<GroupResult> {
+  const { plan, labels, pictures, config } = work;
+  const buckets = bucketsFor(config.resolution);
+  const pack = await deps.store.createPack(work.name);
+  try {
+    const result: GroupResult = {
+      bytesRead: labels.imageBytes,
+      pack: '',
+      packBytes: 0,
+      candidates: [],
+      dropped: [],
+    };
+    const rows = [
+      ...plan.wanted.map((row) => ({ row, kind: 'wanted' as const })),
+      ...plan.neighbours.map((row) => ({ row, kind: 'neighbour' as const })),
+    ];
+    const inTurn = turns();
+    await inFlight(rows, PICTURES_IN_FLIGHT, async ({ row, kind }, at) => {
+      deps.signal?.throwIfAborted();
+      const outcome: PictureOutcome = Array.isArray(pictures)
+        ? await preparePicture(pictures[row] ?? null, config, buckets)
+        : { ok: false, drop: pictures, survey: null };
+      await inTurn(at, () => record(result, { row, kind, outcome, plan, labels, pack }));
+      deps.onPicture();
+    });
+    Object.assign(result, await pack.close());
+    await deps.store.writeJson(`${work.name}.json`, result);
+    return result;
+  } catch (error) {
+    await pack.discard().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function record(
+  result: GroupResult,
+  p: {
+    row: number;
+    kind: 'wanted' | 'neighbour';
+    outcome: PictureOutcome;
+    plan: GroupPlan;
+    labels: GroupLabels;
+    pack: Pack;
+  },
+): Promise<void> {
+  const { row, kind, outcome, plan, labels, pack } = p;
+  const source = sourceOf(plan, row);
+  const order = plan.fileIndex * 2 ** 32 + plan.firstRow + row;
+  if (!outcome.ok) {
+    const thumbnail = await thumbnailOf(outcome.survey, pack);
+    result.dropped.push({ kind, source, order, drop: outcome.drop, thumbnail });
+    return;
+  }
+  const { measures, pixels, bucket, encoded } = outcome;
+  const candidate = {
+    source,
+    order,
+    artist: labels.artists[row] ?? '',
+    genre: labels.genres[row] ?? '',
+    style: labels.styles[row] ?? '',
+    measures,
+    pixels,
+    bucket: { ...bucket },
+  };
+  result.candidates.push({ kind, candidate, png: await pack.append(encoded) });
 }
 
 /** A row group's encoded pictures, or why none of them can be read. */
@@ -131,4 +249,25 @@ async function thumbnailOf(survey: Raster | null, pack: Pack) {
     .png()
     .toBuffer();
   return pack.append(png);
+}
+
+/** Runs tasks numbered from 0 strictly in that order, whenever they are handed in. */
+function turns(): (at: number, task: () => Promise<void>) => Promise<void> {
+  let next = 0;
+  const waiting = new Map<number, () => void>();
+  return async (at, task) => {
+    if (at !== next) await new Promise<void>((go) => waiting.set(at, go));
+    await task();
+    next = at + 1;
+    waiting.get(next)?.();
+    waiting.delete(next);
+  };
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | null = null;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { Candidate, Drop } from '../domain/dataset-measures.ts';
 import { Sha256 } from '../domain/refs.ts';
@@ -15,8 +15,8 @@ const Kind = z.enum(['wanted', 'neighbour']);
 /** Everything that came out of one row group; its pictures' bytes are in the pack beside it. */
 export const GroupResult = z.strictObject({
   bytesRead: z.int(),
-  /** Name of the pack: every attempt writes its own, so that two at once cannot mix their bytes. */
-  pack: z.string().regex(/^[\w.-]+$/),
+  /** The pack, named by its sha256: attempts that run at once write the same bytes under the same name. */
+  pack: z.string().regex(/^shards\/\d{5}\/[\w.-]+$/),
   packBytes: z.int(),
   candidates: z.array(z.strictObject({ kind: Kind, candidate: Candidate, png: Slice })),
   dropped: z.array(
@@ -51,7 +51,7 @@ export class PrepareStore {
 
   /** Writes a JSON file whole or not at all. */
   async writeJson(name: string, value: unknown): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
+    await mkdir(dirname(join(this.folder, name)), { recursive: true });
     const temporary = join(this.folder, `${name}.${randomUUID()}.tmp`);
     await writeFile(temporary, JSON.stringify(value));
     await rename(temporary, join(this.folder, name));
@@ -70,29 +70,29 @@ export class PrepareStore {
 
   /** Starts a pack of its own for a row group; it counts only once a group's record names it. */
   async createPack(group: string): Promise<Pack> {
-    await mkdir(this.folder, { recursive: true });
-    const name = `${group}-${randomUUID()}.pack`;
-    const path = join(this.folder, name);
-    const handle = await open(path, 'wx');
+    const temporary = join(this.folder, `${group}-${randomUUID()}.tmp`);
+    await mkdir(dirname(temporary), { recursive: true });
+    const handle = await open(temporary, 'wx');
+    const digest = createHash('sha256');
     let offset = 0;
-    let last: Promise<unknown> = Promise.resolve();
     return {
-      name,
-      append(bytes) {
+      async append(bytes) {
         const slice = { offset, length: bytes.length, sha256: sha256Of(bytes) };
         offset += bytes.length;
-        last = last.then(() => handle.write(bytes, 0, bytes.length, slice.offset));
-        return last.then(() => slice);
+        digest.update(bytes);
+        await handle.write(bytes, 0, bytes.length, slice.offset);
+        return slice;
       },
       close: async () => {
-        await last;
+        await handle.sync();
         await handle.close();
-        return offset;
+        const pack = `${group}-${digest.digest('hex').slice(0, 16)}.pack`;
+        await rename(temporary, join(this.folder, pack));
+        return { pack, packBytes: offset };
       },
       discard: async () => {
-        await last.catch(() => undefined);
         await handle.close().catch(() => undefined);
-        await rm(path, { force: true });
+        await rm(temporary, { force: true });
       },
     };
   }
@@ -114,10 +114,10 @@ export class PrepareStore {
   }
 }
 
-/** A file that pictures are appended to. */
+/** A file that pictures are appended to, one after the other. */
 export interface Pack {
-  readonly name: string;
   append(bytes: Uint8Array): Promise<Slice>;
-  close(): Promise<number>;
+  /** Completes the file and says what it is called. */
+  close(): Promise<{ pack: string; packBytes: number }>;
   discard(): Promise<void>;
 }

@@ -38,6 +38,24 @@ export interface PreparedDataset {
   cached: boolean;
 }
 
+/** What is left to do for a dataset: nothing, or pictures by shard, each a piece of work that any worker can take. */
+export type PreparationPlan =
+  | { done: PreparedDataset }
+  | {
+      done: null;
+      /** Private dataset repository of the work in progress: `plan.json`, `tasks/…`, `shards/…`; gone at the end. */
+      work: RepoId;
+      /** Shards to prepare, by their number among the source's files, and how many pictures each holds. */
+      shards: { shard: number; pictures: number }[];
+    };
+
+/** A shard whose pictures are prepared and on the Hub. */
+export interface PreparedShard {
+  shard: number;
+  kept: number;
+  dropped: number;
+}
+
 export interface Analysis {
   verdict: 'ready' | 'warnings' | 'blocked';
   /** Sentences for people. */
@@ -146,7 +164,12 @@ export interface ProductionModel {
 export interface PipelineActivities {
   /** Names and resolves everything that the run refers to; creates its repositories. */
   openRun(p: { config: RunConfig; workflowId: string; runId: string }): Promise<RunContext>;
+  /** All of the preparation in one activity: what runs that began before it was fanned out go on with. */
   prepare(p: { context: RunContext }): Promise<PreparedDataset>;
+  /** Reads the source's labels and lays the work out by shard; answers with the dataset where it is there already. */
+  planPreparation(p: { context: RunContext }): Promise<PreparationPlan>;
+  /** Compares all pictures, deals them into splits, publishes the dataset and removes the work in progress. */
+  assembleDataset(p: { context: RunContext; work: RepoId }): Promise<PreparedDataset>;
   analyse(p: { context: RunContext; dataset: PreparedDataset }): Promise<Analysis>;
   suggest(p: {
     context: RunContext;
@@ -183,6 +206,12 @@ export interface PipelineActivities {
     workflowId: string;
     runId: string;
   }): Promise<ProductionModel>;
+}
+
+/** Activities on queue `pictures`: a worker takes one at a time, for it uses every core. */
+export interface PictureActivities {
+  /** Reads, cleans and resizes the wanted pictures of one shard and puts them into the work repository. */
+  prepareShard(p: { context: RunContext; work: RepoId; shard: number }): Promise<PreparedShard>;
 }
 
 /** Activities on queue `gpu`: they need the trainer. */

@@ -1,3 +1,5 @@
+import type { Candidate } from './dataset-measures.ts';
+
 /** What a WikiArt genre label is called in a caption; the tiny base is trained on the same words. */
 const GENRE_WORDS: Record<string, string> = {
   abstract_painting: 'an abstract painting',
@@ -32,7 +34,10 @@ export function genreWords(genre: string): string {
 /** Genres whose pictures must not be mirrored: faces and writing have a side. */
 const SIDED_GENRES = new Set(['portrait', 'nude_painting', 'religious_painting', 'illustration']);
 
-/** Whether a picture of a genre may be mirrored in training. */
-export function mayBeMirrored(genre: string): boolean {
-  return !SIDED_GENRES.has(genre);
+/** Letters on one line from which on a picture counts as written upon. */
+const WRITTEN = 4;
+
+/** Whether a picture may be mirrored in training: no face, no writing and no signature, all of which have a side. */
+export function mayBeMirrored({ genre, measures }: Pick<Candidate, 'genre' | 'measures'>): boolean {
+  return !SIDED_GENRES.has(genre) && !measures.signature && measures.letters < WRITTEN;
 }

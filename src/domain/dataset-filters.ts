@@ -14,7 +14,10 @@ export interface Filtered {
   dropped: DroppedCandidate[];
 }
 
-type PictureLimits = Pick<DatasetConfig, 'minShortSide' | 'maxAspectRatio' | 'minChroma'>;
+type PictureLimits = Pick<
+  DatasetConfig,
+  'minShortSide' | 'maxAspectRatio' | 'minChroma' | 'minColourSpread' | 'maxLetters'
+>;
 
 /** Holds one picture against the limits that need no other picture; null: it stays. */
 export function dropOf(measures: PictureMeasures, limits: PictureLimits): Drop | null {
@@ -27,6 +30,10 @@ export function dropOf(measures: PictureMeasures, limits: PictureLimits): Drop |
     return { reason: 'aspect-ratio', measured: round(aspect), limit: limits.maxAspectRatio };
   if (measures.chroma < limits.minChroma)
     return { reason: 'greyscale', measured: round(measures.chroma), limit: limits.minChroma };
+  if (measures.colourSpread < limits.minColourSpread)
+    return { reason: 'scan', measured: round(measures.colourSpread), limit: limits.minColourSpread };
+  if (limits.maxLetters !== null && measures.letters > limits.maxLetters)
+    return { reason: 'text', measured: measures.letters, limit: limits.maxLetters };
   return null;
 }
 

@@ -34,6 +34,14 @@ export const PictureMeasures = z.strictObject({
   brightness: z.number(),
   /** Log10 of fine detail over detail at half the size, in the sharpest parts: about −0.4, below −0.8 when blurred. */
   sharpness: z.number(),
+  /** Deviation of CIELAB a and b from the tone that their lightness has on average: near 0 for a toned photograph. */
+  colourSpread: z.number(),
+  /** Letters in the longest straight line of them. */
+  letters: z.int(),
+  /** Whether something is written at the foot. */
+  signature: z.boolean(),
+  /** `StyleFeatures` of the picture, three decimals. */
+  style: z.array(z.number()),
   /** How the picture looks whole, then with 2 % and 4 % of every side cut off: a cropped copy matches one of them. */
   views: z.array(View).min(1),
   repairs: z.array(Repair),

@@ -13,6 +13,7 @@ export interface LabelledGroup {
   imageBytes: number;
   styles: string[];
   genres: string[];
+  artists: string[];
 }
 
 /** Rows of one row group to read: positions in the group. */
@@ -33,6 +34,8 @@ export interface ReadPlan {
   otherStyle: number;
   /** `file:row` and genre of each. */
   otherGenre: { source: string; genre: string }[];
+  /** `file:row` and artist of each that is of a wanted genre. */
+  otherArtist: { source: string; artist: string }[];
   /** `file:row` of wanted rows in groups that `maxImages` makes unnecessary. */
   overLimit: string[];
 }
@@ -50,7 +53,15 @@ const NEIGHBOUR_BYTES = 0.1;
  */
 export function planReads(groups: readonly LabelledGroup[], config: DatasetConfig, seed: number): ReadPlan {
   const wantedGenres = new Set(config.genres);
-  const plan: ReadPlan = { groups: [], rows: 0, otherStyle: 0, otherGenre: [], overLimit: [] };
+  const wantedArtists = new Set(config.artists);
+  const plan: ReadPlan = {
+    groups: [],
+    rows: 0,
+    otherStyle: 0,
+    otherGenre: [],
+    otherArtist: [],
+    overLimit: [],
+  };
   const wanted = new Map<LabelledGroup, number[]>();
   for (const group of groups) {
     const rows: number[] = [];
@@ -60,6 +71,8 @@ export function planReads(groups: readonly LabelledGroup[], config: DatasetConfi
       if (style !== config.style) plan.otherStyle += 1;
       else if (wantedGenres.size > 0 && !wantedGenres.has(genre))
         plan.otherGenre.push({ source: sourceOf(group, row), genre });
+      else if (wantedArtists.size > 0 && !wantedArtists.has(group.artists[row] ?? ''))
+        plan.otherArtist.push({ source: sourceOf(group, row), artist: group.artists[row] ?? '' });
       else rows.push(row);
     });
     if (rows.length > 0) wanted.set(group, rows);

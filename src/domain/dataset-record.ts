@@ -4,7 +4,8 @@ import { CommitSha, RepoId, Sha256 } from './refs.ts';
 /**
  * A prepared dataset repository: `data/{train,held_out,test,neighbours}-00000-of-00001.parquet` with the columns of
  * `DatasetRow` (image as struct {bytes, path}), `manifest.json` (`DatasetManifest`), `dropped.jsonl` (`DroppedImage` a
- * line), `measures.jsonl` (`MeasuredImage` a line), `preview/{kept,dropped}.png` and `README.md`. A large split has
+ * line), `measures.jsonl` (`MeasuredImage` a line), `borderline.jsonl` (`BorderlineImage` a line), `proof.json`
+ * (`SplitProof`), `preview/{kept,dropped,borderline}.png` and `README.md`. A large split has
  * several files, `-of-00002` and so on: read them by `data/train-*.parquet`.
  */
 export const SPLITS = ['train', 'held_out', 'test', 'neighbours'] as const;
@@ -34,11 +35,13 @@ export type DatasetRow = z.infer<typeof DatasetRow>;
 export const DropReason = z.enum([
   'other-style',
   'other-genre',
+  'other-artist',
   'corrupt',
   'too-many-pixels',
   'too-small',
   'aspect-ratio',
   'greyscale',
+  'scan',
   'exact-duplicate',
   'near-duplicate',
   'blurred',
@@ -79,6 +82,42 @@ export const DatasetManifest = z.strictObject({
 });
 export type DatasetManifest = z.infer<typeof DatasetManifest>;
 
+/** What speaks for another look at a kept picture: a line of `borderline.jsonl`. */
+export const BorderlineImage = z.strictObject({
+  id: DatasetRow.shape.id,
+  source: z.string(),
+  split: Split,
+  /** The filter that it passed by little, or `label`: it looks more like another style. */
+  doubt: z.enum(['too-small', 'aspect-ratio', 'greyscale', 'scan', 'text', 'near-duplicate', 'label']),
+  measured: z.union([z.number(), z.string()]),
+  limit: z.number(),
+});
+export type BorderlineImage = z.infer<typeof BorderlineImage>;
+
+/** `proof.json`: that no near-duplicate crosses from one split to another, and whose works are held out. */
+export const SplitProof = z.strictObject({
+  format: z.literal(1),
+  /** How distance is measured. */
+  method: z.string(),
+  /** Pairs at most this many of 64 bits apart share a cluster, and a cluster lies in one split. */
+  limitBits: z.int(),
+  clusters: z.int(),
+  clustersAcrossSplits: z.int(),
+  /** For each two splits their closest pair; null when none is within 19 bits. */
+  nearest: z.array(
+    z.strictObject({
+      splits: z.tuple([Split, Split]),
+      pair: z.strictObject({ a: z.string(), b: z.string(), bits: z.int() }).nullable(),
+    }),
+  ),
+  /** Pictures of each held split by artists whom training never sees, and by artists whom it knows. */
+  heldOut: z.record(
+    z.enum(['held_out', 'test']),
+    z.strictObject({ unseenArtists: z.int(), knownArtists: z.int(), artists: z.array(z.string()) }),
+  ),
+});
+export type SplitProof = z.infer<typeof SplitProof>;
+
 /** One kept picture's measures, a line of `measures.jsonl`; sizes in source pixels. */
 export const MeasuredImage = z.strictObject({
   id: DatasetRow.shape.id,
@@ -92,6 +131,10 @@ export const MeasuredImage = z.strictObject({
   chroma: z.number(),
   brightness: z.number(),
   sharpness: z.number(),
+  /** Deviation of colour from one tone; letters on one line; whether something is written at the foot. */
+  colourSpread: z.number(),
+  letters: z.int(),
+  signature: z.boolean(),
   /** dHash of the whole picture and of it with 2 % and 4 % of every side cut off, 16 hexadecimal digits each. */
   hashes: z.array(z.string()),
   repairs: z.array(z.string()),

@@ -2,7 +2,7 @@ import { type ClosePair, closePictures, groupPairs } from './dataset-duplicates.
 import { hashesOf, isUnknownArtist } from './dataset-filters.ts';
 import type { Candidate } from './dataset-measures.ts';
 import { byRank } from './dataset-order.ts';
-import type { Split } from './dataset-record.ts';
+import { SPLITS, type Split } from './dataset-record.ts';
 
 /** Bits beyond the near-duplicate limit at which two kept pictures still have to share a split. */
 export const CLUSTER_MARGIN_BITS = 2;
@@ -128,6 +128,25 @@ export interface HashedPicture {
 
 /** Rings, in bits, in which the closest pair is looked for; a pair further apart than the last is no leak by any measure. */
 const SEARCH_RINGS = [7, 11, 15, 19];
+
+/** The closest pair of pictures in two different splits by perceptual hash, one picture whole and any view of the other. */
+export interface CrossPair {
+  splits: [Split, Split];
+  pair: { a: string; b: string; bits: number } | null;
+}
+
+/** For each two splits their closest pair; null when none is within 19 of 64 bits. */
+export function nearestAcrossSplits(pictures: readonly HashedPicture[]): CrossPair[] {
+  const found: CrossPair[] = [];
+  for (const [at, first] of SPLITS.entries())
+    for (const second of SPLITS.slice(at + 1)) {
+      const both = pictures.filter(({ split }) => split === first || split === second);
+      const crossing =
+        both.some(({ split }) => split === first) && both.some(({ split }) => split === second);
+      found.push({ splits: [first, second], pair: crossing ? nearestCrossSplit(both) : null });
+    }
+  return found;
+}
 
 /**
  * The closest pair of pictures in different splits by perceptual hash, one picture whole and any view of the other; null

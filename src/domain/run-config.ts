@@ -32,6 +32,8 @@ export const DatasetConfig = z
     style: z.string().min(1).default('Impressionism'),
     /** Genres wanted, by name; empty: all. */
     genres: z.array(z.string().min(1)).default([]),
+    /** Artists wanted, by name; empty: all. */
+    artists: z.array(z.string().min(1)).default([]),
     /** Words that call the style up, put at the end of every caption. */
     trigger: z.string().min(1).max(80).default('plnr impressionism'),
     /** Side of the square training area in pixels: buckets have about resolution² pixels. */
@@ -42,6 +44,10 @@ export const DatasetConfig = z
     maxAspectRatio: z.number().min(1).max(10).default(2.5),
     /** Mean chroma (CIELAB) below which a picture counts as greyscale. */
     minChroma: z.number().min(0).max(50).default(4),
+    /** Deviation of colour (CIELAB) from a single tone below which a picture counts as a toned photograph. */
+    minColourSpread: z.number().min(0).max(50).default(1.5),
+    /** Letters on one line above which a picture counts as written upon (caption, stamp, address); null: any number. */
+    maxLetters: z.int().min(1).nullable().default(7),
     /** Perceptual hashes (64 bit dHash) at most this many bits apart are near-duplicates. */
     nearDuplicateBits: z.int().min(0).max(16).default(6),
     /** Most pictures kept of one artist. */
@@ -54,6 +60,14 @@ export const DatasetConfig = z
     testFraction: Fraction.default(0.1),
     /** Pictures of each neighbouring style kept as reference for the style margin. */
     neighboursPerStyle: z.int().min(0).default(40),
+    /** How prepared pictures are stored: lossless, or JPEG of quality 95 without chroma subsampling at a third of the size. */
+    encoding: z.enum(['png', 'jpeg']).default('png'),
+    /** Stores what lies beyond the bucket along a picture's longer side, so that training can crop at random. */
+    randomCrop: z.boolean().default(true),
+    /** Image-to-text model on the Hub that describes each picture, on the GPU queue; null: captions from the genre. */
+    captioner: RepoId.nullable().default(null),
+    /** Branch, tag or commit of the captioner. */
+    captionerRevision: z.string().min(1).default('main'),
     /** Fewest training pictures with which the run may start. */
     minTrainingImages: z.int().min(1).default(100),
   })

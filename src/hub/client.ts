@@ -9,6 +9,7 @@ import { HubFailure, toPipelineError } from './hub-failure.ts';
 import { type ListedFile, listFolder, lookUp } from './listing.ts';
 import {
   createTag,
+  deleteRepo,
   deleteTag,
   ensureBranch,
   ensureRepo,
@@ -57,6 +58,7 @@ export function connectHub(options: HubOptions): Hub {
         return name;
       }),
     ensureRepo: (repo, more) => surface(`create ${describeRepo(repo)}`, () => ensureRepo(hub, repo, more)),
+    deleteRepo: (repo) => surface(`delete ${describeRepo(repo)}`, () => deleteRepo(hub, repo)),
     resolve: (repo, revision = 'main') =>
       surface(`resolve ${revision} of ${describeRepo(repo)}`, () => resolveRevision(hub, repo, revision)),
     list: (repo, revision, folder) =>

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
-import { type CommitOperation, commit as officialCommit } from '@huggingface/hub';
+import { type CommitOperation, commitIter } from '@huggingface/hub';
 import { z } from 'zod';
 import { CommitSha, type RepoRef } from '../domain/refs.ts';
 import { apiUrl, describeRepo, designation } from './addresses.ts';
@@ -50,7 +50,7 @@ async function send(
   request: CommitRequest,
   p: { branch: string; mark: string; operations: CommitOperation[] },
 ): Promise<CommitSha> {
-  const output = await officialCommit({
+  const events = commitIter({
     repo: designation(request.repo),
     branch: p.branch,
     title: request.message,
@@ -58,13 +58,21 @@ async function send(
     operations: p.operations,
     hubUrl: hub.endpoint,
     accessToken: hub.accessToken,
-    fetch: hub.transport.fetch,
+    fetch: async (...p: Parameters<typeof fetch>) => {
+      const answer = await hub.transport.fetch(...p);
+      request.onProgress?.();
+      return answer;
+    },
     // Plain LFS: each part is one request that can be repeated by itself.
     useXet: false,
     ...(request.parent === undefined ? {} : { parentCommit: request.parent }),
     ...(request.signal === undefined ? {} : { abortSignal: request.signal }),
   });
-  return CommitSha.parse(output?.commit.oid);
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done === true) return CommitSha.parse(value?.commit.oid);
+    request.onProgress?.();
+  }
 }
 
 function lost(request: CommitRequest, branch: string, head: string): HubConflict {

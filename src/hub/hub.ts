@@ -20,6 +20,8 @@ export interface CommitRequest {
   files?: { path: string; content: HubContent }[];
   delete?: string[];
   signal?: AbortSignal;
+  /** Called whenever a part is hashed or a request answered. */
+  onProgress?: () => void;
 }
 
 /** The repository of datasets, checkpoints, releases and Spaces: one port over the official client. */
@@ -29,6 +31,8 @@ export interface Hub {
   whoAmI(): Promise<string>;
   /** Creates the repository unless it is there. */
   ensureRepo(repo: RepoRef, options?: { private?: boolean }): Promise<void>;
+  /** Removes a repository with all that it holds; one that is not there is success. */
+  deleteRepo(repo: RepoRef): Promise<void>;
   /** Commit that a branch, tag or sha stands for; null when repository or revision is missing. */
   resolve(repo: RepoRef, revision?: string): Promise<CommitSha | null>;
   /** Files at a revision, recursively; an empty list when the folder is missing. */

@@ -1,4 +1,4 @@
-import { createBranch, createRepo } from '@huggingface/hub';
+import { createBranch, createRepo, deleteRepo as officialDeleteRepo } from '@huggingface/hub';
 import { z } from 'zod';
 import { CommitSha, type RepoRef } from '../domain/refs.ts';
 import { apiUrl, describeRepo, designation } from './addresses.ts';
@@ -40,6 +40,20 @@ export async function ensureRepo(
     // A token that may write to this repository, but not create in its namespace, is refused although all is well.
     if (isStatus(error, 403) && (await resolveRevision(hub, repo, 'main')) !== null) return;
     throw error;
+  }
+}
+
+/** Removes a repository; one that is not there is success. */
+export async function deleteRepo(hub: Connection, repo: RepoRef): Promise<void> {
+  try {
+    await officialDeleteRepo({
+      repo: designation(repo),
+      hubUrl: hub.endpoint,
+      accessToken: hub.accessToken,
+      fetch: hub.transport.fetch,
+    });
+  } catch (error) {
+    if (!isStatus(error, 404)) throw error;
   }
 }
 

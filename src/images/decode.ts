@@ -16,13 +16,21 @@ const FORMATS = new Set(['jpeg', 'png', 'webp', 'tiff', 'gif', 'heif', 'avif']);
 
 /** An upright picture that decoded without complaint, at its size and, smaller, as pixels. */
 export interface Decoded {
-  bytes: Uint8Array;
+  encodedBytes: number;
+  /** The whole picture upright in 8-bit sRGB, to be cut and resized. */
+  pixels(): Sharp;
   width: number;
   height: number;
   repairs: Repair[];
   /** At most `SURVEY_SIDE` pixels on the long side, for measuring. */
   survey: Raster;
 }
+
+/**
+ * Pixels up to which a picture is decoded once and kept as it is; a larger one is decoded again for each purpose, smaller
+ * where its format allows, so that memory does not grow with it.
+ */
+const ONCE_PIXELS = 4_000_000;
 
 /** Long side of the raster that frames, colours and hashes are measured on. */
 export const SURVEY_SIDE = 512;
@@ -51,16 +59,18 @@ export async function decodePicture(
     const pixels = header.width * header.height;
     if (pixels > MOST_PIXELS)
       return { ok: false, drop: { reason: 'too-many-pixels', measured: pixels, limit: MOST_PIXELS } };
-    const { data, info } = await strictSharp(bytes)
+    const turned = (header.orientation ?? 1) >= 5;
+    const pixelsOf = pixels <= ONCE_PIXELS ? await decodedOnce(bytes) : () => strictSharp(bytes);
+    const { data, info } = await pixelsOf()
       .resize({ width: SURVEY_SIDE, height: SURVEY_SIDE, fit: 'inside', withoutEnlargement: true })
       .raw()
       .toBuffer({ resolveWithObject: true });
     if (info.channels !== 3) return broken(`${info.channels} channels`);
-    const turned = (header.orientation ?? 1) >= 5;
     return {
       ok: true,
       picture: {
-        bytes,
+        encodedBytes: bytes.length,
+        pixels: pixelsOf,
         width: turned ? header.height : header.width,
         height: turned ? header.width : header.height,
         repairs: repairsOf(header),
@@ -70,6 +80,12 @@ export async function decodePicture(
   } catch {
     return broken(`damaged ${header.format}`);
   }
+}
+
+async function decodedOnce(bytes: Uint8Array): Promise<() => Sharp> {
+  const { data, info } = await strictSharp(bytes).raw().toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  return () => sharp(data, { raw: { width, height, channels } });
 }
 
 function repairsOf(header: Metadata): Repair[] {

@@ -1,32 +1,36 @@
-import type { View } from '../domain/dataset-measures.ts';
+import type { PictureMeasures, View } from '../domain/dataset-measures.ts';
+import { letteringOf } from './lettering.ts';
 import { averageDown, type Box, luminanceOf, type Plane, type Raster } from './raster.ts';
+import { type LabSamples, styleFeatures } from './style-features.ts';
 
 /** What is computed from the pixels of one picture inside its frame. */
-export interface PixelMeasures {
-  /** Mean CIELAB chroma. */
-  chroma: number;
-  /** Mean CIELAB lightness, 0 to 100. */
-  brightness: number;
-  /** Log10 of fine detail (256 pixels on the long side) over detail at half that size: about −0.4, below −0.8 when blurred. */
-  sharpness: number;
-  /** Whole, then with `INSETS` of every side cut off. */
-  views: View[];
-}
+export type PixelMeasures = Pick<
+  PictureMeasures,
+  'chroma' | 'brightness' | 'sharpness' | 'colourSpread' | 'letters' | 'signature' | 'style' | 'views'
+>;
 
 /** Parts of every side that are cut off for the further views. */
 const INSETS = [0.02, 0.04];
 
 /** Side of the square plane that all views are taken from: much finer than a view, much smaller than a picture. */
 const VIEW_SOURCE = 128;
+/** Side of the square plane that style is measured on. */
+const STYLE_SOURCE = 256;
 
 /** Measures the part of a raster inside a box. */
 export function measurePixels(raster: Raster, box: Box): PixelMeasures {
   const luminance = luminanceOf(raster, box);
-  const square = averageDown(luminance, VIEW_SOURCE, VIEW_SOURCE);
+  const square = averageDown(luminance, STYLE_SOURCE, STYLE_SOURCE);
+  const small = averageDown(square, VIEW_SOURCE, VIEW_SOURCE);
+  const colours = sampleColours(raster, box);
+  const { text, signature } = letteringOf(luminance);
   return {
-    ...colourOf(raster, box),
+    ...colourOf(colours),
     sharpness: sharpnessOf(luminance),
-    views: [0, ...INSETS].map((part) => viewOf(square, part)),
+    letters: text,
+    signature,
+    style: styleFeatures(colours, square),
+    views: [0, ...INSETS].map((part) => viewOf(small, part)),
   };
 }
 
@@ -58,26 +62,66 @@ export function differenceHash(luminance: Plane, window?: Box): string {
   return hash;
 }
 
-/** Pixels a side that chroma and lightness are sampled at: means do not need more. */
+/** Pixels a side that colours are sampled at: means do not need more. */
 const COLOUR_SAMPLES = 64;
 
-function colourOf(raster: Raster, box: Box): { chroma: number; brightness: number } {
-  const stepX = Math.max(1, Math.floor(box.width / COLOUR_SAMPLES));
-  const stepY = Math.max(1, Math.floor(box.height / COLOUR_SAMPLES));
-  let [chroma, brightness, count] = [0, 0, 0];
-  for (let y = box.top; y < box.top + box.height; y += stepY)
-    for (let x = box.left; x < box.left + box.width; x += stepX) {
-      const at = (y * raster.width + x) * 3;
-      const [lightness, a, b] = labOf(
-        raster.data[at] as number,
-        raster.data[at + 1] as number,
-        raster.data[at + 2] as number,
+function sampleColours(raster: Raster, box: Box): LabSamples {
+  const columns = Math.min(COLOUR_SAMPLES, box.width);
+  const rows = Math.min(COLOUR_SAMPLES, box.height);
+  const count = columns * rows;
+  const samples = {
+    lightness: new Float32Array(count),
+    a: new Float32Array(count),
+    b: new Float32Array(count),
+  };
+  for (let row = 0; row < rows; row++)
+    for (let column = 0; column < columns; column++) {
+      const y = box.top + Math.floor(((row + 0.5) * box.height) / rows);
+      const x = box.left + Math.floor(((column + 0.5) * box.width) / columns);
+      const from = (y * raster.width + x) * 3;
+      const [l, a, b] = labOf(
+        raster.data[from] as number,
+        raster.data[from + 1] as number,
+        raster.data[from + 2] as number,
       );
-      chroma += Math.sqrt(a * a + b * b);
-      brightness += lightness;
-      count += 1;
+      const at = row * columns + column;
+      samples.lightness[at] = l;
+      samples.a[at] = a;
+      samples.b[at] = b;
     }
-  return { chroma: round(chroma / count), brightness: round(brightness / count) };
+  return samples;
+}
+
+/** Bands of lightness, within each of which a toned photograph has one colour. */
+const TONES = 16;
+
+function colourOf({
+  lightness,
+  a,
+  b,
+}: LabSamples): Pick<PixelMeasures, 'chroma' | 'brightness' | 'colourSpread'> {
+  const bands = Array.from({ length: TONES }, () => ({ n: 0, a: 0, b: 0, squares: 0 }));
+  let [chroma, brightness] = [0, 0];
+  for (const [i, l] of lightness.entries()) {
+    const [x, y] = [a[i] as number, b[i] as number];
+    chroma += Math.hypot(x, y);
+    brightness += l;
+    const band = bands[Math.min(TONES - 1, Math.max(0, Math.floor((l / 100) * TONES)))] as (typeof bands)[0];
+    band.n += 1;
+    band.a += x;
+    band.b += y;
+    band.squares += x * x + y * y;
+  }
+  const count = lightness.length;
+  const within = bands.reduce(
+    (sum, { n, a: x, b: y, squares }) => (n === 0 ? sum : sum + squares - (x * x + y * y) / n),
+    0,
+  );
+  return {
+    chroma: round(chroma / count),
+    brightness: round(brightness / count),
+    colourSpread: round(Math.sqrt(Math.max(0, within) / count)),
+  };
 }
 
 const LINEAR = Float64Array.from({ length: 256 }, (_, value) => {

@@ -1,22 +1,24 @@
 import { createHash } from 'node:crypto';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { type Bucket, nearestBucket } from '../domain/dataset-buckets.ts';
 import { dropOf } from '../domain/dataset-filters.ts';
 import type { Drop, PictureMeasures } from '../domain/dataset-measures.ts';
 import { Sha256 } from '../domain/refs.ts';
 import type { DatasetConfig } from '../domain/run-config.ts';
-import { broken, type Decoded, decodePicture, strictSharp } from './decode.ts';
+import { broken, type Decoded, decodePicture } from './decode.ts';
 import { insideFrame, wholeOf } from './frame.ts';
 import { measurePixels } from './measure.ts';
 import type { Box, Raster } from './raster.ts';
 
-/** A picture ready for training: PNG of the bucket's size, and what was measured on the way. */
+/** A picture ready for training, and what was measured on the way. */
 export interface PreparedPicture {
   measures: PictureMeasures;
+  /** Size that training sees; with `randomCrop` the stored picture may exceed one side of it. */
   bucket: Bucket;
   /** sha256 of the prepared pixels. */
   pixels: Sha256;
-  png: Buffer;
+  /** As the dataset stores it. */
+  encoded: Buffer;
 }
 
 /** A picture that is left out; `survey` is its decoded thumbnail where it could be decoded. */
@@ -42,15 +44,15 @@ export async function preparePicture(
   const drop = dropOf(measures, config);
   if (drop !== null) return { ok: false, drop, survey: picture.survey };
   const bucket = nearestBucket(buckets, box.width, box.height);
-  const fit = await fitToBucket(picture, box, bucket);
+  const fit = await fitToBucket(picture, { box, bucket, config });
   if (!fit.ok) return { ok: false, drop: fit.drop, survey: picture.survey };
-  return { ok: true, measures, bucket, pixels: fit.pixels, png: fit.png };
+  return { ok: true, measures, bucket, pixels: fit.pixels, encoded: fit.encoded };
 }
 
 function measuresOf(picture: Decoded, inner: Box, box: Box): PictureMeasures {
   const framed = inner.width < picture.survey.width || inner.height < picture.survey.height;
   return {
-    encodedBytes: picture.bytes.length,
+    encodedBytes: picture.encodedBytes,
     width: picture.width,
     height: picture.height,
     box: [box.left, box.top, box.width, box.height],
@@ -74,23 +76,56 @@ function boxInSource(picture: Decoded, inner: Box): Box {
   };
 }
 
+/** Pixels beyond the bucket along one side from which on storing them is worth it. */
+const LEAST_SURPLUS = 16;
+
+/**
+ * The size a picture is resized to so that it covers its bucket: one side is the bucket's, the other exceeds it by less
+ * than half the step between buckets. Without `randomCrop`, or when next to nothing lies beyond, the bucket itself.
+ */
+export function storedSize(
+  box: { width: number; height: number },
+  bucket: Bucket,
+  randomCrop: boolean,
+): Bucket {
+  const scale = Math.max(bucket.width / box.width, bucket.height / box.height);
+  const width = Math.max(bucket.width, Math.round(box.width * scale));
+  const height = Math.max(bucket.height, Math.round(box.height * scale));
+  const surplus = Math.max(width - bucket.width, height - bucket.height);
+  return randomCrop && surplus >= LEAST_SURPLUS ? { width, height } : bucket;
+}
+
 async function fitToBucket(
   picture: Decoded,
-  box: Box,
-  bucket: Bucket,
-): Promise<{ ok: true; pixels: Sha256; png: Buffer } | { ok: false; drop: Drop }> {
+  p: { box: Box; bucket: Bucket; config: DatasetConfig },
+): Promise<{ ok: true; pixels: Sha256; encoded: Buffer } | { ok: false; drop: Drop }> {
+  const { box, bucket, config } = p;
   try {
-    const { data } = await strictSharp(picture.bytes)
+    const { data, info } = await picture
+      .pixels()
       .extract(box)
-      .resize({ ...bucket, fit: 'cover', position: 'centre', kernel: 'lanczos3' })
+      .resize({
+        ...storedSize(box, bucket, config.randomCrop),
+        fit: 'cover',
+        position: 'centre',
+        kernel: 'lanczos3',
+      })
       .removeAlpha()
       .raw()
       .toBuffer({ resolveWithObject: true });
-    const png = await sharp(data, { raw: { ...bucket, channels: 3 } })
-      .png({ compressionLevel: 6, adaptiveFiltering: false })
-      .toBuffer();
-    return { ok: true, pixels: Sha256.parse(createHash('sha256').update(data).digest('hex')), png };
+    const { width, height } = info;
+    const encoded = await encode(sharp(data, { raw: { width, height, channels: 3 } }), config.encoding);
+    return { ok: true, pixels: Sha256.parse(createHash('sha256').update(data).digest('hex')), encoded };
   } catch {
     return broken('pixels that cannot be decoded at full size');
+  }
+}
+
+function encode(picture: Sharp, encoding: DatasetConfig['encoding']): Promise<Buffer> {
+  switch (encoding) {
+    case 'png':
+      return picture.png({ compressionLevel: 6, adaptiveFiltering: false }).toBuffer();
+    case 'jpeg':
+      return picture.jpeg({ quality: 95, chromaSubsampling: '4:4:4' }).toBuffer();
   }
 }

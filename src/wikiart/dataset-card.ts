@@ -1,5 +1,5 @@
 import { parse, stringify } from 'yaml';
-import { type DatasetManifest, SPLITS } from '../domain/dataset-record.ts';
+import { type DatasetManifest, SPLITS, type SplitProof } from '../domain/dataset-record.ts';
 
 /** What a prepared dataset's card is written from. */
 export interface CardFacts {
@@ -13,6 +13,7 @@ export interface CardFacts {
   /** Colour and reason of each band in the sheet of dropped pictures, in its order. */
   bands: { reason: string; colour: string }[];
   hasKeptSheet: boolean;
+  proof: SplitProof;
 }
 
 /** Front matter of a source card as far as it matters here. */
@@ -77,6 +78,7 @@ export function datasetCard(facts: CardFacts): string {
       ],
     ),
     leakSentence(manifest),
+    heldOutSentence(facts.proof),
     '## Captions',
     `From the source's genre, with the trigger phrase \`${facts.trigger}\` at the end:`,
     facts.captions.map((caption) => `- ${caption}`).join('\n'),
@@ -103,6 +105,11 @@ export function datasetCard(facts: CardFacts): string {
       : `The source's licence applies: \`${source.license}\`.`,
   ];
   return `${lines.join('\n\n')}\n`;
+}
+
+function heldOutSentence({ heldOut, clusters, clustersAcrossSplits }: SplitProof): string {
+  const { held_out, test } = heldOut;
+  return `Held out: ${held_out.unseenArtists} works by artists whom training never sees and ${held_out.knownArtists} by artists whom it knows; sealed test: ${test.unseenArtists} and ${test.knownArtists}. Of ${clusters} near-duplicate clusters ${clustersAcrossSplits} lie in more than one split. The closest pair of each two splits is in \`proof.json\`.`;
 }
 
 function leakSentence(manifest: Omit<DatasetManifest, 'files'>): string {

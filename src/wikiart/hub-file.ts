@@ -10,6 +10,9 @@ export interface HubFile extends AsyncBuffer {
   bytesRead(): number;
 }
 
+/** Bytes of one request at the most: what a failed one costs, and how often a long read shows that it lives. */
+const RANGE_BYTES = 8 * 1024 * 1024;
+
 /** Opens a file of a repository at a commit; retries are the Hub port's. */
 export async function openHubFile(p: {
   hub: Hub;
@@ -17,24 +20,38 @@ export async function openHubFile(p: {
   path: string;
   bytes: number;
   signal?: AbortSignal | undefined;
+  /** Called after every request. */
+  onRange?: (() => void) | undefined;
 }): Promise<HubFile> {
   let read = 0;
+  const range = async (start: number, end: number): Promise<Buffer> => {
+    p.signal?.throwIfAborted();
+    const bytes = await p.hub.readRange(p.at, p.at.commit, p.path, start, end);
+    if (bytes.length !== end - start)
+      throw new PipelineError(
+        'HubUnavailable',
+        `Expected ${end - start} bytes of ${p.at.repo}/${p.path} from byte ${start}, got ${bytes.length}`,
+      );
+    read += bytes.length;
+    p.onRange?.();
+    return bytes;
+  };
   return {
     path: p.path,
     byteLength: p.bytes,
     bytesRead: () => read,
     async slice(start, end = p.bytes) {
-      p.signal?.throwIfAborted();
-      const range = await p.hub.readRange(p.at, p.at.commit, p.path, start, end);
-      if (range.length !== end - start)
-        throw new PipelineError(
-          'HubUnavailable',
-          `Expected ${end - start} bytes of ${p.at.repo}/${p.path} from byte ${start}, got ${range.length}`,
-        );
-      read += range.length;
-      return range.buffer.byteLength === range.length
-        ? (range.buffer as ArrayBuffer)
-        : (range.buffer.slice(range.byteOffset, range.byteOffset + range.length) as ArrayBuffer);
+      if (end - start <= RANGE_BYTES) return bufferOf(await range(start, end));
+      const whole = new Uint8Array(end - start);
+      for (let at = start; at < end; at += RANGE_BYTES)
+        whole.set(await range(at, Math.min(end, at + RANGE_BYTES)), at - start);
+      return whole.buffer;
     },
   };
+}
+
+function bufferOf(bytes: Buffer): ArrayBuffer {
+  return bytes.buffer.byteLength === bytes.length
+    ? (bytes.buffer as ArrayBuffer)
+    : (bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer);
 }

@@ -17,6 +17,8 @@ export interface WorkerParts {
   options: Partial<WorkerOptions> & { taskQueue: string };
   /** Seconds that activities may go on after SIGTERM before they are told of it; default: `PLEIN_AIR_GRACE_SECONDS`. */
   unaskedSeconds?: number;
+  /** Further queues that the same process serves. */
+  more?: (Partial<WorkerOptions> & { taskQueue: string })[];
   /** Ends what the worker started besides itself. */
   close(): Promise<void>;
 }
@@ -29,7 +31,7 @@ export async function runWorker(kind: string, assemble: () => WorkerParts): Prom
     Runtime.install({ logger: new DefaultLogger('INFO'), shutdownSignals: ['SIGINT', 'SIGTERM'] });
     parts = assemble();
     const { connection, namespace } = await connectTemporal();
-    const worker = await Worker.create({
+    const shared = {
       connection,
       namespace,
       identity: env.PLEIN_AIR_IDENTITY ?? `${kind}@${hostname()}:${process.pid}`,
@@ -38,10 +40,20 @@ export async function runWorker(kind: string, assemble: () => WorkerParts): Prom
       maxHeartbeatThrottleInterval: '2s',
       defaultHeartbeatThrottleInterval: '2s',
       interceptors: { activity: [() => ({ inbound: activityErrors })] },
-      ...parts.options,
-    });
-    stopWithParent(worker);
-    await worker.run();
+    } satisfies Partial<WorkerOptions>;
+    const workers: Worker[] = [];
+    for (const options of [parts.options, ...(parts.more ?? [])])
+      workers.push(await Worker.create({ ...shared, ...options }));
+    stopWithParent(workers);
+    // One that fails takes the others with it: half a worker would look alive and leave work lying.
+    await Promise.all(
+      workers.map((worker) =>
+        worker.run().catch((error) => {
+          for (const other of workers) if (other.getState() === 'RUNNING') other.shutdown();
+          throw error;
+        }),
+      ),
+    );
     await connection.close();
   } catch (error) {
     const kindOf = error instanceof PipelineError ? error.kind : 'Internal';
@@ -55,11 +67,11 @@ export async function runWorker(kind: string, assemble: () => WorkerParts): Prom
 }
 
 /** A worker that a command line started ends when that command line is gone: its standard input then closes. */
-function stopWithParent(worker: Worker): void {
+function stopWithParent(workers: readonly Worker[]): void {
   if (!process.argv.includes('--stop-with-parent')) return;
   process.stdin.resume();
   process.stdin.once('end', () => {
-    if (worker.getState() === 'RUNNING') worker.shutdown();
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   });
   process.stdin.unref?.();
 }

@@ -1,7 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 import { NON_RETRYABLE_KINDS } from '../domain/errors.ts';
 import type { RunConfig } from '../domain/run-config.ts';
-import { GPU_QUEUE, PIPELINE_QUEUE } from '../domain/task-queues.ts';
+import { GPU_QUEUE, PICTURES_QUEUE, PIPELINE_QUEUE } from '../domain/task-queues.ts';
 
 /** Every timeout and retry of the service stands in this file. */
 const NEVER_GIVE_UP = {
@@ -29,6 +29,15 @@ export const LONG: ActivityOptions = {
 /** Time to save the last checkpoint at the end of the wall-clock budget. */
 const SAVING_HOURS = 0.5;
 const hours = (count: number) => Math.ceil(count * 3_600_000);
+
+/** One shard of a preparation: it heartbeats with every picture and every few megabytes read. */
+export function shardOptions(config: RunConfig): ActivityOptions {
+  return {
+    ...LONG,
+    taskQueue: PICTURES_QUEUE,
+    heartbeatTimeout: config.profile === 'tiny' ? '10s' : '60s',
+  };
+}
 
 /**
  * Work on the GPU queue. No schedule-to-start time-out: waiting for a GPU is a state, not a failure. No limit of

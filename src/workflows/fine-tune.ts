@@ -3,6 +3,7 @@ import {
   CancellationScope,
   executeChild,
   isCancellation,
+  patched,
   proxyActivities,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -19,6 +20,7 @@ import type { RunResult } from '../domain/run-result.ts';
 import type { TrialParameters } from '../domain/search-space.ts';
 import { gpuOptions, LONG, SHORT } from './activity-options.ts';
 import { describeFailure, invalidInput } from './failures.ts';
+import { PREPARE_BY_SHARDS, prepareDataset } from './prepare.ts';
 import { RunState } from './run-state.ts';
 import { tune } from './tune.ts';
 
@@ -118,7 +120,10 @@ class Pipeline {
   private async prepare(): Promise<void> {
     this.summary.dataset = await this.phase(
       'prepare',
-      () => slow.prepare({ context: this.context }),
+      () =>
+        patched(PREPARE_BY_SHARDS)
+          ? prepareDataset(this.context, (words) => this.state.note('prepare', words))
+          : slow.prepare({ context: this.context }),
       (d) => [
         `${d.images.train} training, ${d.images.held_out} held-out and ${d.images.test} test images`,
         d.cached,

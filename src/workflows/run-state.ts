@@ -157,6 +157,14 @@ export class RunState {
     this.show();
   }
 
+  /** Says in between how far a running phase is. */
+  note(phase: Phase, words: string): void {
+    const record = this.status.phases.find((p) => p.name === phase);
+    if (record === undefined) return;
+    record.result = words;
+    this.show();
+  }
+
   /** Writes the state as Markdown for the Temporal UI. */
   show(): void {
     const rows = this.status.phases.map((p) => {

@@ -1,4 +1,4 @@
-import { ApplicationFailure, proxyActivities, setHandler, workflowInfo } from '@temporalio/workflow';
+import { ApplicationFailure, patched, proxyActivities, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { GpuActivities, PipelineActivities, RunContext, Training } from '../domain/activities.ts';
 import type { CommitRef } from '../domain/refs.ts';
 import { parseRunConfig } from '../domain/run-config.ts';
@@ -7,6 +7,7 @@ import { chooseTrial, nextStudyStep, settleTrial } from '../domain/tuning.ts';
 import { gpuOptions, LONG, SHORT } from './activity-options.ts';
 import { describeFailure, invalidInput } from './failures.ts';
 import { studyQuery } from './messages.ts';
+import { PREPARE_BY_SHARDS, prepareDataset } from './prepare.ts';
 
 /** What `fineTune` hands to its study instead of having it open and prepare again. */
 export interface PreparedStudy {
@@ -67,7 +68,9 @@ export async function tune(input: unknown = {}, prepared?: PreparedStudy): Promi
 async function open(config: RunContext['config']): Promise<PreparedStudy> {
   const { workflowId, runId } = workflowInfo();
   const context = await quick.openRun({ config, workflowId, runId });
-  const prepared = await slow.prepare({ context });
+  const prepared = patched(PREPARE_BY_SHARDS)
+    ? await prepareDataset(context)
+    : await slow.prepare({ context });
   return { context, dataset: prepared.dataset };
 }
 

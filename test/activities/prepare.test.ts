@@ -157,7 +157,7 @@ describe('prepare', () => {
       world.prepare(context(config), {
         work: 'interrupted',
         onProgress: ({ stage, done }) => {
-          if (stage === 'pictures' && done === 20) throw new Error('killed');
+          if (stage === 'shard 1' && done === 10) throw new Error('killed');
         },
       }),
     ).rejects.toThrow('killed');

@@ -8,7 +8,7 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
-import type { GpuActivities, PipelineActivities } from '../../src/domain/activities.ts';
+import type { GpuActivities, PictureActivities, PipelineActivities } from '../../src/domain/activities.ts';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const silent = new DefaultLogger('ERROR', () => undefined);
@@ -28,12 +28,12 @@ export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
   });
 }
 
-/** Runs `work` while workers with these activities serve both queues. */
+/** Runs `work` while workers with these activities serve every queue. */
 export async function withWorkers<T>(
   p: {
     environment: TestWorkflowEnvironment;
     workflowBundle: WorkflowBundleWithSourceMap;
-    activities: Partial<PipelineActivities & GpuActivities>;
+    activities: Partial<PipelineActivities & PictureActivities & GpuActivities>;
   },
   work: () => Promise<T>,
 ): Promise<T> {
@@ -44,5 +44,6 @@ export async function withWorkers<T>(
     workflowBundle: p.workflowBundle,
   });
   const gpu = await Worker.create({ ...shared, taskQueue: 'gpu' });
-  return pipeline.runUntil(gpu.runUntil(work()));
+  const pictures = await Worker.create({ ...shared, taskQueue: 'pictures' });
+  return pipeline.runUntil(gpu.runUntil(pictures.runUntil(work())));
 }

@@ -3,6 +3,7 @@ import type {
   GateDecision,
   GpuActivities,
   PipelineActivities,
+  PreparedDataset,
   Release,
   RunContext,
   Training,
@@ -67,6 +68,13 @@ export const released: Release = {
   cached: false,
 };
 
+export const preparedDataset: PreparedDataset = {
+  dataset: { type: 'dataset', repo: record, commit },
+  images: { train: 100, held_out: 20, test: 10, neighbours: 30 },
+  dropped: { corrupt: 3 },
+  cached: false,
+};
+
 /** Activities that answer at once; `changes` replace some, `calls` gets the names in order. */
 export function activities(
   changes: Partial<PipelineActivities & GpuActivities> = {},
@@ -74,12 +82,9 @@ export function activities(
 ): PipelineActivities & GpuActivities {
   const all: PipelineActivities & GpuActivities = {
     openRun: async ({ config, workflowId }) => contextOf(config, workflowId),
-    prepare: async () => ({
-      dataset: { type: 'dataset', repo: record, commit },
-      images: { train: 100, held_out: 20, test: 10, neighbours: 30 },
-      dropped: { corrupt: 3 },
-      cached: false,
-    }),
+    prepare: async () => preparedDataset,
+    planPreparation: async () => ({ done: preparedDataset }),
+    assembleDataset: async () => preparedDataset,
     analyse: async () => ({
       verdict: 'ready',
       reasons: [],

@@ -57,7 +57,7 @@ describe('fineTune', () => {
     const once = calls.filter((name, i) => calls.indexOf(name) === i);
     expect(once).toEqual([
       'openRun',
-      'prepare',
+      'planPreparation',
       'analyse',
       'suggest',
       'train',

@@ -5,7 +5,7 @@ import { datasetCard } from './card.ts';
 import { encodeRow } from './encode.ts';
 import { fingerprintOf } from './fingerprint.ts';
 import { ARTIST_NAMES, GENRE_NAMES, STYLE_NAMES } from './labels.ts';
-import { type PlannedRow, planRows } from './plan.ts';
+import { type Defect, type PlannedRow, planRows } from './plan.ts';
 
 /** Options of the generated WikiArt; the same options give the same bytes for one version of sharp. */
 export interface GeneratedWikiArtOptions {
@@ -17,10 +17,13 @@ export interface GeneratedWikiArtOptions {
   readonly shards?: number;
   /** Rows of a row group, the unit of a ranged read; defaults to 25. */
   readonly rowsPerGroup?: number;
+  /** Kinds of fault to plant; defaults to the usual ones. */
+  readonly defects?: readonly Defect[];
 }
 
 /** The options with every default filled in. */
-export type CompleteOptions = Required<GeneratedWikiArtOptions>;
+export type CompleteOptions = Required<Omit<GeneratedWikiArtOptions, 'defects'>> &
+  Pick<GeneratedWikiArtOptions, 'defects'>;
 
 /** The one place where the defaults are. */
 export function completeOptions(options: GeneratedWikiArtOptions): CompleteOptions {

@@ -1,4 +1,5 @@
 import sharp, { type Sharp } from 'sharp';
+import { letteringSvg, signatureSvg } from './lettering.ts';
 import { paint } from './painter.ts';
 import type { PlannedRow } from './plan.ts';
 import { randomFrom } from './random.ts';
@@ -47,6 +48,25 @@ export async function encodeRow(row: PlannedRow): Promise<{ bytes: Uint8Array; e
       return jpeg(picture.toColourspace('cmyk'));
     case 'alpha':
       return { bytes: await cutOut(picture, row), extension: 'png' };
+    case 'blurred':
+      return jpeg(picture.blur(Math.max(width, height) / 150));
+    case 'lettering':
+      return jpeg(await drawnOver(picture, row, letteringOver(row)));
+    case 'signature':
+      return jpeg(await drawnOver(picture, row, signatureOver(row)));
+    case 'scan':
+      return jpeg(await toned(picture, row));
+    case 'strip':
+      return jpeg(
+        picture.resize({ width: 3 * Math.min(width, height), height: Math.min(width, height), fit: 'fill' }),
+      );
+    case 'sixteen-bit':
+      return {
+        bytes: await picture.toColourspace('rgb16').png({ compressionLevel: 6 }).toBuffer(),
+        extension: 'png',
+      };
+    case 'colour-profile':
+      return jpeg(picture.withIccProfile('p3'));
   }
 }
 
@@ -74,4 +94,73 @@ async function cutOut(picture: Sharp, row: PlannedRow): Promise<Buffer> {
     .composite([{ input: Buffer.from(mask), blend: 'dest-in' }])
     .png({ compressionLevel: 6 })
     .toBuffer();
+}
+
+/** A caption, an address or a stamp in one plain colour, a fortieth to a fifteenth of the picture high. */
+function letteringOver(row: PlannedRow): string {
+  const { width, height } = row;
+  const random = randomFrom(row.seed, 'lettering');
+  const cell = Math.max(1.6, (Math.min(width, height) * random.between(0.035, 0.06)) / 7);
+  const [fill, ground] = random.pick([
+    ['#ffffff', null],
+    ['#101010', '#f4f0e6'],
+    ['#f6e65a', '#202020'],
+    ['#ffffff', '#303030'],
+  ] as const);
+  const atTop = random.chance(0.3);
+  const top = atTop ? cell * 2.5 : height - cell * 9.5;
+  const strip =
+    ground === null
+      ? ''
+      : `<rect x="0" y="${top - cell * 2}" width="${width}" height="${cell * 11}" fill="${ground}"/>`;
+  const left = width * random.between(0.04, 0.12);
+  return (
+    strip +
+    letteringSvg({ random, left, top, width: width * 0.84, cell, fill, opacity: random.between(0.92, 1) })
+  );
+}
+
+function signatureOver(row: PlannedRow): string {
+  const { width, height } = row;
+  const random = randomFrom(row.seed, 'signature');
+  const size = Math.min(width, height) * random.between(0.055, 0.08);
+  const loops = random.integer(5, 8);
+  const long = loops * size * 0.55;
+  const left = random.chance(0.6) ? width - long - size * 0.6 : size * 0.6;
+  return signatureSvg({
+    random,
+    left,
+    top: height - size * random.between(1.5, 1.9),
+    height: size,
+    loops,
+    colour: random.pick(['#120c08', '#2a0a08', '#f4efe0']),
+  });
+}
+
+async function drawnOver(picture: Sharp, row: PlannedRow, shapes: string): Promise<Sharp> {
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${row.width}" height="${row.height}">${shapes}</svg>`;
+  const data = await picture
+    .composite([{ input: Buffer.from(svg) }])
+    .removeAlpha()
+    .raw()
+    .toBuffer();
+  return sharp(data, { raw: { width: row.width, height: row.height, channels: 3 } });
+}
+
+/** A photograph of the painting on toned paper: one hue, from the tone to paper white. */
+async function toned(picture: Sharp, row: PlannedRow): Promise<Sharp> {
+  const random = randomFrom(row.seed, 'scan');
+  const tint = random.pick([
+    { r: 160, g: 120, b: 80 },
+    { r: 170, g: 135, b: 100 },
+    { r: 110, g: 130, b: 150 },
+  ]);
+  const { data, info } = await picture.greyscale().raw().toBuffer({ resolveWithObject: true });
+  const pixels = Buffer.alloc(row.width * row.height * 3);
+  for (let i = 0; i < row.width * row.height; i++) {
+    const grey = (data[i * info.channels] as number) / 255;
+    for (const [c, value] of [tint.r, tint.g, tint.b].entries())
+      pixels[i * 3 + c] = Math.round(grey < 0.5 ? 2 * grey * value : value + (2 * grey - 1) * (250 - value));
+  }
+  return sharp(pixels, { raw: { width: row.width, height: row.height, channels: 3 } });
 }

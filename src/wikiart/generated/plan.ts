@@ -1,8 +1,8 @@
 import { ARTIST_COUNT, ARTIST_NAMES, type GenreName, type StyleName } from './labels.ts';
 import { type Random, randomFrom } from './random.ts';
 
-/** Faults that the real set has, planted on purpose. */
-export const DEFECTS = [
+/** Faults that the real set has, planted on purpose in every generated set. */
+export const USUAL_DEFECTS = [
   'corrupt',
   'truncated',
   'exact-duplicate',
@@ -17,6 +17,19 @@ export const DEFECTS = [
   'alpha',
   'mislabelled',
 ] as const;
+
+/** Further faults, planted where they are asked for: what filters and repairs are measured on. */
+export const FURTHER_DEFECTS = [
+  'blurred',
+  'lettering',
+  'scan',
+  'strip',
+  'signature',
+  'sixteen-bit',
+  'colour-profile',
+] as const;
+
+export const DEFECTS = [...USUAL_DEFECTS, ...FURTHER_DEFECTS] as const;
 
 /** One kind of planted fault. */
 export type Defect = (typeof DEFECTS)[number];
@@ -36,6 +49,13 @@ const OF_600: Record<Defect, number> = {
   cmyk: 6,
   alpha: 6,
   mislabelled: 5,
+  blurred: 6,
+  lettering: 8,
+  scan: 6,
+  strip: 4,
+  signature: 8,
+  'sixteen-bit': 4,
+  'colour-profile': 4,
 };
 
 /** One row before it is painted: what its labels say, what is really painted, and what is wrong with it. */
@@ -87,12 +107,19 @@ const GENRES: readonly GenreName[] = [
 ];
 const IMPRESSIONISTS = 20;
 
+/** What is planned: `defects` are the kinds of fault planted, by default the usual ones. */
+export interface PlanOptions {
+  seed: number;
+  images: number;
+  defects?: readonly Defect[];
+}
+
 /** Plans every row of the generated WikiArt; pure, so the truth about it can be stated without painting. */
-export function planRows(options: { seed: number; images: number }): PlannedRow[] {
+export function planRows(options: PlanOptions): PlannedRow[] {
   const rows = Array.from({ length: options.images }, (_, index) => cleanRow(options, index));
   const random = randomFrom(options.seed, 'defects');
   const free = new Set(rows.map(({ index }) => index));
-  for (const defect of DEFECTS) {
+  for (const defect of options.defects ?? USUAL_DEFECTS) {
     const count = Math.round((OF_600[defect] * options.images) / 600);
     for (let planted = 0; planted < count; planted++) plant(rows, { free, defect, random });
   }

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto';
+import sharp from 'sharp';
+import type { RunContext } from '../domain/activities.ts';
+import { DatasetManifest } from '../domain/dataset-record.ts';
+import { type CommitRef, type CommitSha, RepoId, type RepoRef, Sha256 } from '../domain/refs.ts';
+import type { DatasetConfig } from '../domain/run-config.ts';
+import type { Hub } from '../hub/hub.ts';
+
+/** Grows when preparation changes what it writes, so that a dataset made by older code is not taken for the same. */
+const PREPARATION_VERSION = 2;
+
+/** Which dataset a run asks for: its cache key, where it is published, and where the work in progress lies. */
+export interface PreparationTarget {
+  key: Sha256;
+  repo: RepoRef;
+  work: RepoRef;
+}
+
+/** The dataset that a run's source, settings and seed come to. */
+export function targetOf(context: RunContext): PreparationTarget {
+  const { dataset, seed } = context.config;
+  const key = preparationKey(context.source, dataset, seed);
+  const repo = preparedRepo(context.namespace, dataset.style, key);
+  return { key, repo, work: { type: 'dataset', repo: RepoId.parse(`${repo.repo}-work`) } };
+}
+
+/** Cache key of a preparation: everything that decides its bytes. */
+export function preparationKey(source: CommitRef, config: DatasetConfig, seed: number): Sha256 {
+  const facts = {
+    version: PREPARATION_VERSION,
+    libvips: sharp.versions.vips,
+    source: `${source.repo}@${source.commit}`,
+    settings: settingsOf(config),
+    seed,
+  };
+  return Sha256.parse(createHash('sha256').update(canonical(facts)).digest('hex'));
+}
+
+/** Repository that a preparation is published in. */
+export function preparedRepo(namespace: string, style: string, key: Sha256): RepoRef {
+  const slug = style
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9]+/g, '-')
+    .replaceAll(/^-|-$/g, '')
+    .slice(0, 60);
+  return { type: 'dataset', repo: RepoId.parse(`${namespace}/${slug || 'dataset'}-${key.slice(0, 12)}`) };
+}
+
+/** The settings that decide the dataset's bytes: not how many pictures a run needs, nor the branch that was resolved. */
+export function settingsOf(config: DatasetConfig): Record<string, unknown> {
+  const { minTrainingImages: _, revision: __, source: ___, ...settings } = config;
+  return settings;
+}
+
+/** A prepared dataset that is on the Hub and whole: its key and every file's size and sha256 are as its manifest says. */
+export async function findPrepared(
+  hub: Hub,
+  repo: RepoRef,
+  key: Sha256,
+): Promise<{ commit: CommitSha; manifest: DatasetManifest } | null> {
+  const commit = await hub.resolve(repo);
+  if (commit === null) return null;
+  const [bytes, entries] = await Promise.all([
+    hub.read(repo, commit, 'manifest.json'),
+    hub.list(repo, commit),
+  ]);
+  if (bytes === null) return null;
+  const parsed = DatasetManifest.safeParse(parseJson(bytes.toString('utf8')));
+  if (!parsed.success || parsed.data.key !== key) return null;
+  const listed = new Map(entries.map((entry) => [entry.path, entry]));
+  for (const file of parsed.data.files) {
+    const entry = listed.get(file.path);
+    if (entry === undefined || entry.bytes !== file.bytes) return null;
+    if (entry.sha256 !== null && entry.sha256 !== file.sha256) return null;
+  }
+  return { commit, manifest: parsed.data };
+}
+
+/** JSON with sorted keys, so that equal settings have one spelling. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${entries.map(([name, v]) => `${JSON.stringify(name)}:${canonical(v)}`).join(',')}}`;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,193 @@
+import type { Plane } from './raster.ts';
+
+/** Lettering found in a picture. */
+export interface Lettering {
+  /** Letters in the longest straight line of them; a painting without a caption, stamp or address has few. */
+  text: number;
+  /** Whether there is something written at the foot of the picture: letters, or one thin running line. */
+  signature: boolean;
+}
+
+/** Difference of luma from the surroundings at which a pixel may belong to a letter. */
+const CONTRAST = 42;
+/** Half a side of the square that a pixel's surroundings are, in pixels of the survey. */
+const SURROUND = 12;
+/** Heights of letters that are looked for, in pixels of the survey. */
+const SHORTEST = 6;
+const TALLEST = 48;
+/** Components beyond which a picture is texture through and through, and lines would be found by chance. */
+const MOST_GLYPHS = 1500;
+
+/** Part of the picture's height, from its foot, in which a signature is looked for. */
+const FOOT = 0.22;
+
+/**
+ * Looks for lines of letters: thin shapes of one tone and of about one height that stand on one line, darker or lighter
+ * than all around. Faint, slanted and very small lettering is not found, and rows of windows are not letters: they are
+ * not thin.
+ */
+export function letteringOf(luma: Plane): Lettering {
+  const around = boxMeans(luma, SURROUND);
+  const found: Lettering = { text: 0, signature: false };
+  for (const sign of [1, -1]) {
+    const glyphs = glyphsOf(luma, around, sign);
+    if (glyphs.length > MOST_GLYPHS) continue;
+    found.text = Math.max(found.text, longestLine(glyphs.filter(isLetter)));
+    found.signature ||= isSigned(glyphs, luma);
+  }
+  return found;
+}
+
+/** A connected set of pixels that stand out from their surroundings. */
+interface Glyph {
+  left: number;
+  top: number;
+  right: number;
+  bottom: number;
+  area: number;
+  /** Sides of pixels that border on other pixels. */
+  edges: number;
+  /** Sums of luma and of its squares. */
+  sum: number;
+  squares: number;
+}
+
+const heightOf = (g: Glyph): number => g.bottom - g.top + 1;
+const widthOf = (g: Glyph): number => g.right - g.left + 1;
+const toneOf = (g: Glyph): number => g.sum / g.area;
+/** Width of the stroke that a shape is drawn with: exact for a long bar. */
+const strokeOf = (g: Glyph): number => (2 * g.area) / g.edges;
+
+/** Of a size and thinness that letters have, and of one tone. */
+function isLetter(g: Glyph): boolean {
+  const height = heightOf(g);
+  const width = widthOf(g);
+  if (height < SHORTEST || height > TALLEST || width > height * 1.5 || width < 2) return false;
+  const fill = g.area / (width * height);
+  const deviation = Math.sqrt(Math.max(0, g.squares / g.area - toneOf(g) ** 2));
+  return strokeOf(g) < height * 0.24 && fill > 0.2 && fill < 0.85 && deviation < 30;
+}
+
+/** Most letters on one line: alike in height, foot and tone, each near the one before. */
+function longestLine(letters: readonly Glyph[]): number {
+  const ordered = [...letters].sort((a, b) => a.left - b.left || a.top - b.top);
+  let longest = 0;
+  for (const [at, first] of ordered.entries()) {
+    const height = heightOf(first);
+    let last = first;
+    let count = 1;
+    for (let i = at + 1; i < ordered.length; i++) {
+      const next = ordered[i] as Glyph;
+      if (next.left - last.right > height * 2.2) break;
+      if (next.left <= last.right - 1) continue;
+      if (Math.abs(next.bottom - first.bottom) > Math.max(1, height * 0.12)) continue;
+      if (Math.abs(heightOf(next) - height) > Math.max(1, height * 0.18)) continue;
+      if (Math.abs(toneOf(next) - toneOf(first)) > 24) continue;
+      last = next;
+      count += 1;
+    }
+    longest = Math.max(longest, count);
+  }
+  return longest;
+}
+
+/** Letters that make a signature, and the length in heights of a running line that is one. */
+const SIGNED_LETTERS = 4;
+const RUNNING = 2;
+
+function isSigned(glyphs: readonly Glyph[], { width, height }: Plane): boolean {
+  const low = glyphs.filter((g) => g.top > height * (1 - FOOT) && g.bottom < height - 2);
+  if (longestLine(low.filter(isLetter)) >= SIGNED_LETTERS) return true;
+  return low.some((g) => {
+    const [w, h] = [widthOf(g), heightOf(g)];
+    const deviation = Math.sqrt(Math.max(0, g.squares / g.area - toneOf(g) ** 2));
+    return (
+      w >= h * RUNNING &&
+      w > width * 0.06 &&
+      w < width * 0.45 &&
+      h >= 5 &&
+      // A line that turns back on itself covers far more than its own length.
+      g.area > w * strokeOf(g) * 1.6 &&
+      g.area / (w * h) < 0.5 &&
+      strokeOf(g) < Math.max(3.2, h * 0.22) &&
+      deviation < 26
+    );
+  });
+}
+
+/** Connected components (with diagonals) of the pixels that are lighter (`sign` 1) or darker (−1) than around them. */
+function glyphsOf(luma: Plane, around: Float32Array, sign: number): Glyph[] {
+  const { width, height, data } = luma;
+  const marked = new Uint8Array(width * height);
+  for (let i = 0; i < marked.length; i++)
+    marked[i] = ((data[i] as number) - (around[i] as number)) * sign > CONTRAST ? 1 : 0;
+  const glyphs: Glyph[] = [];
+  const stack: number[] = [];
+  for (let start = 0; start < marked.length; start++) {
+    if (marked[start] !== 1) continue;
+    const glyph = emptyGlyph(start, width);
+    marked[start] = 2;
+    stack.push(start);
+    for (let at = stack.pop(); at !== undefined; at = stack.pop()) visit(at, { luma, marked, stack, glyph });
+    if (glyph.area >= 6) glyphs.push(glyph);
+  }
+  return glyphs;
+}
+
+function emptyGlyph(start: number, width: number): Glyph {
+  const [x, y] = [start % width, Math.floor(start / width)];
+  return { left: x, right: x, top: y, bottom: y, area: 0, edges: 0, sum: 0, squares: 0 };
+}
+
+function visit(at: number, p: { luma: Plane; marked: Uint8Array; stack: number[]; glyph: Glyph }): void {
+  const { luma, marked, stack, glyph } = p;
+  const { width, height, data } = luma;
+  const x = at % width;
+  const y = (at - x) / width;
+  const value = data[at] as number;
+  glyph.area += 1;
+  glyph.sum += value;
+  glyph.squares += value * value;
+  if (x < glyph.left) glyph.left = x;
+  if (x > glyph.right) glyph.right = x;
+  if (y > glyph.bottom) glyph.bottom = y;
+  for (let dy = -1; dy <= 1; dy++)
+    for (let dx = -1; dx <= 1; dx++) {
+      if (dx === 0 && dy === 0) continue;
+      const [nx, ny] = [x + dx, y + dy];
+      const inside = nx >= 0 && ny >= 0 && nx < width && ny < height;
+      const next = ny * width + nx;
+      if (inside && marked[next] === 1) {
+        marked[next] = 2;
+        stack.push(next);
+      }
+      if ((dx === 0 || dy === 0) && !(inside && marked[next] !== 0)) glyph.edges += 1;
+    }
+}
+
+/** Mean of the square around every pixel, from sums over rows and columns. */
+function boxMeans({ width, height, data }: Plane, reach: number): Float32Array {
+  const sums = new Float64Array((width + 1) * (height + 1));
+  const stride = width + 1;
+  for (let y = 0; y < height; y++) {
+    let row = 0;
+    for (let x = 0; x < width; x++) {
+      row += data[y * width + x] as number;
+      sums[(y + 1) * stride + x + 1] = (sums[y * stride + x + 1] as number) + row;
+    }
+  }
+  const means = new Float32Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const [top, bottom] = [Math.max(0, y - reach), Math.min(height, y + reach + 1)];
+    for (let x = 0; x < width; x++) {
+      const [left, right] = [Math.max(0, x - reach), Math.min(width, x + reach + 1)];
+      const sum =
+        (sums[bottom * stride + right] as number) -
+        (sums[top * stride + right] as number) -
+        (sums[bottom * stride + left] as number) +
+        (sums[top * stride + left] as number);
+      means[y * width + x] = sum / ((bottom - top) * (right - left));
+    }
+  }
+  return means;
+}

@@ -1,0 +1,61 @@
+import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import type {
+  Analysis,
+  PictureActivities,
+  PipelineActivities,
+  PreparedDataset,
+  RunContext,
+} from '../domain/activities.ts';
+import { parseRunConfig } from '../domain/run-config.ts';
+import { LONG, SHORT, shardOptions } from './activity-options.ts';
+import { invalidInput } from './failures.ts';
+
+const quick = proxyActivities<PipelineActivities>(SHORT);
+const slow = proxyActivities<PipelineActivities>(LONG);
+
+/** Name of the change that fanned the preparation out; runs from before it go on with one activity. */
+export const PREPARE_BY_SHARDS = 'prepare-by-shards';
+
+/** Shards that are on offer at once: more than any fleet has workers, few enough for a small history. */
+const SHARDS_ON_OFFER = 64;
+
+/** What a preparation on its own returns. */
+export interface PreparationResult {
+  dataset: PreparedDataset;
+  analysis: Analysis;
+}
+
+/** Prepares and analyses a dataset and trains nothing: what `plein-air prepare` starts. */
+export async function prepare(input: unknown = {}): Promise<PreparationResult> {
+  const parsed = parseRunConfig(input);
+  if (!parsed.ok) throw invalidInput('prepare', parsed.problems);
+  const { workflowId, runId } = workflowInfo();
+  const context = await quick.openRun({ config: parsed.value, workflowId, runId });
+  const dataset = await prepareDataset(context, (words) => setCurrentDetails(`**${context.run}**: ${words}`));
+  const analysis = await slow.analyse({ context, dataset });
+  setCurrentDetails(`**${context.run}**: ${analysis.verdict}`);
+  return { dataset, analysis };
+}
+
+/** The preparation as its workflows run it: labels, then every shard wherever a worker is free, then one dataset. */
+export async function prepareDataset(
+  context: RunContext,
+  say: (words: string) => void = () => undefined,
+): Promise<PreparedDataset> {
+  const plan = await slow.planPreparation({ context });
+  if (plan.done !== null) return plan.done;
+  const { work, shards } = plan;
+  const { prepareShard } = proxyActivities<PictureActivities>(shardOptions(context.config));
+  // The largest first, so that no worker is left alone with one at the end.
+  const waiting = [...shards].sort((a, b) => b.pictures - a.pictures || a.shard - b.shard);
+  let done = 0;
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      await prepareShard({ context, work, shard: next.shard });
+      done += 1;
+      say(`${done} of ${shards.length} shards prepared`);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(SHARDS_ON_OFFER, shards.length) }, lane));
+  return slow.assembleDataset({ context, work });
+}

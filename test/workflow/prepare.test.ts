@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ApplicationFailure } from '@temporalio/common';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { PictureActivities, PipelineActivities } from '../../src/domain/activities.ts';
+import { RepoId } from '../../src/domain/refs.ts';
+import type { PreparationResult } from '../../src/workflows/prepare.ts';
+import { bundle, timeSkipping, withWorkers } from './environment.ts';
+import { activities, preparedDataset } from './fakes.ts';
+
+let environment: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundleWithSourceMap;
+beforeAll(async () => {
+  [environment, workflowBundle] = await Promise.all([timeSkipping(), bundle()]);
+}, 120_000);
+afterAll(async () => {
+  await environment?.teardown();
+});
+
+const work = RepoId.parse('plein-air/impressionism-0123-work');
+const shards = [3, 1, 2].map((shard) => ({ shard, pictures: shard * 10 }));
+
+function prepare(
+  changes: Partial<PipelineActivities & PictureActivities>,
+  workflowId: string,
+): Promise<PreparationResult> {
+  return withWorkers(
+    { environment, workflowBundle, activities: { ...activities(changes), ...changes } },
+    async () =>
+      environment.client.workflow.execute('prepare', { taskQueue: 'pipeline', workflowId, args: [{}] }),
+  );
+}
+
+describe('prepare', () => {
+  it('offers every shard at once, so that as many workers as there are can take them', async () => {
+    const waiting = new Set<number>();
+    let all: () => void = () => undefined;
+    const everyone = new Promise<void>((go) => {
+      all = go;
+    });
+    const result = await prepare(
+      {
+        planPreparation: async () => ({ done: null, work, shards }),
+        prepareShard: async ({ shard }) => {
+          waiting.add(shard);
+          if (waiting.size === shards.length) all();
+          await everyone;
+          return { shard, kept: 1, dropped: 0 };
+        },
+      },
+      'all-at-once',
+    );
+    expect([...waiting].sort()).toEqual([1, 2, 3]);
+    expect(result.dataset).toEqual(preparedDataset);
+  });
+
+  it('assembles the dataset only when the last shard is there, one that failed at first included', async () => {
+    const done: number[] = [];
+    let assembledAfter = 0;
+    let failures = 0;
+    await prepare(
+      {
+        planPreparation: async () => ({ done: null, work, shards }),
+        prepareShard: async ({ shard }) => {
+          if (shard === 2 && failures < 2) {
+            failures += 1;
+            throw ApplicationFailure.create({ message: 'no answer', type: 'HubUnavailable' });
+          }
+          done.push(shard);
+          return { shard, kept: 1, dropped: 0 };
+        },
+        assembleDataset: async () => {
+          assembledAfter = done.length;
+          return preparedDataset;
+        },
+      },
+      'one-fails',
+    );
+    expect(assembledAfter).toBe(3);
+    expect(failures).toBe(2);
+  });
+
+  it('prepares nothing again when the dataset is there', async () => {
+    const calls: string[] = [];
+    const planned = { done: { ...preparedDataset, cached: true } };
+    await prepare(
+      {
+        planPreparation: async () => planned,
+        prepareShard: async ({ shard }) => {
+          calls.push('prepareShard');
+          return { shard, kept: 0, dropped: 0 };
+        },
+      },
+      'cached',
+    );
+    expect(calls).toEqual([]);
+  });
+
+  it('refuses an input that cannot be used before anything is opened', async () => {
+    await expect(
+      withWorkers({ environment, workflowBundle, activities: activities() }, () =>
+        environment.client.workflow.execute('prepare', {
+          taskQueue: 'pipeline',
+          workflowId: 'bad-input',
+          args: [{ dataset: { styl: 'x' } }],
+        }),
+      ),
+    ).rejects.toMatchObject({ cause: { message: expect.stringContaining('dataset.styl: unknown field') } });
+  });
+});
