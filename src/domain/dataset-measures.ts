@@ -34,7 +34,7 @@ export const PictureMeasures = z.strictObject({
   brightness: z.number(),
   /** Log10 of fine detail over detail at half the size, in the sharpest parts: about −0.4, below −0.8 when blurred. */
   sharpness: z.number(),
-  /** Deviation of CIELAB a and b from the tone that their lightness has on average: near 0 for a toned photograph. */
+  /** Deviation of CIELAB colours from one hue, or among equally light pixels, the larger: near 0 for a toned photograph. */
   colourSpread: z.number(),
   /** Letters in the longest straight line of them. */
   letters: z.int(),

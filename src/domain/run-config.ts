@@ -45,7 +45,7 @@ export const DatasetConfig = z
     /** Mean chroma (CIELAB) below which a picture counts as greyscale. */
     minChroma: z.number().min(0).max(50).default(4),
     /** Deviation of colour (CIELAB) from a single tone below which a picture counts as a toned photograph. */
-    minColourSpread: z.number().min(0).max(50).default(1.5),
+    minColourSpread: z.number().min(0).max(50).default(2.5),
     /** Letters on one line above which a picture counts as written upon (caption, stamp, address); null: any number. */
     maxLetters: z.int().min(1).nullable().default(7),
     /** Perceptual hashes (64 bit dHash) at most this many bits apart are near-duplicates. */

@@ -82,6 +82,12 @@ export async function decodePicture(
   }
 }
 
+/** Whether a colour profile is one of the sRGB family, by its description: then nothing was converted. */
+function isSrgb(profile: Buffer): boolean {
+  // Version 4 profiles hold their text as UTF-16.
+  return profile.toString('latin1').replaceAll('\u0000', '').slice(0, 4096).includes('sRGB');
+}
+
 async function decodedOnce(bytes: Uint8Array): Promise<() => Sharp> {
   const { data, info } = await strictSharp(bytes).raw().toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
@@ -93,7 +99,7 @@ function repairsOf(header: Metadata): Repair[] {
   if ((header.orientation ?? 1) !== 1) repairs.push('rotated');
   if (header.space === 'cmyk') repairs.push('cmyk');
   if (header.hasAlpha) repairs.push('alpha');
-  if (header.icc !== undefined && header.space !== 'cmyk') repairs.push('icc');
+  if (header.icc !== undefined && header.space !== 'cmyk' && !isSrgb(header.icc)) repairs.push('icc');
   if (header.depth === 'ushort') repairs.push('16-bit');
   return repairs;
 }

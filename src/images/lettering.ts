@@ -8,13 +8,17 @@ export interface Lettering {
   signature: boolean;
 }
 
-/** Difference of luma from the surroundings at which a pixel may belong to a letter. */
-const CONTRAST = 42;
+/** Differences of luma from the surroundings at which pixels may belong to letters: the larger one parts letters that touch. */
+const CONTRASTS = [42, 84];
 /** Half a side of the square that a pixel's surroundings are, in pixels of the survey. */
 const SURROUND = 12;
 /** Heights of letters that are looked for, in pixels of the survey. */
 const SHORTEST = 6;
 const TALLEST = 48;
+/** Length in heights of the longest shape that may be letters that touch. */
+const LONGEST_WORD = 14;
+/** Fewest shapes on a line that are read as letters which touch. */
+const FEWEST_SHAPES = 3;
 /** Components beyond which a picture is texture through and through, and lines would be found by chance. */
 const MOST_GLYPHS = 1500;
 
@@ -29,8 +33,8 @@ const FOOT = 0.22;
 export function letteringOf(luma: Plane): Lettering {
   const around = boxMeans(luma, SURROUND);
   const found: Lettering = { text: 0, signature: false };
-  for (const sign of [1, -1]) {
-    const glyphs = glyphsOf(luma, around, sign);
+  for (const contrast of CONTRASTS.flatMap((least) => [least, -least])) {
+    const glyphs = glyphsOf(luma, around, contrast);
     if (glyphs.length > MOST_GLYPHS) continue;
     found.text = Math.max(found.text, longestLine(glyphs.filter(isLetter)));
     found.signature ||= isSigned(glyphs, luma);
@@ -62,10 +66,17 @@ const strokeOf = (g: Glyph): number => (2 * g.area) / g.edges;
 function isLetter(g: Glyph): boolean {
   const height = heightOf(g);
   const width = widthOf(g);
-  if (height < SHORTEST || height > TALLEST || width > height * 1.5 || width < 2) return false;
+  if (height < SHORTEST || height > TALLEST || width > height * LONGEST_WORD || width < 2) return false;
   const fill = g.area / (width * height);
   const deviation = Math.sqrt(Math.max(0, g.squares / g.area - toneOf(g) ** 2));
-  return strokeOf(g) < height * 0.24 && fill > 0.2 && fill < 0.85 && deviation < 30;
+  // Letters that touch are one shape; it fills its box as evenly as they do.
+  const least = width > height * 1.5 ? 0.3 : 0.2;
+  return strokeOf(g) < height * 0.24 && fill > least && fill < 0.85 && deviation < 44;
+}
+
+/** Letters that a shape stands for: more than one when they touch. */
+function lettersOf(g: Glyph): number {
+  return Math.max(1, Math.round(widthOf(g) / (heightOf(g) * 0.85)));
 }
 
 /** Most letters on one line: alike in height, foot and tone, each near the one before. */
@@ -75,18 +86,21 @@ function longestLine(letters: readonly Glyph[]): number {
   for (const [at, first] of ordered.entries()) {
     const height = heightOf(first);
     let last = first;
-    let count = 1;
+    let shapes = 1;
+    let count = lettersOf(first);
     for (let i = at + 1; i < ordered.length; i++) {
       const next = ordered[i] as Glyph;
       if (next.left - last.right > height * 2.2) break;
       if (next.left <= last.right - 1) continue;
       if (Math.abs(next.bottom - first.bottom) > Math.max(1, height * 0.12)) continue;
       if (Math.abs(heightOf(next) - height) > Math.max(1, height * 0.18)) continue;
-      if (Math.abs(toneOf(next) - toneOf(first)) > 24) continue;
+      if (Math.abs(toneOf(next) - toneOf(first)) > 36) continue;
       last = next;
-      count += 1;
+      count += lettersOf(next);
+      shapes += 1;
     }
-    longest = Math.max(longest, count);
+    // One or two long shapes are twigs, not words.
+    longest = Math.max(longest, shapes < FEWEST_SHAPES ? shapes : count);
   }
   return longest;
 }
@@ -115,12 +129,13 @@ function isSigned(glyphs: readonly Glyph[], { width, height }: Plane): boolean {
   });
 }
 
-/** Connected components (with diagonals) of the pixels that are lighter (`sign` 1) or darker (−1) than around them. */
-function glyphsOf(luma: Plane, around: Float32Array, sign: number): Glyph[] {
+/** Connected components (with diagonals) of the pixels that are lighter than around them by `contrast`, or darker by −`contrast`. */
+function glyphsOf(luma: Plane, around: Float32Array, contrast: number): Glyph[] {
   const { width, height, data } = luma;
   const marked = new Uint8Array(width * height);
+  const [sign, least] = [Math.sign(contrast), Math.abs(contrast)];
   for (let i = 0; i < marked.length; i++)
-    marked[i] = ((data[i] as number) - (around[i] as number)) * sign > CONTRAST ? 1 : 0;
+    marked[i] = ((data[i] as number) - (around[i] as number)) * sign > least ? 1 : 0;
   const glyphs: Glyph[] = [];
   const stack: number[] = [];
   for (let start = 0; start < marked.length; start++) {

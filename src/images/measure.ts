@@ -101,11 +101,14 @@ function colourOf({
   b,
 }: LabSamples): Pick<PixelMeasures, 'chroma' | 'brightness' | 'colourSpread'> {
   const bands = Array.from({ length: TONES }, () => ({ n: 0, a: 0, b: 0, squares: 0 }));
-  let [chroma, brightness] = [0, 0];
+  let [chroma, brightness, xx, xy, yy] = [0, 0, 0, 0, 0];
   for (const [i, l] of lightness.entries()) {
     const [x, y] = [a[i] as number, b[i] as number];
     chroma += Math.hypot(x, y);
     brightness += l;
+    xx += x * x;
+    xy += x * y;
+    yy += y * y;
     const band = bands[Math.min(TONES - 1, Math.max(0, Math.floor((l / 100) * TONES)))] as (typeof bands)[0];
     band.n += 1;
     band.a += x;
@@ -117,10 +120,13 @@ function colourOf({
     (sum, { n, a: x, b: y, squares }) => (n === 0 ? sum : sum + squares - (x * x + y * y) / n),
     0,
   );
+  // Second moment across the main hue: the smaller eigenvalue.
+  const across = (xx + yy - Math.hypot(xx - yy, 2 * xy)) / 2;
   return {
     chroma: round(chroma / count),
     brightness: round(brightness / count),
-    colourSpread: round(Math.sqrt(Math.max(0, within) / count)),
+    // A toned photograph has one hue and, where it is equally light, one colour: both spreads are near 0.
+    colourSpread: round(Math.sqrt(Math.max(0, within, across) / count)),
   };
 }
 

@@ -23,8 +23,10 @@ export function datasetCard(options: CompleteOptions): string {
     configs: [{ config_name: 'default', data_files: [{ split: 'train', path: 'data/train-*' }] }],
   };
   const planted = DEFECTS.map(
-    (defect) => `| ${defect} | ${rows.filter((row) => row.defect === defect).length} |`,
-  );
+    (defect) => [defect, rows.filter((row) => row.defect === defect).length] as const,
+  )
+    .filter(([, count]) => count > 0)
+    .map(([defect, count]) => `| ${defect} | ${count} |`);
   const wanted = rows.filter((row) => row.style === 'Impressionism').length;
   return `---
 ${stringify(front).trimEnd()}

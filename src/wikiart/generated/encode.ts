@@ -51,7 +51,7 @@ export async function encodeRow(row: PlannedRow): Promise<{ bytes: Uint8Array; e
     case 'blurred':
       return jpeg(picture.blur(Math.max(width, height) / 150));
     case 'lettering':
-      return jpeg(await drawnOver(picture, row, letteringOver(row)));
+      return jpeg(await drawnOver(picture, row, await letteringOver(picture, row)));
     case 'signature':
       return jpeg(await drawnOver(picture, row, signatureOver(row)));
     case 'scan':
@@ -97,18 +97,19 @@ async function cutOut(picture: Sharp, row: PlannedRow): Promise<Buffer> {
 }
 
 /** A caption, an address or a stamp in one plain colour, a fortieth to a fifteenth of the picture high. */
-function letteringOver(row: PlannedRow): string {
+async function letteringOver(picture: Sharp, row: PlannedRow): Promise<string> {
   const { width, height } = row;
   const random = randomFrom(row.seed, 'lettering');
   const cell = Math.max(1.6, (Math.min(width, height) * random.between(0.035, 0.06)) / 7);
+  const atTop = random.chance(0.3);
+  const top = atTop ? cell * 2.5 : height - cell * 9.5;
+  const dark = (await lumaOf(picture, { top: Math.floor(top), height: Math.ceil(cell * 7), width })) < 128;
   const [fill, ground] = random.pick([
-    ['#ffffff', null],
+    [dark ? '#ffffff' : '#080808', null],
     ['#101010', '#f4f0e6'],
     ['#f6e65a', '#202020'],
     ['#ffffff', '#303030'],
   ] as const);
-  const atTop = random.chance(0.3);
-  const top = atTop ? cell * 2.5 : height - cell * 9.5;
   const strip =
     ground === null
       ? ''
@@ -118,6 +119,20 @@ function letteringOver(row: PlannedRow): string {
     strip +
     letteringSvg({ random, left, top, width: width * 0.84, cell, fill, opacity: random.between(0.92, 1) })
   );
+}
+
+/** Mean luma of a strip across a picture: whoever stamps one chooses a colour that can be read. */
+async function lumaOf(
+  picture: Sharp,
+  strip: { top: number; height: number; width: number },
+): Promise<number> {
+  const { data } = await picture
+    .clone()
+    .extract({ left: 0, ...strip })
+    .resize(1, 1)
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return 0.2126 * (data[0] ?? 0) + 0.7152 * (data[1] ?? 0) + 0.0722 * (data[2] ?? 0);
 }
 
 function signatureOver(row: PlannedRow): string {

@@ -114,11 +114,31 @@ def _encode_pictures(base: FluxBase, pack: list[tuple[str, Picture]]) -> Iterato
     images = read_images([picture for _, picture in pack])
     for key, picture in pack:
         pixels = _pixels(picture, images[picture.id]).to(base.device)
-        flips = [pixels, pixels.flip(-1)] if picture.flip_allowed else [pixels]
-        with torch.no_grad():
-            # One picture at a time: its latents must not depend on which others were encoded with it.
-            latents = [base.vae().encode(flip[None]).latent_dist.mode()[0].to("cpu") for flip in flips]  # pyright: ignore[reportAttributeAccessIssue]
-        yield key, dict(zip(("plain", "mirrored"), latents, strict=False))
+        entry: Entry = {}
+        for suffix, crop in crops(pixels, picture.width, picture.height).items():
+            flips = {"plain": crop, "mirrored": crop.flip(-1)} if picture.flip_allowed else {"plain": crop}
+            for name, flip in flips.items():
+                with torch.no_grad():
+                    # One picture at a time: its latents must not depend on which others were encoded with it.
+                    latents = base.vae().encode(flip[None].contiguous()).latent_dist.mode()[0]  # pyright: ignore[reportAttributeAccessIssue]
+                entry[name + suffix] = latents.to("cpu")
+        yield key, entry
+
+
+LEAST_SURPLUS = 16
+"""Pixels beyond the bucket along a side from which on crops at both ends are encoded besides the central one."""
+
+
+def crops(pixels: torch.Tensor, width: int, height: int) -> dict[str, torch.Tensor]:
+    """Windows of the bucket's size in (3, rows, columns) pixels that cover it: the central one, and those at both ends."""
+    down, across = pixels.shape[1] - height, pixels.shape[2] - width
+    places = {"": (down // 2, across // 2)}
+    if max(down, across) >= LEAST_SURPLUS:
+        places |= {"-first": (0, 0), "-last": (down, across)}
+    return {
+        suffix: pixels[:, top : top + height, left : left + width].contiguous()
+        for suffix, (top, left) in places.items()
+    }
 
 
 def _pixels(picture: Picture, data: bytes) -> torch.Tensor:
@@ -133,10 +153,10 @@ def _pixels(picture: Picture, data: bytes) -> torch.Tensor:
         raise TrainerError(
             "BadData", f"Expected a picture in row {picture.row} of {picture.file}, got: {error}"
         ) from error
-    if array.shape[:2] != (picture.height, picture.width):
+    if array.shape[0] < picture.height or array.shape[1] < picture.width:
         raise TrainerError(
             "BadData",
-            f"Expected picture {picture.id} to be {picture.width}x{picture.height}, got {array.shape[1]}x{array.shape[0]}: "
+            f"Expected picture {picture.id} to cover {picture.width}x{picture.height}, got {array.shape[1]}x{array.shape[0]}: "
             "prepare the dataset again.",
         )
     return torch.from_numpy(array).permute(2, 0, 1).div(127.5).sub(1.0).contiguous()

@@ -35,6 +35,8 @@ class Choice:
     id: str
     mirrored: bool
     captioned: bool
+    #: Which of the picture's crops, a number in [0, 1): the first, which is the central one, or one of the others.
+    crop: float = 0.0
 
 
 class Samples:
@@ -73,10 +75,7 @@ class Samples:
     def batch(self, choices: list[Choice]) -> Batch:
         """Stacks samples of one bucket; a picture that may not be mirrored never is."""
         entries = [self._latents[c.id] for c in choices]
-        chosen = [
-            entry["mirrored"] if c.mirrored and "mirrored" in entry else entry["plain"]
-            for c, entry in zip(choices, entries, strict=True)
-        ]
+        chosen = [_view(entry, choice) for choice, entry in zip(choices, entries, strict=True)]
         texts = [self._texts[self.pictures[c.id].caption if c.captioned else ""] for c in choices]
         latents = self._stack(chosen).to(self._device)
         return Batch(
@@ -86,6 +85,12 @@ class Samples:
             rows=latents.shape[2] // 2,
             columns=latents.shape[3] // 2,
         )
+
+
+def _view(entry: dict[str, torch.Tensor], choice: Choice) -> torch.Tensor:
+    side = "mirrored" if choice.mirrored and "mirrored" in entry else "plain"
+    views = [name for name in (side, f"{side}-first", f"{side}-last") if name in entry]
+    return entry[views[int(choice.crop * len(views))]]
 
 
 def pack_latents(latents: torch.Tensor) -> torch.Tensor:

@@ -120,6 +120,7 @@ class Trainer:
                     sample_id,
                     mirrored=uniform(settings.seed, "flip", *here) < settings.flip,
                     captioned=uniform(settings.seed, "dropout", *here) >= settings.caption_dropout,
+                    crop=uniform(settings.seed, "crop", *here),
                 )
             )
             level = sigma_at(uniform(settings.seed, "sigma", *here), settings.timesteps)
