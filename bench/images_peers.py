@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-WIDTH, HEIGHT = 1280, 1040
+WIDTH, HEIGHT = 1312, 1008
 
 
 def pil(data: bytes) -> int:
