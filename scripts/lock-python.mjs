@@ -5,12 +5,14 @@ import { setUp } from './setup.mjs';
 
 await setUp();
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
-for (const name of [
+const NAMES = [
   'temporal/requirements',
   'gpu-worker/requirements',
   'gpu-worker/requirements-gpu',
   'gpu-worker/requirements-dev',
-]) {
+  'test/hub-conformance/client-1x',
+];
+for (const name of NAMES) {
   const options = ['--universal', '--python-version', '3.11', '--generate-hashes', '--no-annotate'];
   const header = ['--custom-compile-command', 'npm run lock:python'];
   execFileSync(

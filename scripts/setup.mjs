@@ -28,11 +28,19 @@ export async function setUp({ dev = false } = {}) {
       part('node modules', nodeModulesStamp(), at('node_modules', '.plein-air'), installNodeModules).then(
         () => part('build', buildStamp(), at('dist', '.plein-air'), build),
       ),
-      part('tools', toolsStamp(python), at('.tools', '.plein-air'), () => installTools(python)).then(() =>
-        part('python packages', pythonStamp(python, dev), at('gpu-worker', '.venv', '.plein-air'), () =>
-          installPython(python, dev),
+      part('tools', toolsStamp(python), at('.tools', '.plein-air'), () => installTools(python))
+        .then(() =>
+          part('python packages', pythonStamp(python, dev), at('gpu-worker', '.venv', '.plein-air'), () =>
+            installPython(python, dev),
+          ),
+        )
+        .then(
+          () =>
+            dev &&
+            part('older Hub client', olderClientStamp(python), at(OLDER_CLIENT, '.venv', '.plein-air'), () =>
+              installOlderClient(python),
+            ),
         ),
-      ),
     ]);
   } catch (error) {
     for (const child of children) child.kill('SIGTERM');
@@ -79,6 +87,9 @@ function findPython() {
   );
 }
 
+/** Where the Hub's Python client of the version before lives, which only tests use. */
+const OLDER_CLIENT = join('test', 'hub-conformance');
+
 const sha = (...texts) => {
   const hash = createHash('sha256');
   for (const text of texts) hash.update(text).update('\0');
@@ -89,6 +100,8 @@ const nodeModulesStamp = () =>
   sha(readFileSync(at('package-lock.json')), process.versions.modules, process.platform, process.arch);
 const toolsStamp = (python) =>
   sha(readFileSync(at('temporal', 'requirements.lock')), python.version, python.path);
+const olderClientStamp = (python) =>
+  sha(readFileSync(at(OLDER_CLIENT, 'client-1x.lock')), python.version, python.path);
 const pythonLock = (dev) => at('gpu-worker', dev ? 'requirements-dev.lock' : 'requirements.lock');
 /** An environment with the development packages serves for both, so both stamps are accepted without them. */
 const pythonStamp = (python, dev) =>
@@ -172,6 +185,13 @@ async function installPython(python, dev) {
   const uv = bin(at('.tools'), 'uv');
   const args = ['pip', 'sync', '--require-hashes', '--python', bin(venv, 'python'), pythonLock(dev)];
   await command('python packages', uv, args);
+}
+
+async function installOlderClient(python) {
+  const venv = at(OLDER_CLIENT, '.venv');
+  await makeVenv(python, venv);
+  const sync = ['pip', 'sync', '--require-hashes', '--python', bin(venv, 'python')];
+  await command('older Hub client', bin(at('.tools'), 'uv'), [...sync, at(OLDER_CLIENT, 'client-1x.lock')]);
 }
 
 /** Runs a command from the project's folder; its output is shown only when it fails. */

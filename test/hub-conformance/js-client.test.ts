@@ -1,26 +1,37 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
+  checkRepoAccess,
   commit,
   countCommits,
   createBranch,
   createRepo,
+  datasetInfo,
   deleteBranch,
   deleteFile,
   deleteFiles,
   deleteRepo,
   downloadFile,
+  downloadFileToCacheDir,
   fileDownloadInfo,
   fileExists,
   listCommits,
+  listDatasets,
   listFiles,
   listModels,
+  listSpaces,
   modelInfo,
   pathsInfo,
   repoExists,
+  snapshotDownload,
+  spaceInfo,
   uploadFile,
   uploadFiles,
+  uploadFilesWithProgress,
   whoAmI,
 } from '@huggingface/hub';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type HubInTest, startHubInTest, TOKEN } from '../local-hub/hub-in-test.ts';
 
 let hub: HubInTest;
@@ -157,6 +168,53 @@ describe('@huggingface/hub against the local Hub', () => {
     expect(info.tags).toContain('flux');
     const owned = await collect(listModels({ hubUrl: hub.url, search: { owner: 'painter' } }));
     expect(owned.map(({ name }) => name)).toEqual([repo]);
+  });
+
+  it('lists and describes datasets and Spaces', async () => {
+    const dataset = { type: 'dataset' as const, name: 'painter/skies' };
+    const space = { type: 'space' as const, name: 'painter/studio' };
+    await createRepo({ ...options(), repo: dataset });
+    await createRepo({ ...options(), repo: space, sdk: 'gradio' });
+    const mine = { hubUrl: hub.url, accessToken: TOKEN };
+    const owned = { ...mine, search: { owner: 'painter' } };
+    expect((await collect(listDatasets(owned))).map(({ name }) => name)).toEqual([dataset.name]);
+    expect((await collect(listSpaces(owned))).map(({ name, sdk }) => [name, sdk])).toEqual([
+      [space.name, 'gradio'],
+    ]);
+    expect((await datasetInfo({ ...mine, name: dataset.name })).private).toBe(false);
+    expect(
+      (await spaceInfo({ ...mine, name: space.name, additionalFields: ['runtime'] })).runtime?.stage,
+    ).toBe('STOPPED');
+  });
+
+  it('hides private repos from those without a token, and says so with a typed error', async () => {
+    const hidden = { hubUrl: hub.url, repo: 'painter/hidden' };
+    await createRepo({ ...hidden, accessToken: TOKEN, private: true });
+    await checkRepoAccess({ ...hidden, accessToken: TOKEN });
+    await expect(checkRepoAccess(hidden)).rejects.toMatchObject({ statusCode: 401 });
+    expect(await repoExists({ ...hidden, repo: 'painter/nothing' })).toBe(false);
+  });
+
+  it('reports progress while it uploads and hashes', async () => {
+    const seen: string[] = [];
+    const files = [{ path: 'progress/a.bin', content: new Blob([bytes(1_200_000, 9)]) }];
+    for await (const step of uploadFilesWithProgress({ ...options(), files })) seen.push(step.event);
+    expect(seen).toContain('phase');
+    expect(await fileExists({ ...options(), path: 'progress/a.bin' })).toBe(true);
+  });
+
+  it('downloads a snapshot into a cache and finds it there again', async () => {
+    const cacheDir = await mkdtemp(join(tmpdir(), 'plein-air-js-cache-'));
+    const quiet = jest.spyOn(console, 'debug').mockImplementation(() => undefined);
+    try {
+      const folder = await snapshotDownload({ ...options(), cacheDir });
+      expect(await readFile(join(folder, 'notes', 'a.txt'), 'utf8')).toBe('wet paint');
+      const path = await downloadFileToCacheDir({ ...options(), path: 'weights.safetensors', cacheDir });
+      expect((await readFile(path)).equals(bytes(3_000_000))).toBe(true);
+    } finally {
+      quiet.mockRestore();
+      await rm(cacheDir, { recursive: true, force: true });
+    }
   });
 
   it('reads an empty file', async () => {

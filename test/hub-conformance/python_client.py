@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from cases import run_cases
 
 import huggingface_hub as hh
 from huggingface_hub import errors
+from huggingface_hub.utils import parse_ratelimit_headers
 
 api = hh.HfApi()
 rng_bytes = os.urandom
@@ -112,8 +114,6 @@ def file_system_interface() -> None:
 
 def command_line() -> None:
     hf = str(Path(sys.executable).with_name("hf"))
-    if not Path(hf).exists():
-        return
     run = lambda *words: subprocess.run([hf, *words], check=True, capture_output=True, text=True).stdout  # noqa: E731
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "c.bin").write_bytes(rng_bytes(1_000_001))
@@ -122,6 +122,11 @@ def command_line() -> None:
         run("download", "painter/cli", "--local-dir", f"{folder}/back")
         assert Path(folder, "back", "c.bin").read_bytes() == Path(folder, "c.bin").read_bytes()
         assert "plein-air" in run("auth", "whoami")
+        run("repos", "tag", "create", "painter/cli", "v1")
+        assert "v1" in run("repos", "tag", "list", "painter/cli")
+        run("repos", "delete-files", "painter/cli", "c.bin")
+        assert not api.file_exists("painter/cli", "c.bin")
+        assert api.file_exists("painter/cli", "c.bin", revision="v1")
 
 
 def expect(kind: type[Exception], call, status: int | None = None) -> None:
@@ -236,14 +241,106 @@ def squash_and_lfs_files() -> None:
     assert api.list_repo_files(repo) == [".gitattributes"]
 
 
+def deletion_for_good_without_new_history() -> None:
+    repo = fresh("forgood")
+    head = api.upload_file(repo_id=repo, path_or_fileobj=rng_bytes(1_100_000), path_in_repo="w.bin").oid
+    api.permanently_delete_lfs_files(repo, list(api.list_lfs_files(repo)), rewrite_history=False)
+    assert api.repo_info(repo).sha == head
+    expect(errors.EntryNotFoundError, lambda: api.hf_hub_download(repo, "w.bin", revision=head))
+
+
 def move_and_delete() -> None:
     repo = fresh("before")
     api.upload_file(repo_id=repo, path_or_fileobj=b"m", path_in_repo="m.txt")
     api.move_repo(repo, "painter/after")
     assert Path(api.hf_hub_download("painter/after", "m.txt")).read_text() == "m"
+    assert Path(api.hf_hub_download(repo, "m.txt", force_download=True)).read_text() == "m"
+    assert api.repo_info(repo).id == "painter/after"
+    expect(errors.HfHubHTTPError, lambda: api.move_repo("painter/after", fresh("taken")), 409)
     api.delete_repo("painter/after")
     assert not api.repo_exists("painter/after")
     api.delete_repo("painter/after", missing_ok=True)
+
+
+def large_file_in_parts() -> None:
+    repo = fresh("parts")
+    piece = rng_bytes(1 << 20)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "parts.bin")
+        with source.open("wb") as handle:
+            for index in range(130):
+                handle.write(index.to_bytes(4, "little") + piece[4:])
+        with source.open("rb") as handle:  # an open file goes through LFS: three parts of 64 MiB
+            api.upload_file(repo_id=repo, path_or_fileobj=handle, path_in_repo="parts.bin")
+        back = Path(api.hf_hub_download(repo, "parts.bin", local_dir=f"{folder}/back"))
+        assert back.read_bytes() == source.read_bytes()
+        api.upload_file(repo_id=repo, path_or_fileobj=str(source), path_in_repo="again.bin")
+        assert api.get_paths_info(repo, ["again.bin"])[0].size == source.stat().st_size
+
+
+def a_large_file_through_xet() -> None:
+    repo = fresh("xet", "dataset")
+    piece = rng_bytes(3 << 20)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "large.bin")
+        with source.open("wb") as handle:
+            for index in range(50):  # repeats, zeros and text beside noise: all three chunk schemes, several xorbs
+                handle.write(index.to_bytes(4, "little") + piece[: len(piece) - index] + bytes(200_000) + b"sky " * 50_000)
+        api.upload_file(repo_id=repo, repo_type="dataset", path_or_fileobj=source, path_in_repo="large.bin")
+        back = Path(api.hf_hub_download(repo, "large.bin", repo_type="dataset", local_dir=f"{folder}/back"))
+        assert back.read_bytes() == source.read_bytes()
+
+
+def trees_of_more_than_a_page() -> None:
+    repo = fresh("pages")
+    adds = [hh.CommitOperationAdd(f"many/{index:05d}.txt", str(index).encode()) for index in range(1001)]
+    api.create_commit(repo, adds, commit_message="many")
+    assert len(list(api.list_repo_tree(repo, "many"))) == 1001
+    names = [entry.path for entry in api.list_repo_tree(repo, recursive=True)]
+    assert len(names) == len(set(names)) == 1003
+    assert len([entry for entry in api.list_repo_tree(repo, "many", expand=True) if entry.last_commit]) == 1001
+    for index in range(50):
+        api.upload_file(repo_id=repo, path_or_fileobj=str(index).encode(), path_in_repo="counter.txt")
+    assert len(api.list_repo_commits(repo)) == 52
+
+
+def waits_out_a_rate_limit() -> None:
+    limited = hh.HfApi(endpoint=os.environ["HF_LIMITED_ENDPOINT"])
+    limited.create_repo("painter/limited")
+    for index in range(3):
+        limited.upload_file(repo_id="painter/limited", path_or_fileobj=str(index).encode(), path_in_repo="n.txt")
+    while True:  # the listing below is what the limit must stop: use up what is left of it
+        try:
+            limited.whoami()
+        except errors.HfHubHTTPError as error:
+            assert error.response.status_code == 429, error
+            assert "rate limit" in str(error).lower(), error
+            break
+    with tempfile.TemporaryDirectory() as folder:
+        path = limited.hf_hub_download("painter/limited", "n.txt", local_dir=folder)
+        assert Path(path).read_text() == "2"
+    for _ in range(5):
+        try:  # 2.x waits by itself; 1.x says for how long, and leaves the waiting to its caller
+            assert "n.txt" in limited.list_repo_files("painter/limited")
+            return
+        except errors.HfHubHTTPError as error:
+            info = parse_ratelimit_headers(error.response.headers)
+            assert info is not None
+            assert (info.remaining, info.limit, info.window_seconds) == (0, 20, 2), info
+            time.sleep(info.reset_in_seconds)
+    raise AssertionError("Expected the rate limit to pass")
+
+
+def tokens_that_may_only_read() -> None:
+    reader = hh.HfApi(token="hf_reader")
+    assert reader.whoami()["auth"]["accessToken"]["role"] == "read"
+    repo = fresh("readonly")
+    expect(errors.HfHubHTTPError, lambda: reader.create_repo("critic/mine"), 403)
+    for size in (10, 2_000_000):
+        upload = lambda size=size: reader.upload_file(repo_id=repo, path_or_fileobj=bytes(size), path_in_repo="x.bin")  # noqa: E731
+        expect(errors.HfHubHTTPError, upload, 403)
+    expect(errors.HfHubHTTPError, lambda: reader.delete_repo(repo), 403)
+    assert reader.model_info(repo).id == repo
 
 
 def spaces() -> None:
@@ -276,6 +373,12 @@ CASES = [
     squash_and_lfs_files,
     move_and_delete,
     spaces,
+    deletion_for_good_without_new_history,
+    large_file_in_parts,
+    a_large_file_through_xet,
+    trees_of_more_than_a_page,
+    waits_out_a_rate_limit,
+    tokens_that_may_only_read,
     paths_that_need_quoting,
     file_system_interface,
     command_line,

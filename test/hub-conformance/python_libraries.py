@@ -109,6 +109,47 @@ def load_lora_weights_at_a_tag() -> None:
     assert "default_0" in plain.peft_config
 
 
+def a_whole_pipeline_with_lora_weights() -> None:
+    base = Path(__file__).parents[2] / "gpu-worker" / "tiny-base"
+    api.create_repo("painter/tiny-flux")
+    api.upload_folder(repo_id="painter/tiny-flux", folder_path=base)
+    pipe = FluxPipeline.from_pretrained("painter/tiny-flux")
+    pipe.set_progress_bar_config(disable=True)
+
+    def paint(seed: int = 3) -> torch.Tensor:
+        return pipe(
+            "a harbour at dawn", height=64, width=64, num_inference_steps=1, output_type="pt",
+            generator=torch.Generator().manual_seed(seed),
+        ).images  # fmt: skip
+
+    plain = paint()
+    config = LoraConfig(r=2, lora_alpha=2, target_modules=["to_q", "to_v"], init_lora_weights=False)
+    pipe.transformer.add_adapter(config)
+    taught = paint()
+    weights = get_peft_model_state_dict(pipe.transformer)
+    api.create_repo("painter/tiny-lora", private=True)
+    with tempfile.TemporaryDirectory() as folder:
+        FluxPipeline.save_lora_weights(folder, transformer_lora_layers=weights)
+        api.upload_folder(repo_id="painter/tiny-lora", folder_path=folder)
+    pipe.transformer.delete_adapters("default")
+    assert torch.equal(paint(), plain)
+    pipe.load_lora_weights("painter/tiny-lora")
+    assert torch.equal(paint(), taught)
+    assert not torch.equal(taught, plain)
+
+
+def stream_images_and_push_them_again() -> None:
+    pictures = [Image.new("RGB", (16, 16), (index, 0, 0)) for index in range(6)]
+    made = datasets.Dataset.from_dict({"image": pictures}).cast_column("image", datasets.Image())
+    made.push_to_hub("painter/streamed", private=True, num_shards=2)
+    streamed = datasets.load_dataset("painter/streamed", split="train", streaming=True)
+    assert [row["image"].getpixel((0, 0))[0] for row in streamed] == list(range(6))
+    small = streamed.map(lambda row: {"image": row["image"].resize((8, 8))}, features=streamed.features)
+    small.push_to_hub("painter/streamed-small")
+    back = datasets.load_dataset("painter/streamed-small", split="train")
+    assert [row["image"].size for row in back] == [(8, 8)] * 6
+
+
 CASES = [
     load_dataset_of_parquet,
     load_dataset_streaming,
@@ -116,6 +157,8 @@ CASES = [
     load_an_image_folder,
     push_and_load_a_diffusers_model,
     load_lora_weights_at_a_tag,
+    a_whole_pipeline_with_lora_weights,
+    stream_images_and_push_them_again,
 ]
 
 if __name__ == "__main__":
