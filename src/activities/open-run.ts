@@ -88,7 +88,7 @@ async function pin({
 }
 
 /** Sections that may change when a run goes on: they decide how long it may take and what it survives, not what comes out. */
-const MAY_CHANGE = new Set(['budget', 'checkpoints']);
+const MAY_CHANGE = new Set(['budget', 'checkpoints', 'gpuSession', 'priority']);
 
 /** The record with what changed and may change in place, noted as an amendment; any other difference is refused. */
 function samePinned(known: RunRecord, config: RunConfig, runId: string): RunRecord {
@@ -101,7 +101,13 @@ function samePinned(known: RunRecord, config: RunConfig, runId: string): RunReco
   if (differing.length === 0)
     return {
       ...known,
-      config: { ...known.config, budget: config.budget, checkpoints: config.checkpoints },
+      config: {
+        ...known.config,
+        budget: config.budget,
+        checkpoints: config.checkpoints,
+        gpuSession: config.gpuSession,
+        priority: config.priority,
+      },
       amendments: [
         ...known.amendments,
         {

@@ -245,7 +245,15 @@ export class TrainingAttempt {
     this.#metrics = point.metrics;
     const ledger = updateAttempt(this.#taken.ledger, { resumedFrom: step, reached: step, damaged });
     this.#publisher = this.#createPublisher({ ledger, checkpoints, damagedFolders, head });
-    this.#progress.tell({ kind: 'metrics', values: { step, gpuSeconds: 0 } });
+    const { preemptions, repeatedSteps } = ledgerTotals(ledger);
+    const values = {
+      step,
+      gpuSeconds: 0,
+      runGpuSeconds: Math.round(this.#spentBefore),
+      preemptions,
+      repeatedSteps,
+    };
+    this.#progress.tell({ kind: 'metrics', values });
     return point.folder;
   }
 
@@ -300,7 +308,9 @@ export class TrainingAttempt {
         at: Date.now(),
         values: event.values,
       });
-      this.#progress.tell({ kind: 'metrics', values: { gpuSeconds: Math.round(this.#gpuSeconds()) } });
+      const gpuSeconds = Math.round(this.#gpuSeconds());
+      const runGpuSeconds = Math.round(this.#spentBefore) + gpuSeconds;
+      this.#progress.tell({ kind: 'metrics', values: { gpuSeconds, runGpuSeconds } });
       this.#watchBudget();
     }
     if (event.event === 'checkpoint') {

@@ -1,9 +1,11 @@
+import { hostname } from 'node:os';
 import { Client, Connection } from '@temporalio/client';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { type Environment, processEnvironment } from '../config/env.ts';
+import { type Environment, readEnvironment } from '../config/env.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { connectHub } from '../hub/client.ts';
 import type { Hub } from '../hub/hub.ts';
+import { connectionSettings, explainTemporal } from '../temporal/connection.ts';
+import { dataConverter } from '../temporal/data-converter.ts';
 import { LOCAL_TOKEN } from './stack/stack.ts';
 import { readStack } from './stack/stack-file.ts';
 
@@ -15,25 +17,21 @@ export async function closeConnections(): Promise<void> {
 }
 
 /** A Temporal client: from `TEMPORAL_*` where set, else from the embedded stack of the data folder. */
-export async function connectClient(dataDir: string): Promise<Client> {
-  const { connectionOptions, namespace } = loadClientConnectConfig();
-  const stack = readStack(dataDir);
-  const asked = processEnvironment().TEMPORAL_ADDRESS;
-  const address = asked === undefined && stack !== null ? stack.temporal.address : connectionOptions.address;
+export async function connectClient(dataDir: string, env = readEnvironment()): Promise<Client> {
+  const { options, namespace } = connectionSettings(readStack(dataDir)?.temporal.address ?? null);
   try {
-    const connection = await Connection.connect({
-      ...connectionOptions,
-      address: address ?? '127.0.0.1:7233',
-      connectTimeout: '5s',
-    });
+    const connection = await Connection.connect({ ...options, connectTimeout: '5s' });
     open.push(connection);
-    return new Client({ connection, namespace: namespace ?? 'default' });
+    await connection.workflowService.describeNamespace({ namespace });
+    const converter = dataConverter(env);
+    return new Client({
+      connection,
+      namespace,
+      identity: `plein-air@${hostname()}`,
+      ...(converter === undefined ? {} : { dataConverter: converter }),
+    });
   } catch (error) {
-    throw new PipelineError(
-      'HubUnavailable',
-      `expected a Temporal server at ${address ?? '127.0.0.1:7233'}, got no answer: start the embedded one with "plein-air up", or set TEMPORAL_ADDRESS`,
-      { cause: error },
-    );
+    throw explainTemporal(error, { address: options.address, namespace, tls: Boolean(options.tls) });
   }
 }
 

@@ -1,4 +1,5 @@
-import { type Client, defaultPayloadConverter, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import type { GpuProgress } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { initialProgress } from '../domain/progress.ts';
@@ -12,6 +13,8 @@ export interface PendingActivity {
   /** Worker that runs it; null while it waits. */
   worker: string | null;
   lastFailure: string | null;
+  /** When it was put on its queue, or its last attempt ended; null while it runs. */
+  waitingSince: Date | null;
   progress: GpuProgress | null;
 }
 
@@ -33,12 +36,13 @@ export async function takeSnapshot(client: Client, workflowId: string): Promise<
   try {
     const description = await handle.describe();
     const running = description.status.name === 'RUNNING';
-    const pending = (description.raw.pendingActivities ?? []).map(readPending);
+    const read = (raw: RawPending) => readPending(client, raw);
+    const pending = await Promise.all((description.raw.pendingActivities ?? []).map(read));
     const children = description.raw.pendingChildren ?? [];
     for (const child of children) {
       if (typeof child.workflowId !== 'string') continue;
       const inner = await client.workflow.getHandle(child.workflowId).describe();
-      pending.push(...(inner.raw.pendingActivities ?? []).map(readPending));
+      pending.push(...(await Promise.all((inner.raw.pendingActivities ?? []).map(read))));
     }
     return {
       workflowId,
@@ -76,19 +80,29 @@ type RawPending = NonNullable<
   Awaited<ReturnType<ReturnType<Client['workflow']['getHandle']>['describe']>>['raw']['pendingActivities']
 >[number];
 
-function readPending(raw: RawPending): PendingActivity {
-  const payload = raw.heartbeatDetails?.payloads?.[0];
+async function readPending(client: Client, raw: RawPending): Promise<PendingActivity> {
+  const [details] = (await decodeArrayFromPayloads(
+    client.options.loadedDataConverter,
+    raw.heartbeatDetails?.payloads,
+  ).catch(() => [])) as unknown[];
   return {
     type: raw.activityType?.name ?? '',
     running: raw.lastWorkerIdentity !== '' && raw.state === 2,
     attempt: raw.attempt ?? 1,
     worker: raw.state === 2 ? (raw.lastWorkerIdentity ?? null) : null,
     lastFailure: raw.lastFailure?.message ?? null,
-    progress:
-      payload === undefined || payload === null
+    progress: asProgress(details),
+    waitingSince:
+      raw.state === 2
         ? null
-        : asProgress(defaultPayloadConverter.fromPayload(payload)),
+        : dateOf(
+            raw.attempt === 1 ? raw.scheduledTime : (raw.lastAttemptCompleteTime ?? raw.lastStartedTime),
+          ),
   };
+}
+
+function dateOf(time: { seconds?: unknown } | null | undefined): Date | null {
+  return time?.seconds == null ? null : new Date(Number(time.seconds) * 1000);
 }
 
 function asProgress(details: unknown): GpuProgress | null {

@@ -1,6 +1,7 @@
 import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import { PipelineError } from '../domain/errors.ts';
 import { describeProblems, type Parsed } from '../domain/run-config.ts';
+import { gpuQueue, PIPELINE_QUEUE } from '../domain/task-queues.ts';
 
 /** The value, or one error that lists every offending field with the words that the workflow would use. */
 export function mustParse<T>(workflow: string, parsed: Parsed<T>): T {
@@ -15,7 +16,14 @@ export function mustParse<T>(workflow: string, parsed: Parsed<T>): T {
 /** Starts a workflow on queue `pipeline`; an id that is running already is an error, never silently kept. */
 export async function startWorkflow(
   client: Client,
-  p: { type: string; workflowId: string; input: unknown; summary?: string },
+  p: {
+    type: string;
+    workflowId: string;
+    input: unknown;
+    summary?: string;
+    memo?: Record<string, unknown>;
+    priority?: number;
+  },
 ): Promise<void> {
   try {
     await client.workflow.start(p.type, {
@@ -24,6 +32,8 @@ export async function startWorkflow(
       args: [p.input],
       workflowIdConflictPolicy: 'FAIL',
       ...(p.summary === undefined ? {} : { staticSummary: p.summary }),
+      ...(p.memo === undefined ? {} : { memo: p.memo }),
+      ...(p.priority === undefined ? {} : { priority: { priorityKey: p.priority } }),
     });
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError)
@@ -37,15 +47,13 @@ export async function startWorkflow(
 }
 
 /** Workers that poll a task queue right now, by name. */
-export async function pollers(client: Client, queue: 'pipeline' | 'gpu'): Promise<string[]> {
-  const kinds = queue === 'pipeline' ? [1, 2] : [2];
+export async function pollers(client: Client, queue: string): Promise<string[]> {
+  const kinds = queue === PIPELINE_QUEUE ? [1, 2] : [2];
   const found = new Set<string>();
-  for (const taskQueueType of kinds) {
-    const answer = await client.workflowService.describeTaskQueue({
-      namespace: client.options.namespace,
-      taskQueue: { name: queue },
-      taskQueueType,
-    });
+  const { namespace } = client.options;
+  const ask = (taskQueueType: number) =>
+    client.workflowService.describeTaskQueue({ namespace, taskQueue: { name: queue }, taskQueueType });
+  for (const answer of await Promise.all(kinds.map(ask))) {
     for (const poller of answer.pollers ?? []) {
       const age = Date.now() - Number(poller.lastAccessTime?.seconds ?? 0) * 1000;
       if (age < 70_000 && typeof poller.identity === 'string') found.add(poller.identity);
@@ -55,10 +63,12 @@ export async function pollers(client: Client, queue: 'pipeline' | 'gpu'): Promis
 }
 
 /** Sentences about queues that nobody serves: a run would wait there without a word. */
-export async function unservedQueues(client: Client): Promise<string[]> {
+export async function unservedQueues(client: Client, gpuSession: string | null = null): Promise<string[]> {
+  const queues = [PIPELINE_QUEUE, gpuQueue(gpuSession)];
+  const found = await Promise.all(queues.map((queue) => pollers(client, queue)));
   const sentences: string[] = [];
-  for (const queue of ['pipeline', 'gpu'] as const)
-    if ((await pollers(client, queue)).length === 0)
+  for (const [index, queue] of queues.entries())
+    if (found[index]?.length === 0)
       sentences.push(
         `no worker serves queue "${queue}": the run will wait there until one starts ("plein-air up" starts both)`,
       );

@@ -24,6 +24,24 @@ export const Environment = z.object({
   PLEIN_AIR_IDENTITY: text(),
   /** Seconds that a worker gives its activities to checkpoint after SIGTERM. */
   PLEIN_AIR_GRACE_SECONDS: z.coerce.number().min(0).max(3600).default(60),
+  /** Keys that payloads are encrypted with: `NAME:BASE64`, separated by commas; the first encrypts, all decrypt. */
+  PLEIN_AIR_CODEC_KEYS: text(),
+  /** Address such as `127.0.0.1:9464` where a worker serves its Prometheus metrics; none: it does not. */
+  PLEIN_AIR_METRICS_ADDRESS: text(),
+  /** `text`, or `json` for one object a line. */
+  PLEIN_AIR_LOG_FORMAT: z.union([Empty, z.enum(['text', 'json'])]).optional(),
+  /** Where people are told: a Slack-compatible webhook, or any address that takes JSON. */
+  PLEIN_AIR_WEBHOOK_URL: text(),
+  /** `slack` for `{text}`, `plain` for the notice as it is. Default: `slack` for Slack's own host, else `plain`. */
+  PLEIN_AIR_WEBHOOK_FORMAT: z.union([Empty, z.enum(['slack', 'plain'])]).optional(),
+  /** A GPU worker with this name serves the queue of that session alone, for runs whose `gpuSession` says so. */
+  PLEIN_AIR_GPU_SESSION: text(),
+  /** Version of a pipeline worker in its deployment; runs stay with the version that started them. None: unversioned. */
+  PLEIN_AIR_BUILD_ID: text(),
+  /** Activities that a pipeline worker runs at a time. */
+  PLEIN_AIR_ACTIVITY_SLOTS: z.coerce.number().int().min(1).max(200).default(4),
+  /** Where OpenTelemetry traces go, by OTLP over HTTP; none: nowhere. */
+  OTEL_EXPORTER_OTLP_ENDPOINT: text(),
   /** Set by the start script: how long set-up took. */
   PLEIN_AIR_SETUP_SECONDS: z.coerce.number().optional(),
 });

@@ -6,6 +6,8 @@ export const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 
 /** Compiled workflows that a worker loads. */
 export const WORKFLOW_BUNDLE = join(PROJECT, 'dist', 'workflow-bundle.js');
+/** The same for workers with a payload codec: failures' messages go through it too. */
+export const ENCRYPTED_WORKFLOW_BUNDLE = join(PROJECT, 'dist', 'workflow-bundle-encrypted.js');
 
 /** Folder of the Python package `plein_air`. */
 export const PYTHON_PACKAGE = join(PROJECT, 'gpu-worker', 'src');

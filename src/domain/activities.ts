@@ -1,3 +1,4 @@
+import type { Notice } from './notices.ts';
 import type { PhaseRecord } from './phases.ts';
 import type { CommitRef, CommitSha, FileRef, RepoId, RunName, Sha256 } from './refs.ts';
 import type { RunConfig } from './run-config.ts';
@@ -17,6 +18,16 @@ export interface RunContext {
   /** Source dataset at a commit. */
   source: CommitRef;
   repos: RunRepos;
+  /** What the service around the run offers; asked once, so that a replay decides the same. */
+  operations?: Operations;
+}
+
+/** What an operator has set up around the runs. */
+export interface Operations {
+  /** All of `PleinAirPhase`, `PleinAirState`, `PleinAirVerdict`, `PleinAirModel` are registered. */
+  searchAttributes: boolean;
+  /** A webhook is configured. */
+  notifications: boolean;
 }
 
 /** The repositories of a run. */
@@ -191,7 +202,7 @@ export interface PipelineActivities {
   nameRelease(p: {
     model: string;
     namespace: string | null;
-  }): Promise<{ release: RepoId; space: RepoId | null }>;
+  }): Promise<{ release: RepoId; space: RepoId | null; operations?: Operations }>;
   rollBack(p: {
     release: RepoId;
     space: RepoId | null;
@@ -199,6 +210,8 @@ export interface PipelineActivities {
     reason: string;
   }): Promise<Release>;
   document(p: { summary: RunSummary }): Promise<Documents>;
+  /** Tells people by webhook; at once done where none is configured. */
+  notify(p: Notice): Promise<void>;
   /** Finds what a model's `production` serves and how it was made; `BadData` when nothing was released yet. */
   openRelease(p: {
     model: string;

@@ -279,6 +279,10 @@ export const RunConfig = z
     deployment: DeploymentConfig,
     budget: BudgetConfig,
     checkpoints: CheckpointConfig,
+    /** Only GPU workers of this session serve the run (`PLEIN_AIR_GPU_SESSION`); null: any. */
+    gpuSession: Slug.nullable().default(null),
+    /** Who goes first where runs wait for the same GPUs: 1 before 5. Within a priority, models take turns. */
+    priority: z.int().min(1).max(5).default(3),
     /** A fault planted on purpose, to show that the gate refuses it. */
     sabotage: Sabotage.default('none'),
   })

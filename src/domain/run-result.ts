@@ -1,4 +1,5 @@
 import type { Approval, GateDecision, Release, Training } from './activities.ts';
+import type { GpuWork } from './gpu-report.ts';
 import type { Phase, PhaseRecord } from './phases.ts';
 import type { CommitRef, FileRef, RunName } from './refs.ts';
 import type { Trial, TrialParameters } from './search-space.ts';
@@ -27,6 +28,8 @@ export interface RunStatus {
   /** What a person has to do for the run to go on; null: nothing. */
   needs: string | null;
   phases: PhaseRecord[];
+  /** Work on the GPU queue, newest report; null before there was any. */
+  gpu: GpuWork | null;
   study: StudyStatus | null;
   training: Training | null;
   verdict: GateDecision['verdict'] | null;
@@ -39,6 +42,8 @@ export interface StudyStatus {
   strategy: string;
   trials: Trial[];
   chosen: number | null;
+  /** Of a study that was started on its own; within a run, the run's own status has it. */
+  gpu?: GpuWork | null;
 }
 
 /** What `tune` returns. */

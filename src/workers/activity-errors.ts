@@ -1,26 +1,29 @@
-import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
+import { ApplicationFailure, activityInfo, CancelledFailure } from '@temporalio/activity';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
-import { PipelineError } from '../domain/errors.ts';
+import { type ErrorKind, PipelineError } from '../domain/errors.ts';
+import { retryDelayMs } from '../domain/retries.ts';
 
-/** Gives Temporal a `PipelineError` as a failure of its kind, so that retry policies and people see it. */
+/** Gives Temporal a `PipelineError` as a failure of its kind, with the delay that suits the kind. */
 export const activityErrors: ActivityInboundCallsInterceptor = {
   async execute(input, next) {
     try {
       return await next(input);
     } catch (error) {
       if (error instanceof CancelledFailure || error instanceof ApplicationFailure) throw error;
-      if (error instanceof PipelineError)
-        throw ApplicationFailure.create({
-          type: error.kind,
-          message: error.message,
-          nonRetryable: !error.retryable,
-          details: [error.details],
-        });
-      throw ApplicationFailure.create({
-        type: 'Internal',
-        message: error instanceof Error ? error.message : String(error),
-        details: [{ stack: error instanceof Error ? (error.stack ?? '') : '' }],
-      });
+      if (error instanceof PipelineError) throw failure(error.kind, error.message, error.details);
+      const details = { stack: error instanceof Error ? (error.stack ?? '') : '' };
+      throw failure('Internal', error instanceof Error ? error.message : String(error), details);
     }
   },
 };
+
+function failure(kind: ErrorKind, message: string, details: object): ApplicationFailure {
+  const delay = retryDelayMs(kind, activityInfo().attempt);
+  return ApplicationFailure.create({
+    type: kind,
+    message,
+    nonRetryable: delay === null,
+    details: [details],
+    ...(delay === null ? {} : { nextRetryDelay: delay }),
+  });
+}

@@ -1,27 +1,23 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { NativeConnection } from '@temporalio/worker';
 import type { Environment } from '../config/env.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { connectHub } from '../hub/client.ts';
 import type { Hub } from '../hub/hub.ts';
+import { connectionSettings, explainTemporal } from '../temporal/connection.ts';
 
-/** Connects a worker to Temporal as `TEMPORAL_*` and its configuration file say. */
+/** Connects a worker to Temporal and looks its namespace up, so that a wrong key or name is said at once. */
 export async function connectTemporal(): Promise<{ connection: NativeConnection; namespace: string }> {
-  const { connectionOptions, namespace } = loadClientConnectConfig();
-  const address = connectionOptions.address ?? '127.0.0.1:7233';
+  const { options, namespace } = connectionSettings(null);
+  let connection: NativeConnection | null = null;
   try {
-    return {
-      connection: await NativeConnection.connect({ ...connectionOptions, address }),
-      namespace: namespace ?? 'default',
-    };
+    connection = await NativeConnection.connect(options);
+    await connection.workflowService.describeNamespace({ namespace });
+    return { connection, namespace };
   } catch (error) {
-    throw new PipelineError(
-      'HubUnavailable',
-      `expected a Temporal server at ${address}, got: ${error instanceof Error ? error.message : String(error)}. Start one with "plein-air up", or set TEMPORAL_ADDRESS`,
-      { cause: error },
-    );
+    await connection?.close();
+    throw explainTemporal(error, { address: options.address, namespace, tls: Boolean(options.tls) });
   }
 }
 

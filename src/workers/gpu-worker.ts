@@ -1,18 +1,19 @@
 import { mkdirSync } from 'node:fs';
-import { Context } from '@temporalio/activity';
 import { createEvaluate } from '../activities/evaluate.ts';
 import { createTrain } from '../activities/train.ts';
-import { pythonPath, readEnvironment } from '../config/env.ts';
+import { pythonPath } from '../config/env.ts';
 import { PYTHON_PACKAGE } from '../config/paths.ts';
 import type { GpuActivities } from '../domain/activities.ts';
-import { GPU_QUEUE } from '../domain/task-queues.ts';
+import { gpuQueue } from '../domain/task-queues.ts';
 import { createTrainer } from '../trainer/process.ts';
 import { hubFromEnvironment, logLine, workFolder } from './connect.ts';
-import { current, runWorker } from './run-worker.ts';
+import { current, currentActivity } from './current-activity.ts';
+import { runReports } from './run-reports.ts';
+import { runWorker } from './run-worker.ts';
+import { progressGauges } from './telemetry.ts';
 
 /** Serves queue `gpu`, one activity at a time, with one warm trainer for the whole session. */
-await runWorker('gpu', () => {
-  const env = readEnvironment();
+await runWorker('gpu', ({ env, identity }) => {
   const hub = hubFromEnvironment(env);
   const workDir = workFolder(env);
   mkdirSync(workDir, { recursive: true });
@@ -22,11 +23,16 @@ await runWorker('gpu', () => {
     log: logLine('trainer'),
   });
   const activities: GpuActivities = {
-    train: createTrain({ hub, trainer, workDir, activity: () => Context.current(), log: logLine('train') }),
+    train: createTrain({ hub, trainer, workDir, activity: currentActivity, log: logLine('train') }),
     evaluate: createEvaluate({ hub, trainer, workDir, ...current }),
   };
   return {
-    options: { taskQueue: GPU_QUEUE, activities, maxConcurrentActivityTaskExecutions: 1 },
+    options: {
+      taskQueue: gpuQueue(env.PLEIN_AIR_GPU_SESSION),
+      activities,
+      maxConcurrentActivityTaskExecutions: 1,
+      interceptors: { activity: [() => ({ inbound: runReports(identity, [progressGauges()]) })] },
+    },
     // A machine that is being taken away gives little time: training is told at once, checkpoints and uploads.
     unaskedSeconds: 0,
     close: () => trainer.close(),

@@ -1,9 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { activityInfo } from '@temporalio/activity';
+import type { WorkerOptions } from '@temporalio/worker';
 import { createAnalyse } from '../activities/analyse.ts';
 import { createDeploy } from '../activities/deploy.ts';
 import { createDocument } from '../activities/document.ts';
 import { createJudge } from '../activities/judge.ts';
+import { createNotify, webhookOf } from '../activities/notify.ts';
 import { createOpenRelease } from '../activities/open-release.ts';
 import { createNameRelease, createOpenRun } from '../activities/open-run.ts';
 import { createPrepare } from '../activities/prepare.ts';
@@ -12,17 +14,18 @@ import { createAssembleDataset } from '../activities/prepare-publish.ts';
 import { createPrepareShard } from '../activities/prepare-shard.ts';
 import { createRollBack } from '../activities/roll-back.ts';
 import { createSuggest } from '../activities/suggest.ts';
-import { pythonPath, readEnvironment } from '../config/env.ts';
-import { PYTHON_PACKAGE, WORKFLOW_BUNDLE } from '../config/paths.ts';
+import { type Environment, pythonPath } from '../config/env.ts';
+import { ENCRYPTED_WORKFLOW_BUNDLE, PYTHON_PACKAGE, WORKFLOW_BUNDLE } from '../config/paths.ts';
 import type { PictureActivities, PipelineActivities } from '../domain/activities.ts';
-import { PICTURES_QUEUE, PIPELINE_QUEUE } from '../domain/task-queues.ts';
+import { DEPLOYMENT, PICTURES_QUEUE, PIPELINE_QUEUE } from '../domain/task-queues.ts';
 import { createTrainer } from '../trainer/process.ts';
 import { hubFromEnvironment, logLine, workFolder } from './connect.ts';
-import { current, runWorker } from './run-worker.ts';
+import { current } from './current-activity.ts';
+import { createOperations, withOperations } from './operations.ts';
+import { runWorker } from './run-worker.ts';
 
 /** Serves queue `pipeline`, the workflows and every phase that needs no GPU, and queue `pictures`, a shard at a time. */
-await runWorker('pipeline', () => {
-  const env = readEnvironment();
+await runWorker('pipeline', ({ env, client }) => {
   const hub = hubFromEnvironment(env);
   const workDir = workFolder(env);
   mkdirSync(workDir, { recursive: true });
@@ -34,8 +37,12 @@ await runWorker('pipeline', () => {
   const { heartbeat } = current;
   const preparation = { hub, workDir, heartbeat, signal: current.signal };
   const pictures: PictureActivities = { prepareShard: createPrepareShard(preparation) };
+  const operations = createOperations(client, env);
   const activities: PipelineActivities = {
-    openRun: createOpenRun({ hub }),
+    openRun: withOperations(createOpenRun({ hub }), operations, (context, offered) => ({
+      ...context,
+      operations: offered,
+    })),
     prepare: createPrepare(preparation),
     planPreparation: createPlanPreparation(preparation),
     assembleDataset: createAssembleDataset(preparation),
@@ -43,24 +50,49 @@ await runWorker('pipeline', () => {
     suggest: createSuggest({ trainer }),
     judge: createJudge({ hub }),
     deploy: createDeploy({ hub, onStep: heartbeat }),
-    nameRelease: createNameRelease({ hub }),
+    nameRelease: withOperations(createNameRelease({ hub }), operations, (names, offered) => ({
+      ...names,
+      operations: offered,
+    })),
     rollBack: createRollBack({
       hub,
       onStep: heartbeat,
       operationId: () => activityInfo().workflowExecution?.runId ?? '',
     }),
     document: createDocument({ hub, onStep: heartbeat }),
-    openRelease: createOpenRelease({ hub }),
+    notify: createNotify({ webhook: webhookOf(env.PLEIN_AIR_WEBHOOK_URL, env.PLEIN_AIR_WEBHOOK_FORMAT) }),
+    openRelease: withOperations(createOpenRelease({ hub }), operations, (production, offered) => ({
+      ...production,
+      context: { ...production.context, operations: offered },
+    })),
   };
   return {
     options: {
       taskQueue: PIPELINE_QUEUE,
       activities,
-      workflowBundle: { codePath: WORKFLOW_BUNDLE },
-      maxConcurrentActivityTaskExecutions: 4,
+      workflowBundle: {
+        codePath: env.PLEIN_AIR_CODEC_KEYS === undefined ? WORKFLOW_BUNDLE : ENCRYPTED_WORKFLOW_BUNDLE,
+      },
+      maxConcurrentActivityTaskExecutions: env.PLEIN_AIR_ACTIVITY_SLOTS,
+      // A cached run costs about a megabyte here; one that is not cached costs a replay of its history.
+      maxCachedWorkflows: 250,
+      ...versioning(env),
     },
     // One shard at a time uses every core; more at once would only use more memory, and lose more when a worker dies.
     more: [{ taskQueue: PICTURES_QUEUE, activities: pictures, maxConcurrentActivityTaskExecutions: 1 }],
     close: () => trainer.close(),
   };
 });
+
+/** A versioned worker's runs stay with its code; `reevaluate` and `rollback`, which schedules start, move on to newer code. */
+function versioning(env: Environment): Pick<WorkerOptions, 'workerDeploymentOptions'> {
+  const buildId = env.PLEIN_AIR_BUILD_ID;
+  if (buildId === undefined) return {};
+  return {
+    workerDeploymentOptions: {
+      useWorkerVersioning: true,
+      version: { deploymentName: DEPLOYMENT, buildId },
+      defaultVersioningBehavior: 'PINNED',
+    },
+  };
+}

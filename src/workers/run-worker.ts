@@ -1,16 +1,13 @@
 import { hostname } from 'node:os';
-import { Context } from '@temporalio/activity';
-import { DefaultLogger, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
-import { readEnvironment } from '../config/env.ts';
+import { Client } from '@temporalio/client';
+import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { type Environment, readEnvironment } from '../config/env.ts';
 import { ERROR_KINDS, PipelineError } from '../domain/errors.ts';
+import { dataConverter } from '../temporal/data-converter.ts';
 import { activityErrors } from './activity-errors.ts';
 import { connectTemporal } from './connect.ts';
-
-/** Heartbeat and cancellation of the activity that runs now, for activities that know nothing of Temporal. */
-export const current = {
-  heartbeat: (details: unknown) => Context.current().heartbeat(details),
-  signal: () => Context.current().cancellationSignal,
-};
+import { installRuntime } from './telemetry.ts';
+import { startTracing } from './tracing.ts';
 
 /** What a kind of worker puts together. */
 export interface WorkerParts {
@@ -23,27 +20,46 @@ export interface WorkerParts {
   close(): Promise<void>;
 }
 
+/** What a worker is put together from. */
+export interface WorkerGround {
+  env: Environment;
+  identity: string;
+  client: Client;
+}
+
 /** Runs a worker until it is told to stop; exits with the code of the error's kind when it cannot start. */
-export async function runWorker(kind: string, assemble: () => WorkerParts): Promise<void> {
+export async function runWorker(
+  kind: string,
+  assemble: (ground: WorkerGround) => WorkerParts,
+): Promise<void> {
   let parts: WorkerParts | null = null;
   try {
     const env = readEnvironment();
-    Runtime.install({ logger: new DefaultLogger('INFO'), shutdownSignals: ['SIGINT', 'SIGTERM'] });
-    parts = assemble();
+    installRuntime(env);
+    const tracing = startTracing(kind, env);
     const { connection, namespace } = await connectTemporal();
+    const identity = env.PLEIN_AIR_IDENTITY ?? `${kind}@${hostname()}:${process.pid}`;
+    const converter = dataConverter(env);
+    const converting = converter === undefined ? {} : { dataConverter: converter };
+    const client = new Client({ connection, namespace, identity, ...converting });
+    parts = assemble({ env, identity, client });
     const shared = {
       connection,
       namespace,
-      identity: env.PLEIN_AIR_IDENTITY ?? `${kind}@${hostname()}:${process.pid}`,
+      identity,
+      ...converting,
       shutdownGraceTime: `${parts.unaskedSeconds ?? env.PLEIN_AIR_GRACE_SECONDS}s`,
       shutdownForceTime: `${env.PLEIN_AIR_GRACE_SECONDS + 30}s`,
       maxHeartbeatThrottleInterval: '2s',
       defaultHeartbeatThrottleInterval: '2s',
-      interceptors: { activity: [() => ({ inbound: activityErrors })] },
+      sinks: tracing?.sinks ?? {},
     } satisfies Partial<WorkerOptions>;
+    const ours = [...(tracing === null ? [] : [tracing.activity]), () => ({ inbound: activityErrors })];
     const workers: Worker[] = [];
-    for (const options of [parts.options, ...(parts.more ?? [])])
-      workers.push(await Worker.create({ ...shared, ...options }));
+    for (const { interceptors, ...options } of [parts.options, ...(parts.more ?? [])]) {
+      const activity = [...ours, ...(interceptors?.activity ?? [])];
+      workers.push(await Worker.create({ ...shared, ...options, interceptors: { activity } }));
+    }
     stopWithParent(workers);
     // One that fails takes the others with it: half a worker would look alive and leave work lying.
     await Promise.all(
@@ -54,6 +70,7 @@ export async function runWorker(kind: string, assemble: () => WorkerParts): Prom
         }),
       ),
     );
+    await tracing?.close();
     await connection.close();
   } catch (error) {
     const kindOf = error instanceof PipelineError ? error.kind : 'Internal';
@@ -63,6 +80,8 @@ export async function runWorker(kind: string, assemble: () => WorkerParts): Prom
     process.exitCode = ERROR_KINDS[kindOf].exitCode;
   } finally {
     await parts?.close();
+    // What native code still holds must not keep a worker that has ended.
+    setTimeout(() => process.exit(), 5000).unref();
   }
 }
 

@@ -29,5 +29,11 @@ export function describeFailure(error: unknown): { kind: string; message: string
         'expected this phase to end within budget.wallClockHours, waiting for a GPU included, got no end. What was trained is saved: raise budget.wallClockHours and run "plein-air resume" with the name of the run',
     };
   if (error instanceof ApplicationFailure) return { kind: error.type ?? 'Internal', message: error.message };
+  if (error instanceof TimeoutFailure && error.timeoutType === 'SCHEDULE_TO_CLOSE')
+    return {
+      kind: 'BudgetExhausted',
+      message:
+        'expected the phase to end within budget.wallClockHours, waiting for a GPU included, and it did not. What is trained is saved: open a GPU session, then "plein-air resume"',
+    };
   return { kind: 'Internal', message: error instanceof Error ? error.message : String(error) };
 }

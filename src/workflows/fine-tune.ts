@@ -34,7 +34,7 @@ export async function fineTune(input: unknown = {}): Promise<RunResult> {
   const { workflowId, runId } = workflowInfo();
   const state = new RunState(parsed.value.run ?? workflowId, parsed.value);
   const context = await quick.openRun({ config: parsed.value, workflowId, runId });
-  state.status.run = context.run;
+  state.open(context.run, context.operations);
 
   const summary: RunSummary = {
     context,
@@ -61,12 +61,15 @@ export async function fineTune(input: unknown = {}): Promise<RunResult> {
     for (const phase of state.status.phases)
       if (phase.status === 'running') state.mark(phase.name, 'failed', message);
     await CancellationScope.nonCancellable(() => document(state, summary)).catch(() => undefined);
+    if (!isCancellation(error)) state.notifier.tell('failed', summary.failure);
+    await state.notifier.settled();
     if (isCancellation(error)) throw error;
     throw ApplicationFailure.create({ type: kind, message, nonRetryable: true });
   }
   const documents = await document(state, summary);
   state.status.state = 'done';
   state.show();
+  await state.notifier.settled();
   return result(summary, documents.report);
 }
 
@@ -187,7 +190,10 @@ class Pipeline {
       'train',
       () =>
         this.state.holdable<Training>(
-          () => this.gpu.train(request),
+          () => {
+            this.state.gpu.queued('train', 'main');
+            return this.gpu.train(request);
+          },
           (t) => t.outcome === 'done',
         ),
       (t) => [
@@ -204,7 +210,10 @@ class Pipeline {
       'evaluate',
       () =>
         this.state.holdable(
-          () => this.gpu.evaluate({ context: this.context, dataset, training }),
+          () => {
+            this.state.gpu.queued('evaluate', '');
+            return this.gpu.evaluate({ context: this.context, dataset, training });
+          },
           () => true,
         ),
       (e) => [e.summary],
@@ -218,6 +227,7 @@ class Pipeline {
     this.summary.gate = gate;
     this.state.status.verdict = gate.verdict;
     this.state.status.reasons = gate.reasons;
+    this.state.notifier.tell('gate-verdict', `${gate.verdict}: ${gate.reasons.join('; ')}`);
     if (gate.verdict === 'PASS' && this.config.gate.requireApproval)
       this.summary.approval = await this.state.waitForApproval(this.config.gate.approvalTimeoutHours);
     const approval = this.summary.approval;
@@ -250,6 +260,9 @@ class Pipeline {
       ],
     );
     this.state.status.release = this.summary.release;
+    this.state.remember({
+      release: `${this.summary.release.release.repo} ${this.summary.release.release.tag}`,
+    });
   }
 }
 

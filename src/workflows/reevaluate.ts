@@ -4,7 +4,11 @@ import { ReevaluateInput } from '../domain/release-inputs.ts';
 import { parseFields } from '../domain/run-config.ts';
 import { gpuOptions, LONG, SHORT } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
+import { GpuWatch } from './gpu-watch.ts';
 import { releaseStatusQuery } from './messages.ts';
+import { movesOn } from './moves-on.ts';
+import { Notifier } from './notifier.ts';
+import { Visible } from './visible.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
 const slow = proxyActivities<PipelineActivities>(LONG);
@@ -27,15 +31,21 @@ export async function reevaluate(input: unknown = {}): Promise<ReevaluationResul
     now = words;
     setCurrentDetails(`**${model}**: ${words}`);
   };
-  setHandler(releaseStatusQuery, () => ({ model, now }));
+  const watch = new GpuWatch(Number.POSITIVE_INFINITY);
+  setHandler(releaseStatusQuery, () => ({ model, now, gpu: watch.work }));
 
   const production = await quick.openRelease({ model, namespace, workflowId, runId });
   const { context, dataset, training, tag } = production;
+  const visible = new Visible(context.operations);
+  const notifier = new Notifier(context.operations, { run: workflowId, model });
+  visible.show({ PleinAirModel: model, PleinAirPhase: 'evaluate' });
+  watch.queued('evaluate', '');
   say(`${tag} is being sampled and measured`);
   const gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
   const evaluation = await gpu.evaluate({ context, dataset, training });
   const gate = await quick.judge({ context, evaluation });
   say(`${tag}: ${gate.verdict}`);
+  visible.show({ PleinAirPhase: 'gate', PleinAirVerdict: gate.verdict });
   const back =
     gate.verdict === 'PASS' || onFail === 'report'
       ? null
@@ -45,6 +55,15 @@ export async function reevaluate(input: unknown = {}): Promise<ReevaluationResul
           toTag: null,
           reason: `re-evaluation of ${tag}: ${gate.verdict}`,
         });
-  if (back !== null) say(`${tag}: ${gate.verdict}, rolled back to ${back.release.tag}`);
+  const done = back === null ? '' : `, rolled back to ${back.release.tag}`;
+  if (back !== null) say(`${tag}: ${gate.verdict}${done}`);
+  if (gate.verdict !== 'PASS')
+    notifier.tell(
+      back === null ? 'gate-verdict' : 'rolled-back',
+      `production ${tag} is ${gate.verdict} now${done}: ${gate.reasons.join('; ')}`,
+    );
+  await notifier.settled();
   return { tag, gate, rolledBack: back };
 }
+
+movesOn(reevaluate);

@@ -1,10 +1,12 @@
-import { proxyActivities, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { PipelineActivities, Release } from '../domain/activities.ts';
 import { RollbackInput } from '../domain/release-inputs.ts';
 import { parseFields } from '../domain/run-config.ts';
 import { LONG, SHORT } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
 import { releaseStatusQuery } from './messages.ts';
+import { movesOn } from './moves-on.ts';
+import { Notifier } from './notifier.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
 const slow = proxyActivities<PipelineActivities>(LONG);
@@ -18,9 +20,14 @@ export async function rollback(input: unknown = {}): Promise<Release> {
   setHandler(releaseStatusQuery, () => ({ model, now }));
   setCurrentDetails(`**${model}**: ${now}`);
 
-  const repos = await quick.nameRelease({ model, namespace });
+  const { operations, ...repos } = await quick.nameRelease({ model, namespace });
   const release = await slow.rollBack({ ...repos, toTag: to, reason });
   now = `${release.release.tag} is in production`;
   setCurrentDetails(`**${model}**: ${now} (${reason})`);
+  const notifier = new Notifier(operations, { run: workflowInfo().workflowId, model });
+  notifier.tell('rolled-back', `${now}: ${reason}`);
+  await notifier.settled();
   return release;
 }
+
+movesOn(rollback);

@@ -7,10 +7,14 @@ import {
   setDefaultSignalHandler,
   setHandler,
 } from '@temporalio/workflow';
-import type { Approval } from '../domain/activities.ts';
+import type { Approval, Operations } from '../domain/activities.ts';
+import type { GpuWork } from '../domain/gpu-report.ts';
+import { noticesOf } from '../domain/notices.ts';
 import { PHASES, type Phase, type PhaseStatus } from '../domain/phases.ts';
 import type { RunConfig } from '../domain/run-config.ts';
 import type { RunStatus } from '../domain/run-result.ts';
+import { describeRun } from './describe-run.ts';
+import { GpuWatch } from './gpu-watch.ts';
 import {
   approveSignal,
   approveUpdate,
@@ -21,10 +25,16 @@ import {
   resumeSignal,
   statusQuery,
 } from './messages.ts';
+import { Notifier } from './notifier.ts';
+import { Visible } from './visible.ts';
 
 /** The state of one run, what answers queries and what signals change. */
 export class RunState {
   readonly status: RunStatus;
+  readonly gpu: GpuWatch;
+  notifier = new Notifier(undefined, { run: '', model: '' });
+  private readonly gpuHours: number;
+  private visible = new Visible(undefined);
   private paused = false;
   private interruptible: CancellationScope | null = null;
   private approvalOpen = false;
@@ -39,6 +49,7 @@ export class RunState {
       state: 'running',
       needs: null,
       phases: PHASES.map((name) => ({ name, status: 'pending', startedAt: null, endedAt: null, result: '' })),
+      gpu: null,
       study: null,
       training: null,
       verdict: null,
@@ -46,7 +57,29 @@ export class RunState {
       release: null,
       failure: null,
     };
+    this.gpuHours = config.budget.gpuHours;
+    this.gpu = new GpuWatch(this.gpuHours, (work) => this.hearGpu(work));
     this.listen();
+  }
+
+  /** Begins to tell what the service around the run can show and send. */
+  open(run: string, operations: Operations | undefined): void {
+    this.status.run = run;
+    this.notifier = new Notifier(operations, { run, model: this.status.model });
+    this.visible = new Visible(operations);
+    this.visible.remember({ run, model: this.status.model, profile: this.status.profile });
+  }
+
+  private hearGpu(work: GpuWork): void {
+    const before = this.status.gpu ?? { preemptions: 0, gpuHoursLeft: this.gpuHours };
+    for (const { event, text } of noticesOf(before, work, this.gpuHours)) this.notifier.tell(event, text);
+    this.status.gpu = work;
+    this.show();
+  }
+
+  /** Adds to the run's memo, which lists show. */
+  remember(memo: Record<string, unknown>): void {
+    this.visible.remember(memo);
   }
 
   private listen(): void {
@@ -104,6 +137,10 @@ export class RunState {
     this.status.state = 'waiting-for-approval';
     this.status.needs = `approve or reject: plein-air approve ${this.status.run} --by NAME --reason WHY`;
     this.show();
+    this.notifier.tell(
+      'needs-approval',
+      `the candidate passed the gate and waits for a person: ${this.status.needs}`,
+    );
     await condition(() => this.approval !== null, timeoutHours * 3_600_000);
     this.approvalOpen = false;
     this.status.state = 'running';
@@ -165,18 +202,15 @@ export class RunState {
     this.show();
   }
 
-  /** Writes the state as Markdown for the Temporal UI. */
+  /** Shows the state where Temporal's own clients look: current details, search attributes. */
   show(): void {
-    const rows = this.status.phases.map((p) => {
-      const seconds =
-        p.startedAt === null || p.endedAt === null
-          ? ''
-          : `${((p.endedAt - p.startedAt) / 1000).toFixed(0)} s`;
-      return `| ${p.name} | ${p.status} | ${p.result.replaceAll('|', '/').replaceAll('\n', ' ')} | ${seconds} |`;
+    const { phase, state, verdict, model } = this.status;
+    this.visible.show({
+      PleinAirModel: model,
+      PleinAirPhase: phase,
+      PleinAirState: state,
+      PleinAirVerdict: verdict,
     });
-    const needs = this.status.needs === null ? '' : `\n**Needs you:** ${this.status.needs}\n`;
-    setCurrentDetails(
-      `**${this.status.run}** (${this.status.profile}) is ${this.status.state}\n${needs}\n| phase | status | result | time |\n|---|---|---|---|\n${rows.join('\n')}`,
-    );
+    setCurrentDetails(describeRun(this.status));
   }
 }

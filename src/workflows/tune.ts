@@ -6,6 +6,7 @@ import type { StudyResult, StudyStatus } from '../domain/run-result.ts';
 import { chooseTrial, nextStudyStep, settleTrial } from '../domain/tuning.ts';
 import { gpuOptions, LONG, SHORT } from './activity-options.ts';
 import { describeFailure, invalidInput } from './failures.ts';
+import { GpuWatch } from './gpu-watch.ts';
 import { studyQuery } from './messages.ts';
 import { PREPARE_BY_SHARDS, prepareDataset } from './prepare.ts';
 
@@ -26,8 +27,10 @@ export async function tune(input: unknown = {}, prepared?: PreparedStudy): Promi
   const parsed = parseRunConfig(input);
   if (!parsed.ok) throw invalidInput('tune', parsed.problems);
   const { tuning } = parsed.value;
+  // A run's own study reports to the run.
+  const watch = prepared === undefined ? new GpuWatch(parsed.value.budget.gpuHours) : null;
   const study: StudyStatus = { strategy: tuning.strategy, trials: [], chosen: null };
-  setHandler(studyQuery, () => study);
+  setHandler(studyQuery, () => ({ ...study, gpu: watch?.work ?? null }));
 
   const { context, dataset } = prepared ?? (await open(parsed.value));
   const gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
@@ -36,6 +39,7 @@ export async function tune(input: unknown = {}, prepared?: PreparedStudy): Promi
   while (nextStudyStep({ tuning, trials: study.trials, gpuSeconds, budgetSeconds }).next === 'ask') {
     const next = await quick.suggest({ context, trials: study.trials });
     study.trials.push({ ...next, state: 'running', value: null });
+    watch?.queued('train', `trial-${next.number}`);
     const outcome = await attempt(() =>
       gpu.train({
         context,

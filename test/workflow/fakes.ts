@@ -103,6 +103,7 @@ export function activities(
       report: file('report/index.html'),
       record: { type: 'dataset', repo: record, commit },
     }),
+    notify: async () => undefined,
     openRelease: async () => {
       throw new Error('not part of this test');
     },

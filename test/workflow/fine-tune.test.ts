@@ -7,7 +7,7 @@ import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/activities.ts';
 import type { RunResult, RunStatus } from '../../src/domain/run-result.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
-import { activities, gate, trainingOf } from './fakes.ts';
+import { activities, contextOf, gate, trainingOf } from './fakes.ts';
 
 let environment: TestWorkflowEnvironment;
 let workflowBundle: WorkflowBundleWithSourceMap;
@@ -186,6 +186,73 @@ describe('fineTune', () => {
       waiting.open();
       await handle.result();
     });
+  });
+
+  it('tells in its status what its GPU work reported, and that it waits for a GPU before', async () => {
+    const training = gateOpen();
+    const seen = await fineTune(
+      fixed,
+      { train: () => training.activity().then(() => trainingOf()) },
+      async (handle) => {
+        await training.started;
+        const before = await handle.query<RunStatus>('status');
+        const { runId } = await handle.describe();
+        const progress = {
+          stage: 'train',
+          done: 120,
+          total: 300,
+          etaSeconds: 18,
+          metrics: { step: 120, preemptions: 1, repeatedSteps: 20, runGpuSeconds: 360 },
+          lastCheckpoint: { step: 100, commit: 'c'.repeat(40), at: 5 },
+        };
+        const report = {
+          runId,
+          activity: 'train',
+          lane: 'main',
+          attempt: 2,
+          worker: 'gpu-2',
+          at: 9,
+          progress,
+        };
+        await handle.signal('progress', { ...report, runId: 'an earlier run', attempt: 9 });
+        await handle.signal('progress', { nonsense: true });
+        await handle.signal('progress', report);
+        await reached(handle, (s) => s.gpu?.attempt === 2);
+        const after = await handle.query<RunStatus>('status');
+        training.open();
+        await handle.result();
+        return { before, after };
+      },
+    );
+    expect(seen.before.gpu?.waitingForGpuSince).toEqual(expect.any(Number));
+    expect(seen.after.gpu).toMatchObject({
+      waitingForGpuSince: null,
+      step: 120,
+      steps: 300,
+      etaSeconds: 18,
+      preemptions: 1,
+      repeatedSteps: 20,
+      gpuHoursLeft: 0.9,
+      lastCheckpoint: { step: 100 },
+    });
+  });
+
+  it('tells people where a webhook is configured, and goes on when it cannot', async () => {
+    const told: string[] = [];
+    const operations = { searchAttributes: false, notifications: true };
+    const result = await fineTune(
+      fixed,
+      {
+        openRun: async ({ config, workflowId }) => ({ ...contextOf(config, workflowId), operations }),
+        notify: async ({ event }) => {
+          told.push(event);
+          throw new Error('the webhook is down');
+        },
+      },
+      async (h) => (await h.result()) as RunResult,
+    );
+    expect(result.release).not.toBeNull();
+    expect(told).toContain('gate-verdict');
   });
 
   it('pauses at a checkpoint and goes on where it stopped', async () => {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { addCodecCommands } from './codec.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addRunCommands } from './run.ts';
@@ -14,4 +15,5 @@ export function addPipelineCommands(program: Command): void {
   addSteerCommands(program);
   addScheduleCommands(program);
   addDoctorCommand(program);
+  addCodecCommands(program);
 }

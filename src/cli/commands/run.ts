@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { PipelineError } from '../../domain/errors.ts';
@@ -7,10 +8,11 @@ import type { RunResult } from '../../domain/run-result.ts';
 import pc from '../colours.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
-import { duration, print, table } from '../output.ts';
+import { print, table } from '../output.ts';
 import { takeSnapshot } from '../run-snapshot.ts';
+import { showRun } from '../show-run.ts';
 import { mustParse, startWorkflow, unservedQueues } from '../start-run.ts';
-import { phaseLine, watchRun } from '../watch-run.ts';
+import { watchRun } from '../watch-run.ts';
 
 interface InputOptions extends CommonOptions {
   input?: string;
@@ -38,8 +40,14 @@ export function addRunCommands(program: Command): void {
           workflowId,
           input,
           summary: `${config.parsed.profile}: ${config.parsed.model}`,
+          memo: {
+            model: config.parsed.model,
+            profile: config.parsed.profile,
+            startedBy: userInfo().username,
+          },
+          priority: config.parsed.priority,
         });
-        const warnings = await unservedQueues(client);
+        const warnings = await unservedQueues(client, config.parsed.gpuSession);
         if (options.watch !== true)
           return print(json, { run: workflowId, warnings }, () =>
             [`started ${pc.bold(workflowId)}`, ...warnings.map((w) => pc.yellow(`! ${w}`))].join('\n'),
@@ -194,24 +202,4 @@ async function listRuns(client: Client, json: boolean): Promise<void> {
           runs.map((r) => [r.run, r.type, r.execution, r.startedAt.replace('T', ' ').slice(0, 16)]),
         ),
   );
-}
-
-async function showRun(client: Client, run: string, json: boolean): Promise<void> {
-  const snapshot = await takeSnapshot(client, run);
-  print(json, snapshot, () => {
-    const until = snapshot.closedAt ?? new Date();
-    const lines = [
-      `${pc.bold(run)} ${snapshot.execution} after ${duration((until.getTime() - snapshot.startedAt.getTime()) / 1000)}`,
-      ...(snapshot.status?.phases ?? []).map(phaseLine),
-    ];
-    for (const p of snapshot.pending)
-      lines.push(
-        p.running
-          ? `  ${p.type} on ${p.worker}: ${p.progress === null ? 'at work' : `${p.progress.stage} ${p.progress.done} of ${p.progress.total}`}`
-          : `  ${p.type} waits for a worker`,
-      );
-    if (snapshot.status?.needs != null) lines.push(pc.yellow(`! ${snapshot.status.needs}`));
-    if (snapshot.status?.failure != null) lines.push(pc.red(snapshot.status.failure));
-    return lines.join('\n');
-  });
 }

@@ -1,22 +1,21 @@
-import {
-  type Client,
-  ScheduleAlreadyRunning,
-  ScheduleNotFoundError,
-  ScheduleOverlapPolicy,
-} from '@temporalio/client';
+import { readFileSync } from 'node:fs';
+import { type Client, ScheduleNotFoundError } from '@temporalio/client';
 import type { Command } from 'commander';
+import { parse } from 'yaml';
 import { PipelineError } from '../../domain/errors.ts';
-import { ReevaluateInput } from '../../domain/release-inputs.ts';
 import { parseFields } from '../../domain/run-config.ts';
+import { type ReevaluationSchedule, ScheduleFile, scheduleId } from '../../domain/schedule-file.ts';
+import { applySchedule } from '../apply-schedule.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print, table } from '../output.ts';
 import { mustParse } from '../start-run.ts';
 
 interface ApplyOptions extends CommonOptions {
-  cron: string;
-  timeZone: string;
-  onFail: string;
+  file?: string;
+  cron?: string;
+  timeZone?: string;
+  onFail?: string;
   namespace?: string;
 }
 
@@ -26,21 +25,25 @@ export function addScheduleCommands(program: Command): void {
   action<ApplyOptions>(
     schedule
       .command('apply')
-      .argument('[model]', 'name of the model', 'impressionist')
-      .description('create the schedule, or bring it to these settings')
-      .option('--cron <expression>', 'when, as five cron fields', '0 3 * * *')
-      .option('--time-zone <zone>', 'time zone of the cron fields', 'UTC')
-      .option('--on-fail <action>', 'report or rollback', 'report')
+      .argument('[model]', 'name of the model (default: "impressionist")')
+      .description('create schedules, or bring them to these settings; may be run again and again')
+      .option('--file <yaml>', 'a file with a list of schedules, such as temporal/schedules.yaml')
+      .option('--cron <expression>', 'when, as five cron fields (default: "0 3 * * *")')
+      .option('--time-zone <zone>', 'time zone of the cron fields (default: "UTC")')
+      .option('--on-fail <action>', 'report or rollback (default: "report")')
       .option('--namespace <name>', 'Hub user or organisation'),
-    async ({ dataDir, json }, { cron, timeZone, onFail, namespace }, model) => {
-      const input = { model, onFail, ...(namespace === undefined ? {} : { namespace }) };
-      mustParse('reevaluate', parseFields(ReevaluateInput, input));
-      const id = scheduleId(String(model));
-      const created = await apply(await connectClient(dataDir), { id, cron, timeZone, input });
-      print(
-        json,
-        { schedule: id, cron, timeZone, created },
-        () => `${id}: ${created ? 'created' : 'updated'}, ${cron} ${timeZone}`,
+    async ({ dataDir, json }, options, model) => {
+      const schedules = readSchedules(options, model);
+      const client = await connectClient(dataDir);
+      const rows: { schedule: string; cron: string; timeZone: string; created: boolean }[] = [];
+      for (const one of schedules) {
+        const created = await applySchedule(client, one);
+        rows.push({ schedule: scheduleId(one.model), cron: one.cron, timeZone: one.timeZone, created });
+      }
+      print(json, rows, () =>
+        rows
+          .map((r) => `${r.schedule}: ${r.created ? 'created' : 'updated'}, ${r.cron} ${r.timeZone}`)
+          .join('\n'),
       );
     },
   );
@@ -91,29 +94,23 @@ export function addScheduleCommands(program: Command): void {
     );
 }
 
-const scheduleId = (model: string) => `nightly-reevaluate-${model}`;
-
-/** Creates or updates a schedule; a missed night is caught up within an hour or let go. True when it was new. */
-async function apply(
-  client: Client,
-  p: { id: string; cron: string; timeZone: string; input: unknown },
-): Promise<boolean> {
-  const options = {
-    spec: { cronExpressions: [p.cron], timezone: p.timeZone },
-    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1h' as const, pauseOnFailure: false },
-    action: {
-      type: 'startWorkflow' as const,
-      workflowType: 'reevaluate',
-      taskQueue: 'pipeline',
-      args: [p.input],
-    },
-  };
+function readSchedules(options: ApplyOptions, model: string | undefined): ReevaluationSchedule[] {
+  const { file, json: _json, dataDir: _dataDir, ...rest } = options;
+  if (file === undefined)
+    return mustParse('schedule', parseFields(ScheduleFile, { schedules: [{ ...rest, model }] })).schedules;
+  if (model !== undefined || Object.keys(rest).length > 0)
+    throw new PipelineError(
+      'InvalidInput',
+      '--file: expected everything else in the file, got other options too',
+    );
+  let content: unknown;
   try {
-    await client.schedule.create({ scheduleId: p.id, ...options });
-    return true;
+    content = parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    await client.schedule.getHandle(p.id).update((previous) => ({ ...options, state: previous.state }));
-    return false;
+    throw new PipelineError(
+      'InvalidInput',
+      `--file: expected YAML in ${file}, got: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
+  return mustParse(file, parseFields(ScheduleFile, content)).schedules;
 }

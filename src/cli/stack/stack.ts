@@ -4,6 +4,7 @@ import { Connection } from '@temporalio/client';
 import { type Environment, processEnvironment, pythonPath, temporalPath } from '../../config/env.ts';
 import { PROJECT } from '../../config/paths.ts';
 import { PipelineError } from '../../domain/errors.ts';
+import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.ts';
 import { type Child, startChild } from './child.ts';
 import { freePort } from './ports.ts';
 import { orphans, readStack, removeStack, writeStack } from './stack-file.ts';
@@ -85,6 +86,7 @@ export class Stack {
       '--ui-port',
       String(uiPort),
     ];
+    for (const name of SEARCH_ATTRIBUTES) args.push('--search-attribute', `${name}=Keyword`);
     args.push('--db-filename', database, '--log-level', 'error', '--ui-disable-news-fetch');
     const server = this.spawn('temporal', file, args, {});
     await until('the Temporal server to answer', server, 60, async () => {

@@ -1,0 +1,63 @@
+import type { Client } from '@temporalio/client';
+import type { GpuWork } from '../domain/gpu-report.ts';
+import pc from './colours.ts';
+import { duration, print } from './output.ts';
+import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
+import { unservedQueues } from './start-run.ts';
+import { phaseLine } from './watch-run.ts';
+
+/** Shows one run: phases, the work under way with what is saved and what it cost, and what it needs. */
+export async function showRun(client: Client, run: string, json: boolean): Promise<void> {
+  const [snapshot, unserved] = await Promise.all([takeSnapshot(client, run), unservedQueues(client)]);
+  const warnings = snapshot.execution === 'RUNNING' ? unserved : [];
+  print(json, { ...snapshot, warnings }, () => describeSnapshot(snapshot, warnings).join('\n'));
+}
+
+/** A snapshot in lines for people. */
+export function describeSnapshot(snapshot: RunSnapshot, warnings: string[], now = new Date()): string[] {
+  const { status } = snapshot;
+  const until = snapshot.closedAt ?? now;
+  const lines = [
+    `${pc.bold(snapshot.workflowId)} ${snapshot.execution} after ${duration((until.getTime() - snapshot.startedAt.getTime()) / 1000)}`,
+    ...(status?.phases ?? []).map(phaseLine),
+  ];
+  for (const activity of snapshot.pending) lines.push(`  ${describePending(activity, now)}`);
+  if (status?.gpu != null) lines.push(...describeGpu(status.gpu, snapshot.pending, now).map((l) => `  ${l}`));
+  if (status === null && snapshot.execution === 'RUNNING')
+    lines.push(pc.yellow('! the run did not answer: no pipeline worker is free to ask'));
+  for (const warning of warnings) lines.push(pc.yellow(`! ${warning}`));
+  if (status?.needs != null) lines.push(pc.yellow(`! ${status.needs}`));
+  if (status?.failure != null) lines.push(pc.red(status.failure));
+  return lines;
+}
+
+function describePending(activity: PendingActivity, now: Date): string {
+  const { type, running, worker, attempt, waitingSince, lastFailure } = activity;
+  if (running) return `${type} runs on ${worker ?? 'a worker'}, attempt ${attempt}`;
+  const since =
+    waitingSince === null ? '' : ` for ${duration((now.getTime() - waitingSince.getTime()) / 1000)}`;
+  const why = lastFailure === null ? '' : `, after: ${lastFailure.split('\n')[0]}`;
+  return `${type} waits for a worker${since}, attempt ${attempt}${why}`;
+}
+
+/** Where GPU work stands: the newest heartbeat where one is known, else what the run was last told. */
+function describeGpu(work: GpuWork, pending: PendingActivity[], now: Date): string[] {
+  const live = pending.find(({ type, progress }) => type === work.activity && progress !== null)?.progress;
+  const saved = live?.lastCheckpoint ?? work.lastCheckpoint;
+  const done = live?.done ?? work.step;
+  const total = live?.total ?? work.steps;
+  const eta = live?.etaSeconds ?? work.etaSeconds;
+  const lines: string[] = [];
+  if (total > 0) {
+    const left = eta === null ? '' : `, ${duration(eta)} left`;
+    lines.push(`${live?.stage ?? work.stage} ${done} of ${total}${left}`);
+  }
+  if (saved !== null)
+    lines.push(
+      `checkpoint of step ${saved.step}, commit ${saved.commit.slice(0, 12)}, ${duration((now.getTime() - saved.at) / 1000)} old`,
+    );
+  lines.push(
+    `${work.preemptions} preemptions, ${work.repeatedSteps} steps repeated, goodput ${(100 * work.goodput).toFixed(1)} %, ${work.gpuHoursLeft.toFixed(2)} GPU hours left`,
+  );
+  return lines;
+}
