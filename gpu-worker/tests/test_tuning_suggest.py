@@ -1,4 +1,4 @@
-"""The next trial of a study, as a pure function of its history."""
+"""The next move of a study, as a pure function of its history."""
 
 from __future__ import annotations
 
@@ -13,131 +13,209 @@ import pytest
 
 from plein_air.errors import TrainerError
 from plein_air.tuning.suggest import run
+from study_in_test import play, question, running, settle
 
 SPACE = {
     "learningRate": {"kind": "float", "low": 3e-5, "high": 3e-3, "log": True},
     "rank": {"kind": "categorical", "choices": [4, 8, 16, 32]},
     "captionDropout": {"kind": "float", "low": 0.0, "high": 0.2, "log": False},
+    "alpha": {"kind": "int", "low": 4, "high": 64, "log": True, "when": {"field": "rank", "in": [16, 32]}},
 }
-DEFAULTS = {"learningRate": 1e-3, "rank": 8, "captionDropout": 0.05}
-ALL = ["fixed", "random", "sobol", "tpe", "gp"]
+DEFAULTS = {"learningRate": 1e-3, "rank": 8, "captionDropout": 0.05, "alpha": 8}
+SEARCHING = ["random", "sobol", "tpe", "gp", "cmaes", "grid"]
+MODELS = ["tpe", "gp"]
 
 
-def loss(parameters: dict[str, Any]) -> float:
-    """Lowest at a learning rate of 1e-4 and rank 16."""
-    return (math.log10(parameters["learningRate"]) + 4) ** 2 + abs(parameters["rank"] - 16) / 64
+def loss(parameters: dict[str, Any], step: int = 40) -> float:
+    """Lowest at a learning rate of 1e-4 and rank 16; early figures foretell late ones."""
+    place = (math.log10(parameters["learningRate"]) + 4) ** 2 + abs(parameters["rank"] - 16) / 64
+    return place + 4 / step
 
 
-def ask(strategy: str, trials: list[dict[str, Any]], seed: int = 7) -> dict[str, Any]:
-    return run({"strategy": strategy, "space": SPACE, "defaults": DEFAULTS, "trials": trials, "seed": seed})
+def ask(strategy: str, **changes: Any) -> dict[str, Any]:
+    return question(strategy, SPACE, DEFAULTS, **changes)
 
 
-def play(strategy: str, count: int, seed: int = 7, infeasible: Any = lambda parameters: False) -> list[dict[str, Any]]:
-    trials: list[dict[str, Any]] = []
-    for _ in range(count):
-        asked = ask(strategy, trials, seed)
-        failed = infeasible(asked["parameters"])
-        trials.append(
-            {
-                **asked,
-                "state": "infeasible" if failed else "complete",
-                "value": None if failed else loss(asked["parameters"]),
-            }
-        )
-    return trials
+def trials(strategy: str, count: int, of: Any = loss, **changes: Any) -> list[dict[str, Any]]:
+    return play(ask(strategy, **changes), of, count)[0]
 
 
-@pytest.mark.parametrize("strategy", ALL)
-def test_trial_zero_is_the_known_good_default(strategy: str) -> None:
-    assert ask(strategy, []) == {"number": 0, "parameters": DEFAULTS}
+def move(strategy: str, history: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    return run({**ask(strategy, **changes), "trials": history})
 
 
-@pytest.mark.parametrize("strategy", ALL)
-def test_the_same_history_gives_the_same_suggestion(strategy: str) -> None:
-    history = play(strategy, 6)
-    first = ask(strategy, history)
-    assert first == ask(strategy, json.loads(json.dumps(list(reversed(history)))))
+@pytest.mark.parametrize("strategy", ["fixed", *SEARCHING])
+def test_trial_zero_is_the_known_good_default_without_what_has_no_effect_in_it(strategy: str) -> None:
+    asked = move(strategy, [])
+    assert (asked["next"], asked["number"], asked["toStep"]) == ("trial", 0, 40)
+    assert asked["parameters"] == {"learningRate": 1e-3, "rank": 8, "captionDropout": 0.05}
+
+
+@pytest.mark.parametrize("strategy", SEARCHING)
+def test_the_same_history_gives_the_same_move(strategy: str) -> None:
+    history = trials(strategy, 6)
+    first = move(strategy, history)
+    assert first == move(strategy, json.loads(json.dumps(list(reversed(history)))))
     assert first["number"] == 6
 
 
-@pytest.mark.parametrize("strategy", ALL)
-def test_every_suggestion_lies_in_the_space(strategy: str) -> None:
-    for trial in play(strategy, 8):
+@pytest.mark.parametrize("strategy", SEARCHING)
+def test_every_suggestion_lies_in_the_space_and_keeps_to_its_conditions(strategy: str) -> None:
+    seen = trials(strategy, 12)
+    for trial in seen:
         parameters = trial["parameters"]
         assert 3e-5 <= parameters["learningRate"] <= 3e-3
         assert parameters["rank"] in [4, 8, 16, 32]
         assert 0 <= parameters["captionDropout"] <= 0.2
+        assert ("alpha" in parameters) == (parameters["rank"] in [16, 32])
+        assert isinstance(parameters.get("alpha", 4), int) and 4 <= parameters.get("alpha", 4) <= 64
+    assert any("alpha" in trial["parameters"] for trial in seen)
 
 
-@pytest.mark.parametrize("strategy", ["random", "sobol", "tpe", "gp"])
+@pytest.mark.parametrize("strategy", SEARCHING)
 def test_another_seed_gives_another_study(strategy: str) -> None:
-    assert play(strategy, 3, seed=1)[1:] != play(strategy, 3, seed=2)[1:]
+    assert trials(strategy, 3, seed=1)[1:] != trials(strategy, 3, seed=2)[1:]
 
 
-@pytest.mark.parametrize("strategy", ["random", "sobol", "tpe", "gp"])
+@pytest.mark.parametrize("strategy", SEARCHING)
 def test_no_suggestion_repeats_an_earlier_one(strategy: str) -> None:
-    rates = [trial["parameters"]["learningRate"] for trial in play(strategy, 6)]
-    assert len(set(rates)) == len(rates)
+    asked = [json.dumps(trial["parameters"], sort_keys=True) for trial in trials(strategy, 8)]
+    assert len(set(asked)) == len(asked)
+
+
+@pytest.mark.parametrize("strategy", ["gp", "tpe", "random"])
+def test_two_goals_are_searched_together(strategy: str) -> None:
+    def both(parameters: dict[str, Any], step: int) -> list[float]:
+        return [loss(parameters, step), parameters["captionDropout"]]
+
+    assert len(trials(strategy, 7, both, goals=2)) == 7
 
 
 def test_sobol_points_fill_every_quarter_of_the_learning_rates() -> None:
     # A scrambled Sobol sequence puts one of each aligned four points into each quarter; trial 0 took the first place.
-    exponents = [math.log10(t["parameters"]["learningRate"] / 3e-5) / 2 for t in play("sobol", 9)[1:]]
+    exponents = [math.log10(t["parameters"]["learningRate"] / 3e-5) / 2 for t in trials("sobol", 9)[1:]]
     assert sorted(int(e * 4) for e in exponents[:4]) == [0, 1, 2, 3]
     assert sorted(int(e * 8) for e in exponents) == list(range(8))
 
 
-@pytest.mark.parametrize("strategy", ["tpe", "gp"])
+def test_a_grid_holds_each_combination_once_and_then_stops() -> None:
+    space = {
+        "rank": {"kind": "categorical", "choices": [8, 16]},
+        "alpha": {"kind": "int", "low": 8, "high": 32, "log": True, "when": {"field": "rank", "in": [16]}},
+    }
+    asked = question("grid", space, {"rank": 8, "alpha": 8})
+    study, moves = play(asked, lambda parameters, step: 1.0, 50)
+    # Rank 8 alone, then rank 16 with three values of alpha: what has no effect makes no combination of its own.
+    assert sorted(json.dumps(t["parameters"], sort_keys=True) for t in study) == [
+        '{"alpha": 16, "rank": 16}',
+        '{"alpha": 32, "rank": 16}',
+        '{"alpha": 8, "rank": 16}',
+        '{"rank": 8}',
+    ]
+    assert moves[-1]["next"] == "stop" and "no further trial" in moves[-1]["reason"]
+
+
+def test_a_grid_too_fine_to_list_is_refused_with_its_size() -> None:
+    with pytest.raises(TrainerError, match="at most 100000 combinations, got 244000000"):
+        move("grid", trials("fixed", 1), strategyOptions={"points": 1000})
+
+
+@pytest.mark.parametrize("strategy", MODELS)
 def test_a_model_based_strategy_starts_with_sobol_points(strategy: str) -> None:
-    sobol = [t["parameters"] for t in play("sobol", 4)]
-    assert [t["parameters"] for t in play(strategy, 4)] == sobol
+    sobol = [t["parameters"] for t in trials("sobol", 4)]
+    assert [t["parameters"] for t in trials(strategy, 4)] == sobol
+    assert [t["parameters"] for t in trials(strategy, 3, strategyOptions={"firstPoints": 0})] != sobol[:3]
 
 
-@pytest.mark.parametrize("strategy", ["tpe", "gp"])
+@pytest.mark.parametrize("strategy", SEARCHING)
 def test_a_running_trial_is_accepted_and_not_suggested_again(strategy: str) -> None:
-    history = play(strategy, 5)
-    running = {**ask(strategy, history), "state": "running", "value": None}
-    after = ask(strategy, [*history, running])
+    history = trials(strategy, 5)
+    history.append(running(move(strategy, history)))
+    after = move(strategy, history)
     assert after["number"] == 6
-    assert after["parameters"] != running["parameters"]
+    assert after["parameters"] != history[-1]["parameters"]
 
 
-def test_infeasible_trials_teach_the_sampler() -> None:
+def test_cmaes_comes_closer_generation_by_generation() -> None:
+    def bowl(parameters: dict[str, Any], step: int) -> float:
+        return (math.log10(parameters["learningRate"]) + 4) ** 2 + (parameters["captionDropout"] - 0.15) ** 2 * 100
+
+    values = [trial["value"] for trial in trials("cmaes", 60, bowl)]
+    assert sum(values[-20:]) < 0.3 * sum(values[:20])
+
+
+@pytest.mark.parametrize("strategy", MODELS)
+def test_infeasible_trials_teach_the_sampler(strategy: str) -> None:
     # Everything above 3e-4 diverges, where the loss would have looked no worse.
-    trials = play("gp", 14, infeasible=lambda parameters: parameters["learningRate"] > 3e-4)
-    assert sum(t["state"] == "infeasible" for t in trials[-6:]) <= 2
-    assert sum(t["state"] == "infeasible" for t in trials[:4]) >= 2
+    seen = trials(strategy, 24, lambda p, step: None if p["learningRate"] > 3e-4 else loss(p, step))
+    assert sum(t["state"] == "infeasible" for t in seen[-6:]) <= 2
+    assert sum(t["state"] == "infeasible" for t in seen[:4]) >= 2
 
 
-@pytest.mark.parametrize("strategy", ["tpe", "gp"])
+@pytest.mark.parametrize("strategy", SEARCHING)
 def test_a_study_of_infeasible_trials_alone_still_gets_an_answer(strategy: str) -> None:
-    assert len(play(strategy, 7, infeasible=lambda parameters: True)) == 7
+    assert len(trials(strategy, 9, lambda parameters, step: None)) == 9
+
+
+def test_a_limit_that_is_broken_drives_the_gaussian_process_away() -> None:
+    study: list[dict[str, Any]] = []
+    for _ in range(14):
+        asked = running(move("gp", study))
+        settle(asked, 40, 40, loss)
+        asked["reports"][0]["violations"] = [asked["parameters"]["learningRate"] / 3e-4 - 1]
+        study.append(asked)
+    broken = [trial["reports"][0]["violations"][0] > 0 for trial in study]
+    assert sum(broken[:4]) >= 2
+    assert sum(broken[-5:]) <= 2
 
 
 def test_the_gaussian_process_comes_closer_than_random_points_do() -> None:
     def best(strategy: str) -> float:
-        return sum(min(t["value"] for t in play(strategy, 10, seed=seed)) for seed in range(3))
+        return sum(min(t["value"] for t in trials(strategy, 10, seed=seed)) for seed in range(3))
 
     assert best("gp") < best("random")
 
 
+def test_own_trials_come_right_after_the_default_and_take_its_values_where_they_say_nothing() -> None:
+    own = [{"learningRate": 5e-4}, {"rank": 32}]
+    seen = trials("gp", 4, enqueue=own)
+    assert seen[1]["parameters"] == {"learningRate": 5e-4, "rank": 8, "captionDropout": 0.05}
+    assert seen[2]["parameters"] == {"learningRate": 1e-3, "rank": 32, "captionDropout": 0.05, "alpha": 8}
+
+
+def test_an_earlier_study_spares_a_model_its_first_points() -> None:
+    earlier = trials("sobol", 12)
+    warm = trials("gp", 4, earlier=earlier, seed=3)
+    cold = trials("gp", 4, seed=3)
+    assert warm[1]["parameters"] != cold[1]["parameters"]
+    assert min(t["value"] for t in warm[1:]) < min(t["value"] for t in cold[1:])
+
+
 def test_a_trial_outside_of_the_space_is_left_out_of_the_history_but_keeps_its_number() -> None:
-    odd = {"number": 1, "parameters": {**DEFAULTS, "learningRate": 0.5}, "state": "complete", "value": -99.0}
-    history = [*play("gp", 1), odd]
-    assert ask("gp", history)["number"] == 2
+    odd = {**trials("gp", 2)[1], "parameters": {**DEFAULTS, "learningRate": 0.5}, "value": -99.0}
+    assert move("gp", [*trials("gp", 1), odd])["number"] == 2
 
 
-def test_an_unknown_strategy_is_named_with_those_there_are() -> None:
-    with pytest.raises(TrainerError, match="Expected a strategy of fixed, random, sobol, tpe, gp, got 'anneal'"):
-        ask("anneal", play("fixed", 1))
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strategy": "anneal"}, "Expected one of cmaes, fixed, gp, grid, random, sobol, tpe, got 'anneal'"),
+        ({"pruner": "axe"}, "Expected one of asha, hyperband, median, none, got 'axe'"),
+        ({"strategy": "gp", "strategyOptions": {"sigma": 1}}, "options of gp among firstPoints, window, got sigma"),
+    ],
+)
+def test_what_is_not_there_is_named_with_what_is(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(TrainerError, match=message):
+        run({**ask("gp"), "trials": trials("fixed", 1), **changes})
 
 
 def test_no_strategy_but_the_gaussian_process_imports_torch() -> None:
     code = (
         "import sys, json; from plein_air.tuning.suggest import run; p = json.loads(sys.argv[1])\n"
-        "for p['strategy'] in ['fixed', 'random', 'sobol', 'tpe']: run(p)\n"
+        "for p['strategy'] in ['fixed', 'random', 'sobol', 'tpe', 'cmaes', 'grid']:\n"
+        "  for p['pruner'] in ['none', 'median', 'asha', 'hyperband']: run(p)\n"
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
-    params = {"space": SPACE, "defaults": DEFAULTS, "trials": play("tpe", 5), "seed": 7}
+    params = {**ask("tpe"), "trials": trials("tpe", 5)}
     source = str(Path(__file__).parents[1] / "src")
     subprocess.run([sys.executable, "-c", code, json.dumps(params)], check=True, env={"PYTHONPATH": source}, timeout=60)

@@ -22,7 +22,7 @@ import { copyBase, copyLocally } from './local-copies.ts';
 import { overBudget, planLaneStorage, refuseHopeless, spentBefore } from './training-budget.ts';
 import { reportedMetrics, type TakenLane } from './training-fence.ts';
 import { describeTraining, type TrainDeps, type TrainPlan, tagResult } from './training-plan.ts';
-import { bringCheckpoint, type ResumePoint } from './training-resume.ts';
+import { borrowCheckpoint, bringCheckpoint, isOtherKind, type ResumePoint } from './training-resume.ts';
 import { watchedCall } from './watched-call.ts';
 
 /** Longest wait for the Hub to take the last checkpoint: when done, and when somebody waits for the attempt to end. */
@@ -50,6 +50,8 @@ export class TrainingAttempt {
   #metrics: MetricLine[] = [];
   #step: number;
   #spentBefore = 0;
+  /** Whether the training goes on from another lane's checkpoint. */
+  #borrowed = false;
   /** The last step's checkpoint, which waits for the training's result. */
   #lastSave: LocalSave | null = null;
 
@@ -102,7 +104,7 @@ export class TrainingAttempt {
     await this.#checkBudgets();
     await this.#planStorage();
     await openAttemptFolder(this.#folder);
-    const resumeFrom = await this.#resume();
+    const { from, own } = await this.#resume();
     const base = await copyBase(
       { hub, workDir, signal, onProgress: this.#bytes('base') },
       request.context.base,
@@ -118,29 +120,38 @@ export class TrainingAttempt {
     const { evaluation } = request.context.config;
     const out = join(this.#folder, 'checkpoints');
     await mkdir(out, { recursive: true });
-    return this.#call((onEvent) =>
-      this.#deps.trainer.call(
-        'train',
-        {
-          base,
-          baseCommit: request.context.base.commit,
-          datasetCommit: request.dataset.commit,
-          dataset,
-          cache,
-          out,
-          resumeFrom,
-          acceptDifferences: request.acceptDifferences,
-          stopAtStep: request.stopAtStep,
-          training,
-          sampling: {
-            size: Math.min(evaluation.size, STRIP_SIDE),
-            inferenceSteps: evaluation.inferenceSteps,
-            guidance: evaluation.guidance,
+    const train = (resumeFrom: string | null) =>
+      this.#call((onEvent) =>
+        this.#deps.trainer.call(
+          'train',
+          {
+            base,
+            baseCommit: request.context.base.commit,
+            datasetCommit: request.dataset.commit,
+            dataset,
+            cache,
+            out,
+            resumeFrom,
+            acceptDifferences: request.acceptDifferences,
+            stopAtStep: request.stopAtStep,
+            training,
+            sampling: {
+              size: Math.min(evaluation.size, STRIP_SIDE),
+              inferenceSteps: evaluation.inferenceSteps,
+              guidance: evaluation.guidance,
+            },
           },
-        },
-        { onEvent, signal: AbortSignal.any([signal, this.#halt.signal]) },
-      ),
-    );
+          { onEvent, signal: AbortSignal.any([signal, this.#halt.signal]) },
+        ),
+      );
+    try {
+      return await train(from);
+    } catch (error) {
+      if (!this.#borrowed || !isOtherKind(error)) throw error;
+      this.#log(`not continued from ${request.continueFrom}: ${error.message}`);
+      this.#standAt(own);
+      return train(null);
+    }
   }
 
   /** Publishes the end of a training that came back, and returns it or throws why it is not whole. */
@@ -230,15 +241,27 @@ export class TrainingAttempt {
   }
 
   /** Brings the newest whole checkpoint here and stands at its step; null: from the start. */
-  async #resume(): Promise<string | null> {
-    const point = await bringCheckpoint({
-      lane: this.#plan.lane,
-      taken: this.#taken,
+  async #resume(): Promise<{ from: string | null; own: ResumePoint }> {
+    const bring = {
       toFolder: this.#folder,
       signal: this.#activity.cancellationSignal,
       onProgress: this.#bytes('checkpoint'),
-      onDamage: (damage) => this.#log(`passed over a damaged checkpoint: ${damage}`),
-    });
+      onDamage: (damage: string) => this.#log(`passed over a damaged checkpoint: ${damage}`),
+    };
+    const own = await bringCheckpoint({ ...bring, lane: this.#plan.lane, taken: this.#taken });
+    const borrowed = own.folder === null ? await borrowCheckpoint({ ...bring, plan: this.#plan }) : null;
+    this.#borrowed = borrowed !== null;
+    if (borrowed !== null)
+      this.#log(`continues at step ${borrowed.step} from lane ${this.#plan.request.continueFrom}`);
+    // Only where it was trained differs: what is published goes on this lane's own head, beside its own checkpoints.
+    const { head, checkpoints, damaged, damagedFolders } = own;
+    const point = borrowed === null ? own : { ...borrowed, head, checkpoints, damaged, damagedFolders };
+    this.#standAt(point);
+    return { from: point.folder, own };
+  }
+
+  /** Takes a resume point as this attempt's beginning, in its ledger, its figures and what it publishes. */
+  #standAt(point: ResumePoint): void {
     const { step, damaged, checkpoints, damagedFolders, head } = point;
     this.#step = step;
     this.#resumedWith = point.fingerprint;
@@ -254,7 +277,6 @@ export class TrainingAttempt {
       repeatedSteps,
     };
     this.#progress.tell({ kind: 'metrics', values });
-    return point.folder;
   }
 
   #createPublisher(

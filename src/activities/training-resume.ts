@@ -6,7 +6,8 @@ import { type MetricLine, metricsUpTo, parseMetricLog } from '../domain/metric-l
 import type { CommitSha } from '../domain/refs.ts';
 import { fetchCheckpoint } from './checkpoint-files.ts';
 import type { TakenLane } from './training-fence.ts';
-import { fenced, LANE_FILES, type Lane, readFence } from './training-lane.ts';
+import { chooseCheckpoint, fenced, LANE_FILES, type Lane, readFence, readLane } from './training-lane.ts';
+import type { TrainPlan } from './training-plan.ts';
 
 /** Where an attempt goes on from, with everything verified on this machine. */
 export interface ResumePoint {
@@ -82,6 +83,37 @@ async function squashedHead(lane: Lane, token: number, head: CommitSha): Promise
   const fence = await readFence(lane, moved);
   if (fence?.token !== token) throw fenced(lane, token, fence);
   return moved;
+}
+
+/**
+ * Brings the newest checkpoint of the lane that a request continues from, none of whose folders are this lane's own; null
+ * where it names none, or one without a whole checkpoint on the way to the last step.
+ */
+export async function borrowCheckpoint(
+  p: Omit<Parameters<typeof bringCheckpoint>[0], 'lane' | 'taken'> & { plan: TrainPlan },
+): Promise<ResumePoint | null> {
+  const { plan } = p;
+  const { continueFrom } = plan.request;
+  if (continueFrom === undefined) return null;
+  const lane: Lane = { ...plan.lane, branch: continueFrom };
+  if ((await lane.hub.resolve(lane.repo, lane.branch)) === null) return null;
+  const { head, fence, ledger, checkpoints } = await readLane(lane);
+  const onTheWay = checkpoints.filter(({ step }) => step <= plan.lastStep);
+  const { checkpoint, damaged } = await chooseCheckpoint(lane, head, onTheWay);
+  if (checkpoint === null) return null;
+  const whole = onTheWay.slice(onTheWay.indexOf(checkpoint));
+  const taken = { token: fence?.token ?? 0, head, ledger, checkpoints: whole, damaged, damagedFolders: [] };
+  const point = await bringCheckpoint({ ...p, lane, taken });
+  return point.folder === null ? null : point;
+}
+
+/** Whether the trainer refused a checkpoint because it was made with other settings or on another kind of machine. */
+export function isOtherKind(error: unknown): error is PipelineError {
+  return (
+    error instanceof PipelineError &&
+    error.kind === 'InvalidInput' &&
+    error.details.field === 'acceptDifferences'
+  );
 }
 
 /** Whether a download failed because of what is stored, so that an older checkpoint may do. */

@@ -3,7 +3,8 @@ import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-wor
 import type { GpuProgress } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { initialProgress } from '../domain/progress.ts';
-import type { RunStatus } from '../domain/run-result.ts';
+import type { RunStatus, StudyStatus } from '../domain/run-result.ts';
+import { isStudy } from './study-view.ts';
 
 /** An activity that is scheduled or running, as the server knows it. */
 export interface PendingActivity {
@@ -27,6 +28,8 @@ export interface RunSnapshot {
   startedAt: Date;
   closedAt: Date | null;
   status: RunStatus | null;
+  /** The run's study, while it goes on; of a study on its own, at any time that a worker can tell. */
+  study: StudyStatus | null;
   pending: PendingActivity[];
 }
 
@@ -39,19 +42,23 @@ export async function takeSnapshot(client: Client, workflowId: string): Promise<
     const read = (raw: RawPending) => readPending(client, raw);
     const pending = await Promise.all((description.raw.pendingActivities ?? []).map(read));
     const children = description.raw.pendingChildren ?? [];
+    let study: StudyStatus | null = null;
     for (const child of children) {
       if (typeof child.workflowId !== 'string') continue;
       const inner = await client.workflow.getHandle(child.workflowId).describe();
       pending.push(...(await Promise.all((inner.raw.pendingActivities ?? []).map(read))));
+      study ??= asStudy(await queryStatus(client, child.workflowId));
     }
+    const status =
+      running || description.status.name === 'COMPLETED' ? await queryStatus(client, workflowId) : null;
     return {
       workflowId,
       type: description.type,
       execution: description.status.name,
       startedAt: description.startTime,
       closedAt: description.closeTime ?? null,
-      status:
-        running || description.status.name === 'COMPLETED' ? await queryStatus(client, workflowId) : null,
+      status: isStudy(status) ? null : status,
+      study: asStudy(status) ?? study,
       pending,
     };
   } catch (error) {
@@ -66,14 +73,18 @@ export async function takeSnapshot(client: Client, workflowId: string): Promise<
 }
 
 /** The workflow's own answer; null while no worker can give it. */
-async function queryStatus(client: Client, workflowId: string): Promise<RunStatus | null> {
+async function queryStatus(client: Client, workflowId: string): Promise<RunStatus | StudyStatus | null> {
   try {
     return await client.withDeadline(Date.now() + 3000, () =>
-      client.workflow.getHandle(workflowId).query<RunStatus>('status'),
+      client.workflow.getHandle(workflowId).query<RunStatus | StudyStatus>('status'),
     );
   } catch {
     return null;
   }
+}
+
+function asStudy(status: unknown): StudyStatus | null {
+  return isStudy(status) ? status : null;
 }
 
 type RawPending = NonNullable<

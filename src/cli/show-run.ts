@@ -4,6 +4,7 @@ import pc from './colours.ts';
 import { duration, print } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
 import { unservedQueues } from './start-run.ts';
+import { studyLines } from './study-view.ts';
 import { phaseLine } from './watch-run.ts';
 
 /** Shows one run: phases, the work under way with what is saved and what it cost, and what it needs. */
@@ -23,7 +24,8 @@ export function describeSnapshot(snapshot: RunSnapshot, warnings: string[], now 
   ];
   for (const activity of snapshot.pending) lines.push(`  ${describePending(activity, now)}`);
   if (status?.gpu != null) lines.push(...describeGpu(status.gpu, snapshot.pending, now).map((l) => `  ${l}`));
-  if (status === null && snapshot.execution === 'RUNNING')
+  if (snapshot.study !== null) lines.push(...studyLines(snapshot.study));
+  if (status === null && snapshot.study === null && snapshot.execution === 'RUNNING')
     lines.push(pc.yellow('! the run did not answer: no pipeline worker is free to ask'));
   for (const warning of warnings) lines.push(pc.yellow(`! ${warning}`));
   if (status?.needs != null) lines.push(pc.yellow(`! ${status.needs}`));

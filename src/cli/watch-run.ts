@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { SingleBar } from 'cli-progress';
 import type { GpuProgress } from '../domain/activities.ts';
 import type { PhaseRecord } from '../domain/phases.ts';
+import type { Trial } from '../domain/search-space.ts';
 import pc from './colours.ts';
 import { duration } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
@@ -57,6 +58,15 @@ export function phaseLine(phase: PhaseRecord): string {
   return `${SYMBOL[phase.status]} ${phase.name.padEnd(9)} ${pc.dim(time.padStart(8))}  ${phase.result}`;
 }
 
+/** One line about a trial that reached a rung. */
+function trialLine({ number, parameters, reports, state, value }: Trial): string {
+  const values = Object.entries(parameters).map(
+    ([field, v]) => `${field} ${typeof v === 'number' ? Number(v.toPrecision(3)) : v}`,
+  );
+  const outcome = value === null ? state : `${value.toFixed(4)} at step ${reports.at(-1)?.step ?? 0}`;
+  return pc.dim(`  trial ${number}: ${outcome}  ${values.join(', ')}`);
+}
+
 /** Newest figures in one line: step, losses, rate. */
 export function figures(progress: GpuProgress): string {
   const names: Record<string, string> = {
@@ -86,6 +96,9 @@ class View {
       if (phase.status === 'pending' || phase.status === 'running') continue;
       this.once(`${phase.name}:${phase.status}`, phaseLine(phase));
     }
+    for (const trial of snapshot.study?.trials ?? [])
+      if (trial.value !== null || trial.state === 'infeasible')
+        this.once(`trial:${trial.number}:${trial.reports.length}:${trial.state}`, trialLine(trial));
     if (status?.needs != null) this.once(`needs:${status.needs}`, pc.yellow(`! ${status.needs}`));
     const active = snapshot.pending.find((activity) => activity.progress !== null) ?? snapshot.pending[0];
     for (const activity of snapshot.pending)

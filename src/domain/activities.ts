@@ -2,7 +2,9 @@ import type { Notice } from './notices.ts';
 import type { PhaseRecord } from './phases.ts';
 import type { CommitRef, CommitSha, FileRef, RepoId, RunName, Sha256 } from './refs.ts';
 import type { RunConfig } from './run-config.ts';
+import type { StudyResult } from './run-result.ts';
 import type { Trial, TrialParameters } from './search-space.ts';
+import type { StudyMove, StudyRecord, StudyState } from './study.ts';
 
 /** A run as its activities see it: what does not change from phase to phase. */
 export interface RunContext {
@@ -85,6 +87,8 @@ export interface TrainRequest {
   parameters: TrialParameters;
   /** Stop at this step; null: at `training.steps`. */
   stopAtStep: number | null;
+  /** Lane whose newest checkpoint this one starts from while it has none of its own; it was trained with the same settings. */
+  continueFrom?: string;
   acceptDifferences: string[];
 }
 
@@ -145,7 +149,7 @@ export interface RunSummary {
   phases: PhaseRecord[];
   dataset: PreparedDataset | null;
   analysis: Analysis | null;
-  study: { strategy: string; trials: Trial[]; chosen: number } | null;
+  study: StudyResult | null;
   training: Training | null;
   evaluation: Evaluation | null;
   gate: GateDecision | null;
@@ -182,10 +186,19 @@ export interface PipelineActivities {
   /** Compares all pictures, deals them into splits, publishes the dataset and removes the work in progress. */
   assembleDataset(p: { context: RunContext; work: RepoId }): Promise<PreparedDataset>;
   analyse(p: { context: RunContext; dataset: PreparedDataset }): Promise<Analysis>;
+  /** What a study starts from: trials of an earlier one, and how many GPU workers there are. */
+  openStudy(p: { context: RunContext }): Promise<Pick<StudyState, 'earlier' | 'enqueue' | 'parallel'>>;
+  /** The next move of a study: a pure function of its trials and seed. */
   suggest(p: {
     context: RunContext;
     trials: Trial[];
-  }): Promise<{ number: number; parameters: TrialParameters }>;
+    earlier?: Trial[];
+    enqueue?: TrialParameters[];
+    /** Whether a new trial may be started; default: yes. */
+    mayStart?: boolean;
+  }): Promise<StudyMove>;
+  /** Stores a finished study with its report. */
+  recordStudy(p: { context: RunContext; study: StudyState; chosen: number }): Promise<StudyRecord>;
   /** Reads the report from the Hub, decides, stores the verdict. */
   judge(p: { context: RunContext; evaluation: Evaluation }): Promise<GateDecision>;
   /** Re-verifies verdict and bytes, tags a release, updates the Space, moves `production`. */
@@ -227,9 +240,19 @@ export interface PictureActivities {
   prepareShard(p: { context: RunContext; work: RepoId; shard: number }): Promise<PreparedShard>;
 }
 
+/** A trial's figures besides its held-out loss; null: not asked for. */
+export interface TrialMeasures {
+  style: number | null;
+  copying: number | null;
+  diversity: number | null;
+  adherence: number | null;
+}
+
 /** Activities on queue `gpu`: they need the trainer. */
 export interface GpuActivities {
   train(p: TrainRequest): Promise<Training>;
+  /** Samples and measures a trial as far as its study's goals and limits need it. */
+  measureTrial(p: { context: RunContext; dataset: CommitRef; training: Training }): Promise<TrialMeasures>;
   evaluate(p: { context: RunContext; dataset: CommitRef; training: Training }): Promise<Evaluation>;
 }
 

@@ -34,6 +34,11 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
       strategy: 'gp',
       trials: 3,
       steps: 40,
+      seeds: 1,
+      space: {
+        learningRate: { kind: 'float', low: 3e-5, high: 3e-3, log: true },
+        rank: { kind: 'categorical', choices: [4, 8, 16, 32] },
+      },
     },
     evaluation: {
       promptSet: 'tiny-v1',

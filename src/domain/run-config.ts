@@ -2,7 +2,10 @@ import { z } from 'zod';
 import { GateConfig } from './gate-config.ts';
 import { PROFILES, profileDefaults } from './profiles.ts';
 import { RepoId, RunName } from './refs.ts';
-import { SearchSpace } from './search-space.ts';
+import type { TrialParameters } from './search-space.ts';
+import { TuningConfig } from './tuning-config.ts';
+
+export { TuningConfig };
 
 const Slug = z
   .string()
@@ -155,21 +158,6 @@ export const TrainingConfig = z
   .prefault({});
 export type TrainingConfig = z.infer<typeof TrainingConfig>;
 
-/** How hyperparameters are searched; `fixed` trains with the configuration as it is. */
-export const TuningConfig = z
-  .strictObject({
-    /** How the next trial is chosen; `fixed` searches nothing. */
-    strategy: z.enum(['fixed', 'random', 'sobol', 'tpe', 'gp']).default('fixed'),
-    /** Trials of the study; trial 0 is always the configuration as it is. */
-    trials: z.int().min(1).max(1000).default(6),
-    /** Steps of a trial: the fidelity at which trials are compared. */
-    steps: z.int().min(1).default(400),
-    /** Which training fields are searched, and over which values. */
-    space: SearchSpace,
-  })
-  .prefault({});
-export type TuningConfig = z.infer<typeof TuningConfig>;
-
 /** How the standard sample set is made and measured. */
 export const EvaluationConfig = z
   .strictObject({
@@ -299,8 +287,30 @@ export const RunConfig = z
         path: ['tuning', 'steps'],
         message: `expected at most training.steps (${c.training.steps}) for a trial, got ${c.tuning.steps}`,
       });
+    for (const [number, parameters] of c.tuning.enqueue.entries())
+      for (const { field, problem } of trialProblems(c, parameters))
+        ctx.addIssue({
+          code: 'custom',
+          path: ['tuning', 'enqueue', number, field],
+          message: problem,
+        });
   });
 export type RunConfig = z.infer<typeof RunConfig>;
+
+/** Why a trial of a person's own cannot be trained: fields that are not searched, or values that training refuses. */
+function trialProblems(
+  { tuning, training }: { tuning: TuningConfig; training: TrainingConfig },
+  parameters: TrialParameters,
+): FieldProblem[] {
+  const strangers = Object.keys(parameters)
+    .filter((field) => !Object.hasOwn(tuning.space, field))
+    .map((field) => ({
+      field,
+      problem: `expected a field of tuning.space (${Object.keys(tuning.space).join(', ')}), got ${field}`,
+    }));
+  const parsed = parseFields(TrainingConfig, { ...training, ...parameters });
+  return [...strangers, ...(parsed.ok ? [] : parsed.problems)];
+}
 
 /** What people may send: any part of a run configuration. */
 export type FineTuneInput = z.input<typeof RunConfig>;
@@ -315,7 +325,16 @@ export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: FieldPro
 
 /** Fills a partial input from its profile and the defaults, or names every offending field. */
 export function parseRunConfig(input: unknown): Parsed<RunConfig> {
-  return parseFields(RunConfig, mergeDeep(profileDefaults(input), input ?? {}));
+  return parseFields(RunConfig, mergeDeep(withoutReplaced(profileDefaults(input), input), input ?? {}));
+}
+
+/** A search space is taken as a whole: a profile's dimensions do not mix with those that were asked for. */
+function withoutReplaced(defaults: Record<string, unknown>, input: unknown): Record<string, unknown> {
+  if (!isPlainObject(input) || !isPlainObject(input.tuning) || input.tuning.space === undefined)
+    return defaults;
+  return isPlainObject(defaults.tuning)
+    ? { ...defaults, tuning: { ...defaults.tuning, space: undefined } }
+    : defaults;
 }
 
 /** Parses with any schema into the value or the list of offending fields, all at once. */

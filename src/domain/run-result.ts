@@ -1,8 +1,10 @@
-import type { Approval, GateDecision, Release, Training } from './activities.ts';
+import type { Approval, GateDecision, Release, RunSummary, Training } from './activities.ts';
+import type { Confirmation } from './finalists.ts';
 import type { GpuWork } from './gpu-report.ts';
 import type { Phase, PhaseRecord } from './phases.ts';
 import type { CommitRef, FileRef, RunName } from './refs.ts';
 import type { Trial, TrialParameters } from './search-space.ts';
+import type { StudyRecord } from './study.ts';
 
 /** What `fineTune` returns: references and figures, never bytes. */
 export interface RunResult {
@@ -30,7 +32,7 @@ export interface RunStatus {
   phases: PhaseRecord[];
   /** Work on the GPU queue, newest report; null before there was any. */
   gpu: GpuWork | null;
-  study: StudyStatus | null;
+  study: RunSummary['study'];
   training: Training | null;
   verdict: GateDecision['verdict'] | null;
   reasons: string[];
@@ -38,12 +40,26 @@ export interface RunStatus {
   failure: string | null;
 }
 
+/** Answer of a study's query `status`. */
 export interface StudyStatus {
   strategy: string;
+  pruner: string;
   trials: Trial[];
   chosen: number | null;
   /** Of a study that was started on its own; within a run, the run's own status has it. */
   gpu?: GpuWork | null;
+  /** Trials wanted, and steps of a whole one. */
+  wanted: number;
+  steps: number;
+  parallel: number;
+  /** What is under way: the trial, and the step it trains to. */
+  running: { number: number; toStep: number; seed: number | null }[];
+  spentGpuSeconds: number;
+  confirmations: Confirmation[];
+  /** Why no further trial is started; null: they still are. */
+  stopped: string | null;
+  /** One sentence about how sure the choice is; null: not chosen yet. */
+  sure: string | null;
 }
 
 /** What `tune` returns. */
@@ -52,4 +68,12 @@ export interface StudyResult {
   trials: Trial[];
   chosen: number;
   parameters: TrialParameters;
+  pruner: string;
+  confirmations: Confirmation[];
+  /** Why no further trial was started. */
+  stopped: string;
+  /** How sure the choice is, in words. */
+  sure: string;
+  /** Null in studies from before they were recorded. */
+  record: StudyRecord | null;
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { Dimension, TrialParameters } from './search-space.ts';
+import { Confirmation } from './finalists.ts';
+import { Dimension, Trial, TrialParameters } from './search-space.ts';
+import { StudyInsight } from './study.ts';
 
 /**
  * The trainer's protocol: one JSON object a line. Requests go to its stdin, events come from its stdout, logs from its
@@ -178,22 +180,46 @@ export const ExportResult = z.strictObject({
   ),
 });
 
+const StudyOptions = z.record(z.string(), z.number().nullable());
+
+/** The next move of a study; the answer depends on these fields alone. */
 export const SuggestParams = z.strictObject({
-  strategy: z.enum(['fixed', 'random', 'sobol', 'tpe', 'gp']),
+  strategy: z.string(),
+  strategyOptions: StudyOptions,
+  pruner: z.string(),
+  prunerOptions: StudyOptions,
+  /** Steps of a whole trial. */
+  steps: z.int().min(1),
   space: z.record(z.string(), Dimension),
-  /** Known-good values: always trial 0. */
+  /** Known-good values of all dimensions: always trial 0. */
   defaults: TrialParameters,
-  trials: z.array(
-    z.strictObject({
-      number: z.int(),
-      parameters: TrialParameters,
-      state: z.enum(['running', 'complete', 'infeasible']),
-      value: z.number().nullable(),
-    }),
-  ),
+  /** Trials to try right after trial 0. */
+  enqueue: z.array(TrialParameters),
+  /** Of an earlier study, as far as its values compare. */
+  earlier: z.array(Trial),
+  trials: z.array(Trial),
+  /** Whether a new trial may be started; trials that wait may go on in any case. */
+  mayStart: z.boolean(),
+  goals: z.int().min(1),
   seed: z.int(),
 });
-export const SuggestResult = z.strictObject({ number: z.int(), parameters: TrialParameters });
+export const SuggestResult = z.strictObject({
+  next: z.enum(['trial', 'promote', 'wait', 'stop']),
+  number: z.int().nullable(),
+  parameters: TrialParameters.nullable(),
+  toStep: z.int().nullable(),
+  reason: z.string(),
+});
+
+/** What a finished study's figures say beyond its best trial. */
+export const AssessParams = z.strictObject({
+  space: z.record(z.string(), Dimension),
+  defaults: TrialParameters,
+  trials: z.array(Trial),
+  chosen: z.int(),
+  confirmations: z.array(Confirmation),
+});
+export const AssessResult = StudyInsight;
 
 /** Parameters and result of every verb. */
 export const VERBS = {
@@ -204,6 +230,7 @@ export const VERBS = {
   evaluate: { params: EvaluateParams, result: EvaluateResult },
   export: { params: ExportParams, result: ExportResult },
   suggest: { params: SuggestParams, result: SuggestResult },
+  assess: { params: AssessParams, result: AssessResult },
 } as const;
 export type Verb = keyof typeof VERBS;
 export type VerbParams<V extends Verb> = z.infer<(typeof VERBS)[V]['params']>;
@@ -217,8 +244,8 @@ export const TrainerRequest = z.discriminatedUnion('verb', [
   z.strictObject({ id: z.string(), verb: z.literal('checkpoint') }),
   z.strictObject({ id: z.string(), verb: z.literal('stop') }),
   z.strictObject({ id: z.string(), verb: z.literal('shutdown') }),
-  ...(['probe', 'encode', 'train', 'sample', 'evaluate', 'export', 'suggest'] as const).map((verb) =>
-    z.strictObject({ id: z.string(), verb: z.literal(verb), params: VERBS[verb].params }),
+  ...(['probe', 'encode', 'train', 'sample', 'evaluate', 'export', 'suggest', 'assess'] as const).map(
+    (verb) => z.strictObject({ id: z.string(), verb: z.literal(verb), params: VERBS[verb].params }),
   ),
 ]);
 export type TrainerRequest = z.infer<typeof TrainerRequest>;

@@ -1,8 +1,8 @@
-import type { Trial } from '../domain/search-space.ts';
 import type { AttemptRecord } from '../domain/training-ledger.ts';
 import type { Block, Rich, Section, Tone } from './blocks.ts';
 import { duration, figure } from './markdown.ts';
 import { svgToPng, trainingCurves } from './plots.ts';
+import { studySection } from './report-study.ts';
 import type { ReportBuild } from './run-report.ts';
 
 const END: Record<AttemptRecord['ended'], Tone> = {
@@ -15,46 +15,27 @@ const END: Record<AttemptRecord['ended'], Tone> = {
 
 /** Sections about the search for hyperparameters and the training itself. */
 export async function trainingSections(build: ReportBuild): Promise<Section[]> {
-  return [...study(build), ...(await training(build))];
+  return [...(await study(build)), ...(await training(build))];
 }
 
-function study({ records }: ReportBuild): Section[] {
-  const { study: found } = records.summary;
+async function study(build: ReportBuild): Promise<Section[]> {
+  const { summary } = build.records;
+  const { study: found } = summary;
   if (found === null) return [];
-  const names = [...new Set(found.trials.flatMap((t) => Object.keys(t.parameters)))];
-  const best = Math.min(...found.trials.flatMap((t) => (t.value === null ? [] : [t.value])));
-  const row = (t: Trial): Rich[] => [
-    t.number === found.chosen ? { strong: `${t.number} (chosen)` } : String(t.number),
-    ...names.map((name) => value(t.parameters[name as keyof typeof t.parameters])),
-    t.value === null
-      ? { mark: t.state, tone: 'quiet' }
-      : t.value === best
-        ? { strong: figure(t.value) }
-        : figure(t.value),
-  ];
+  const { tuning } = summary.context.config;
   return [
-    {
-      id: 'study',
-      title: 'Trials',
+    await studySection({
+      study: {
+        ...found,
+        steps: tuning.steps,
+        space: tuning.space,
+        goals: tuning.objective.goals,
+        insight: found.record?.insight ?? null,
+      },
+      files: build.files,
       source: [{ link: 'records/summary.json', href: '../records/summary.json' }],
-      blocks: [
-        {
-          kind: 'paragraph',
-          text: `${found.trials.length} short trainings of ${records.summary.context.config.tuning.steps} steps, suggested by ${found.strategy}; trial 0 is the known-good default. Lower held-out loss is better.`,
-        },
-        {
-          kind: 'table',
-          head: ['trial', ...names, 'held-out loss'],
-          right: [...names.map((_, i) => i + 1), names.length + 1],
-          rows: found.trials.map(row),
-        },
-      ],
-    },
+    }),
   ];
-}
-
-function value(v: string | number | boolean | undefined): string {
-  return typeof v === 'number' ? figure(v) : String(v ?? '');
 }
 
 async function training(build: ReportBuild): Promise<Section[]> {

@@ -235,7 +235,9 @@ function decisionSection(summary: RunSummary): Section {
   if (analysis !== null) decisions.push([`Data: ${analysis.verdict}. `, analysis.reasons.join(' ')]);
   if (study !== null)
     decisions.push(
-      `Hyperparameters: trial ${study.chosen} of ${study.trials.length}, by ${study.strategy}, lowest held-out loss.`,
+      study.sure === ''
+        ? `Hyperparameters: trial ${study.chosen} of ${study.trials.length}, by ${study.strategy}, lowest held-out loss.`
+        : `Hyperparameters, by ${study.strategy}: ${study.sure}`,
     );
   if (gate !== null) decisions.push(`Gate: ${gate.verdict}, by the rules of the configuration.`);
   if (approval !== null)

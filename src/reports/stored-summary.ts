@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { RunSummary } from '../domain/activities.ts';
+import { Confirmation } from '../domain/finalists.ts';
 import { PhaseRecord } from '../domain/phases.ts';
 import { CommitRef, CommitSha, FileRef, RepoId, Sha256 } from '../domain/refs.ts';
-import { Trial } from '../domain/search-space.ts';
+import { Trial, TrialParameters } from '../domain/search-space.ts';
+import { StudyRecord } from '../domain/study.ts';
 import { StoredApproval, StoredContext, StoredTraining } from '../releases/provenance.ts';
 
 /** Path of the stored summary in the record repository. */
@@ -27,7 +29,20 @@ const Summary: z.ZodType<RunSummary> = z.strictObject({
       cached: z.boolean(),
     })
     .nullable(),
-  study: z.strictObject({ strategy: z.string(), trials: z.array(Trial), chosen: z.int() }).nullable(),
+  // What studies from before rungs and finalists lack has the value that it would have had.
+  study: z
+    .strictObject({
+      strategy: z.string(),
+      trials: z.array(Trial),
+      chosen: z.int(),
+      parameters: TrialParameters.default({}),
+      pruner: z.string().default('none'),
+      confirmations: z.array(Confirmation).default([]),
+      stopped: z.string().default(''),
+      sure: z.string().default(''),
+      record: StudyRecord.nullable().default(null),
+    })
+    .nullable(),
   training: StoredTraining.nullable(),
   evaluation: z.strictObject({ report: FileRef, adapter: FileRef, summary: z.string() }).nullable(),
   gate: z

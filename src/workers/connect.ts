@@ -1,8 +1,10 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import type { Environment } from '../config/env.ts';
 import { PipelineError } from '../domain/errors.ts';
+import { GPU_QUEUE } from '../domain/task-queues.ts';
 import { connectHub } from '../hub/client.ts';
 import type { Hub } from '../hub/hub.ts';
 import { connectionSettings, explainTemporal } from '../temporal/connection.ts';
@@ -33,6 +35,22 @@ export function hubFromEnvironment(env: Environment): Hub {
     accessToken: env.HF_TOKEN,
   });
 }
+
+/** GPU workers that ask for work right now, by the name that they poll under. */
+export async function gpuPollers({ workflowService, options }: Client): Promise<number> {
+  const { pollers } = await workflowService.describeTaskQueue({
+    namespace: options.namespace,
+    taskQueue: { name: GPU_QUEUE },
+    taskQueueType: 2,
+  });
+  const alive = (pollers ?? []).filter(
+    (poller) => Date.now() - Number(poller.lastAccessTime?.seconds ?? 0) * 1000 < POLL_LIMIT_MS,
+  );
+  return new Set(alive.map(({ identity }) => identity)).size;
+}
+
+/** A poll waits for work for a minute: a worker that was not heard of for longer is gone. */
+const POLL_LIMIT_MS = 70_000;
 
 /** Folder that this worker may fill and lose. */
 export function workFolder(env: Environment): string {

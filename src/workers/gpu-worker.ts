@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { createEvaluate } from '../activities/evaluate.ts';
+import { createMeasureTrial } from '../activities/measure-trial.ts';
 import { createTrain } from '../activities/train.ts';
 import { pythonPath } from '../config/env.ts';
 import { PYTHON_PACKAGE } from '../config/paths.ts';
@@ -25,6 +26,7 @@ await runWorker('gpu', ({ env, identity }) => {
   const activities: GpuActivities = {
     train: createTrain({ hub, trainer, workDir, activity: currentActivity, log: logLine('train') }),
     evaluate: createEvaluate({ hub, trainer, workDir, ...current }),
+    measureTrial: createMeasureTrial({ hub, trainer, workDir, ...current }),
   };
   return {
     options: {

@@ -8,10 +8,12 @@ import { createJudge } from '../activities/judge.ts';
 import { createNotify, webhookOf } from '../activities/notify.ts';
 import { createOpenRelease } from '../activities/open-release.ts';
 import { createNameRelease, createOpenRun } from '../activities/open-run.ts';
+import { createOpenStudy } from '../activities/open-study.ts';
 import { createPrepare } from '../activities/prepare.ts';
 import { createPlanPreparation } from '../activities/prepare-plan.ts';
 import { createAssembleDataset } from '../activities/prepare-publish.ts';
 import { createPrepareShard } from '../activities/prepare-shard.ts';
+import { createRecordStudy } from '../activities/record-study.ts';
 import { createRollBack } from '../activities/roll-back.ts';
 import { createSuggest } from '../activities/suggest.ts';
 import { type Environment, pythonPath } from '../config/env.ts';
@@ -19,7 +21,7 @@ import { ENCRYPTED_WORKFLOW_BUNDLE, PYTHON_PACKAGE, WORKFLOW_BUNDLE } from '../c
 import type { PictureActivities, PipelineActivities } from '../domain/activities.ts';
 import { DEPLOYMENT, PICTURES_QUEUE, PIPELINE_QUEUE } from '../domain/task-queues.ts';
 import { createTrainer } from '../trainer/process.ts';
-import { hubFromEnvironment, logLine, workFolder } from './connect.ts';
+import { gpuPollers, hubFromEnvironment, logLine, workFolder } from './connect.ts';
 import { current } from './current-activity.ts';
 import { createOperations, withOperations } from './operations.ts';
 import { runWorker } from './run-worker.ts';
@@ -47,7 +49,9 @@ await runWorker('pipeline', ({ env, client }) => {
     planPreparation: createPlanPreparation(preparation),
     assembleDataset: createAssembleDataset(preparation),
     analyse: createAnalyse({ hub, heartbeat }),
+    openStudy: createOpenStudy({ hub, gpuWorkers: () => gpuPollers(client) }),
     suggest: createSuggest({ trainer }),
+    recordStudy: createRecordStudy({ hub, trainer }),
     judge: createJudge({ hub }),
     deploy: createDeploy({ hub, onStep: heartbeat }),
     nameRelease: withOperations(createNameRelease({ hub }), operations, (names, offered) => ({

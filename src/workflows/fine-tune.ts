@@ -171,7 +171,7 @@ class Pipeline {
           .join(', ')}`,
       ],
     );
-    this.summary.study = { strategy: study.strategy, trials: study.trials, chosen: study.chosen };
+    this.summary.study = study;
     this.state.status.study = this.summary.study;
     return study.parameters;
   }
@@ -184,6 +184,8 @@ class Pipeline {
       lane: 'main',
       parameters,
       stopAtStep: null,
+      // The chosen trial was trained with these very settings: its last checkpoint is this training's way so far.
+      ...(this.summary.study === null ? {} : { continueFrom: `trial-${this.summary.study.chosen}` }),
       acceptDifferences: this.acceptDifferences,
     };
     this.summary.training = await this.phase(

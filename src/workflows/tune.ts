@@ -1,14 +1,22 @@
-import { ApplicationFailure, patched, proxyActivities, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { GpuActivities, PipelineActivities, RunContext, Training } from '../domain/activities.ts';
+import {
+  ApplicationFailure,
+  continueAsNew,
+  patched,
+  proxyActivities,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { GpuActivities, PipelineActivities, RunContext } from '../domain/activities.ts';
 import type { CommitRef } from '../domain/refs.ts';
 import { parseRunConfig } from '../domain/run-config.ts';
-import type { StudyResult, StudyStatus } from '../domain/run-result.ts';
-import { chooseTrial, nextStudyStep, settleTrial } from '../domain/tuning.ts';
+import type { StudyResult } from '../domain/run-result.ts';
+import type { StudyRecord, StudyState } from '../domain/study.ts';
 import { gpuOptions, LONG, SHORT } from './activity-options.ts';
-import { describeFailure, invalidInput } from './failures.ts';
+import { invalidInput } from './failures.ts';
 import { GpuWatch } from './gpu-watch.ts';
 import { studyQuery } from './messages.ts';
 import { PREPARE_BY_SHARDS, prepareDataset } from './prepare.ts';
+import { StudyRun } from './study-run.ts';
 
 /** What `fineTune` hands to its study instead of having it open and prepare again. */
 export interface PreparedStudy {
@@ -19,54 +27,49 @@ export interface PreparedStudy {
 const quick = proxyActivities<PipelineActivities>(SHORT);
 const slow = proxyActivities<PipelineActivities>(LONG);
 
-/** Failures that make a trial infeasible: they teach the sampler and do not end the study. */
-const INFEASIBLE = new Set(['Diverged', 'OutOfMemory']);
-
-/** Searches hyperparameters by held-out loss; `prepared` is set when a run starts it as its child. */
-export async function tune(input: unknown = {}, prepared?: PreparedStudy): Promise<StudyResult> {
+/**
+ * Searches hyperparameters: asks for the next move, trains a stretch, and again; then trains the best with new seeds and
+ * chooses. `prepared` is set when a run starts it as its child, `carried` when a long study continues as new.
+ */
+export async function tune(
+  input: unknown = {},
+  prepared?: PreparedStudy,
+  carried?: StudyState,
+): Promise<StudyResult> {
   const parsed = parseRunConfig(input);
   if (!parsed.ok) throw invalidInput('tune', parsed.problems);
-  const { tuning } = parsed.value;
+  // Histories from before rungs, parallel trials and finalists: the same asks and trainings, one after another.
+  const modern = patched('tune-rungs');
+  const study = new StudyRun(parsed.value);
   // A run's own study reports to the run.
   const watch = prepared === undefined ? new GpuWatch(parsed.value.budget.gpuHours) : null;
-  const study: StudyStatus = { strategy: tuning.strategy, trials: [], chosen: null };
-  setHandler(studyQuery, () => ({ ...study, gpu: watch?.work ?? null }));
+  setHandler(studyQuery, () => ({ ...study.status(), gpu: watch?.work ?? null }));
 
   const { context, dataset } = prepared ?? (await open(parsed.value));
   const gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
-  const gpuSeconds: number[] = [];
-  const budgetSeconds = context.config.budget.gpuHours * 3600;
-  while (nextStudyStep({ tuning, trials: study.trials, gpuSeconds, budgetSeconds }).next === 'ask') {
-    const next = await quick.suggest({ context, trials: study.trials });
-    study.trials.push({ ...next, state: 'running', value: null });
-    watch?.queued('train', `trial-${next.number}`);
-    const outcome = await attempt(() =>
-      gpu.train({
-        context,
-        dataset,
-        lane: `trial-${next.number}`,
-        parameters: next.parameters,
-        stopAtStep: tuning.steps,
-        acceptDifferences: parsed.value.checkpoints.acceptDifferences,
-      }),
-    );
-    gpuSeconds.push(outcome.gpuSeconds);
-    study.trials[study.trials.length - 1] = settleTrial(next, outcome);
-  }
-  const chosen = chooseTrial(study.trials);
+  study.begin({
+    context,
+    dataset,
+    gpu,
+    suggest: quick.suggest,
+    onStretch: (lane) => watch?.queued('train', lane),
+    modern,
+    state:
+      carried ?? (modern ? await quick.openStudy({ context }) : { earlier: [], enqueue: [], parallel: 1 }),
+  });
+  if ((await study.search()) === 'too-long')
+    return continueAsNew<typeof tune>(context.config, { context, dataset }, study.state);
+  if (modern) await study.confirm();
+  const chosen = study.choose();
   if (chosen === null)
     throw ApplicationFailure.create({
       type: 'BadData',
       nonRetryable: true,
-      message: `expected at least one of ${study.trials.length} trials to finish, got none: every one diverged or ran out of memory; narrow tuning.space`,
+      message: `expected at least one of ${study.state.trials.length} trials to finish, got none: every one diverged or ran out of memory; narrow tuning.space`,
     });
-  study.chosen = chosen.number;
-  return {
-    strategy: study.strategy,
-    trials: study.trials,
-    chosen: chosen.number,
-    parameters: chosen.parameters,
-  };
+  if (!modern) return study.result(chosen, null);
+  const record: StudyRecord = await slow.recordStudy({ context, study: study.state, chosen: chosen.number });
+  return study.result(chosen, record);
 }
 
 async function open(config: RunContext['config']): Promise<PreparedStudy> {
@@ -76,16 +79,4 @@ async function open(config: RunContext['config']): Promise<PreparedStudy> {
     ? await prepareDataset(context)
     : await slow.prepare({ context });
   return { context, dataset: prepared.dataset };
-}
-
-/** A trial's training; one that diverged or ran out of memory is an outcome, not the end of the study. */
-async function attempt(
-  train: () => Promise<Training>,
-): Promise<Pick<Training, 'heldOutLoss' | 'gpuSeconds'>> {
-  try {
-    return await train();
-  } catch (error) {
-    if (!INFEASIBLE.has(describeFailure(error).kind)) throw error;
-    return { heldOutLoss: null, gpuSeconds: 0 };
-  }
 }

@@ -6,6 +6,7 @@ import { createDocument, REPORT_FILE, rebuildReport } from '../../src/activities
 import type { RunSummary } from '../../src/domain/activities.ts';
 import { PHASES } from '../../src/domain/phases.ts';
 import type { RepoRef } from '../../src/domain/refs.ts';
+import type { Trial } from '../../src/domain/search-space.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
@@ -41,10 +42,13 @@ async function summaryOf(run: string): Promise<RunSummary> {
     study: {
       strategy: 'gp',
       chosen: 1,
-      trials: [
-        { number: 0, parameters: { learningRate: 1e-3 }, state: 'complete', value: 0.5 },
-        { number: 1, parameters: { learningRate: 2e-3 }, state: 'complete', value: 0.4 },
-      ],
+      trials: [trial(0, { learningRate: 1e-3 }, 0.5), trial(1, { learningRate: 2e-3 }, 0.4)],
+      parameters: { learningRate: 2e-3 },
+      pruner: 'none',
+      confirmations: [],
+      stopped: 'all 2 trials were tried',
+      sure: 'Trial 1 has the best figures of 2.',
+      record: null,
     },
     training,
     evaluation,
@@ -54,6 +58,15 @@ async function summaryOf(run: string): Promise<RunSummary> {
     failure: null,
   };
 }
+
+const trial = (number: number, parameters: Trial['parameters'], value: number): Trial => ({
+  number,
+  parameters,
+  state: 'complete',
+  value,
+  reports: [{ step: 40, values: [value], violations: [] }],
+  gpuSeconds: 3,
+});
 
 const recordOf = (s: RunSummary): RepoRef => ({ type: 'dataset', repo: s.context.repos.record });
 

@@ -273,8 +273,12 @@ describe('a suggestion', () => {
     const suggest = createSuggest({ trainer: warm });
     const first = await suggest({ context: { ...context, config }, trials: [] });
     const { learningRate, rank } = config.training;
-    expect(first).toEqual({ number: 0, parameters: { learningRate, rank } });
-    const trials = [{ ...first, state: 'complete' as const, value: 0.5 }];
+    expect(first).toMatchObject({ next: 'trial', number: 0, parameters: { learningRate, rank }, toStep: 6 });
+    const reports = [{ step: 6, values: [0.5], violations: [] }];
+    const parameters = { learningRate, rank };
+    const trials = [
+      { number: 0, parameters, state: 'complete' as const, value: 0.5, reports, gpuSeconds: 1 },
+    ];
     const second = await suggest({ context: { ...context, config }, trials });
     expect(second.number).toBe(1);
     expect(second.parameters).not.toEqual(first.parameters);

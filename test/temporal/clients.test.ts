@@ -60,7 +60,8 @@ beforeAll(async () => {
   const operations = { searchAttributes: true, notifications: false };
   const steps: Parameters<typeof activities>[0] = {
     openRun: async ({ config, workflowId }) => ({ ...contextOf(config, workflowId), operations }),
-    suggest: async () => held.then(() => ({ number: 0, parameters: {} })),
+    suggest: async () =>
+      held.then(() => ({ next: 'trial', number: 0, parameters: {}, toStep: 40, reason: '' })),
     openRelease: async () => held.then(() => Promise.reject(new Error('held'))),
   };
   const shared = { connection: environment.nativeConnection, activities: activities(steps) };

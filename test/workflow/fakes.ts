@@ -91,9 +91,22 @@ export function activities(
       record: file('records/analysis.json'),
       cached: false,
     }),
-    suggest: async ({ trials }) => ({
+    openStudy: async ({ context: { config } }) => ({
+      earlier: [],
+      enqueue: [],
+      parallel: config.tuning.parallel ?? 1,
+    }),
+    suggest: async ({ trials, context }) => ({
+      next: 'trial',
       number: trials.length,
       parameters: { learningRate: 1e-4 * (trials.length + 1) },
+      toStep: context.config.tuning.steps,
+      reason: '',
+    }),
+    recordStudy: async () => ({
+      record: file('study/study.json'),
+      report: file('study/index.html'),
+      insight: { importances: [], certainty: [], rankAgreement: [] },
     }),
     judge: async () => gate('PASS'),
     deploy: async () => released,
@@ -109,6 +122,7 @@ export function activities(
     },
     train: async ({ stopAtStep }) => trainingOf(stopAtStep === null ? {} : { step: stopAtStep }),
     evaluate: async () => evaluation,
+    measureTrial: async () => ({ style: null, copying: null, diversity: null, adherence: null }),
     ...changes,
   };
   return Object.fromEntries(

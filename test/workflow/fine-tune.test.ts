@@ -59,8 +59,10 @@ describe('fineTune', () => {
       'openRun',
       'planPreparation',
       'analyse',
+      'openStudy',
       'suggest',
       'train',
+      'recordStudy',
       'evaluate',
       'judge',
       'deploy',
@@ -75,7 +77,7 @@ describe('fineTune', () => {
     const seen: TrainRequest[] = [];
     const losses = [0.5, 0.3, 0.4];
     await fineTune(
-      { tuning: { trials: 3 } },
+      { tuning: { trials: 3, seeds: 0 } },
       {
         train: async (p) => {
           seen.push(p);
@@ -87,12 +89,13 @@ describe('fineTune', () => {
     expect(seen.map((p) => p.lane)).toEqual(['trial-0', 'trial-1', 'trial-2', 'main']);
     expect(seen.at(-1)?.parameters).toEqual(seen[1]?.parameters);
     expect(seen.at(-1)?.stopAtStep).toBeNull();
+    expect(seen.at(-1)?.continueFrom).toBe('trial-1');
   });
 
   it('goes on after a trial that diverged', async () => {
     let n = 0;
     const result = await fineTune(
-      { tuning: { trials: 2 } },
+      { tuning: { trials: 2, seeds: 0 } },
       {
         train: async () => {
           n += 1;

@@ -26,6 +26,7 @@ VERBS = {
     "evaluate": "plein_air.evaluation.evaluate",
     "export": "plein_air.exporting.export",
     "suggest": "plein_air.tuning.suggest",
+    "assess": "plein_air.tuning.assess",
 }
 """Module of each verb; imported at its first request, `run(params, emit, stop)` does the work."""
 

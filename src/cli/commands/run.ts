@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { PipelineError } from '../../domain/errors.ts';
 import { mergeDeep, parseRunConfig, type RunConfig } from '../../domain/run-config.ts';
-import type { RunResult } from '../../domain/run-result.ts';
+import type { RunResult, StudyResult } from '../../domain/run-result.ts';
 import pc from '../colours.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
@@ -12,6 +12,7 @@ import { print, table } from '../output.ts';
 import { takeSnapshot } from '../run-snapshot.ts';
 import { showRun } from '../show-run.ts';
 import { mustParse, startWorkflow, unservedQueues } from '../start-run.ts';
+import { studyResultLines } from '../study-view.ts';
 import { watchRun } from '../watch-run.ts';
 
 interface InputOptions extends CommonOptions {
@@ -165,8 +166,10 @@ export function timestamped(prefix: string, now = new Date()): string {
 async function follow(client: Client, run: string, json: boolean): Promise<void> {
   const last = await watchRun(client, run, { out: process.stderr });
   if (last.execution === 'COMPLETED') {
-    const result = (await client.workflow.getHandle(run).result()) as RunResult;
-    return print(json, result, () => `${run}: ${result.verdict ?? 'done'}`);
+    const result = (await client.workflow.getHandle(run).result()) as RunResult | StudyResult;
+    return print(json, result, () =>
+      'strategy' in result ? studyResultLines(result).join('\n') : `${run}: ${result.verdict ?? 'done'}`,
+    );
   }
   const failure = await failureOf(client, run);
   throw new PipelineError('Internal', `${run} ended as ${last.execution}: ${failure}`);

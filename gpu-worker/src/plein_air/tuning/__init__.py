@@ -1,1 +1,1 @@
-"""Hyperparameter search as a pure question: the trials so far and a seed in, the next trial out."""
+"""Hyperparameter search as pure questions: a study so far and a seed in, its next move or its meaning out."""

@@ -1,140 +1,98 @@
-"""The verb `suggest`: the next trial of a study, from its trials and seed alone.
+"""The verb `suggest`: the next move of a study, from its trials and seed alone.
 
-There is no database and no state: the study is built anew from the trial list, so the same history gives the same
-suggestion on any machine, after any crash.
+There is no database and no state: everything is built anew from the trial list, so that the same history gives the same
+answer on any machine, after any crash.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from plein_air.errors import TrainerError
-from plein_air.tuning.strategies import STRATEGIES, Ask
+from plein_air.tuning import pruners, strategies
+from plein_air.tuning.ask import Ask
+from plein_air.tuning.named import open_named
+from plein_air.tuning.rungs import Ladder
+from plein_air.tuning.space import Space
 
-if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
-    from optuna.study import Study
-    from optuna.trial import FrozenTrial
+Move = dict[str, Any]
 
 
-def run(params: dict[str, Any], emit: Any = None, stop: threading.Event | None = None) -> dict[str, Any]:
-    """Number and parameters of the next trial; trial 0 is always the default."""
+def run(params: dict[str, Any], emit: Any = None, stop: threading.Event | None = None) -> Move:
+    """A trial that waits goes on if the pruner lets it; else a new one starts; else the study waits, or stops."""
     del emit, stop
-    trials: list[dict[str, Any]] = params["trials"]
-    number = 1 + max((int(trial["number"]) for trial in trials), default=-1)
-    defaults: dict[str, Any] = {
-        name: params["defaults"][name] for name in params["space"] if name in params["defaults"]
+    warnings.filterwarnings("ignore", message=".*is experimental")
+    strategy, options = open_named(strategies, params["strategy"], params["strategyOptions"], "strategy")
+    pruner, pruner_options = open_named(pruners, params["pruner"], params["prunerOptions"], "pruner")
+    trials = sorted(params["trials"], key=lambda trial: int(trial["number"]))
+    ladder = Ladder(pruner.rungs(params["steps"], pruner_options), trials)
+    for trial in pruner.may_go_on(ladder, pruner_options):
+        return _promote(trial, ladder)
+    if params["mayStart"]:
+        number = 1 + max((int(trial["number"]) for trial in trials), default=-1)
+        parameters = _new_trial(params, trials, number, strategy, options)
+        if parameters is not None:
+            start = pruner.starts_at(number, ladder, pruner_options) if hasattr(pruner, "starts_at") else 0
+            return {
+                "next": "trial",
+                "number": number,
+                "parameters": parameters,
+                "toStep": ladder.steps[start],
+                "reason": "",
+            }
+        reason = f"{params['strategy']} has no further trial to try"
+    else:
+        reason = "no new trial may start"
+    if any(trial["state"] == "running" for trial in trials):
+        return _nothing("wait", reason)
+    return _last_resort(ladder) or _nothing("stop", reason)
+
+
+def _new_trial(
+    params: Mapping[str, Any], trials: Sequence[Mapping[str, Any]], number: int, strategy: Any, options: Any
+) -> dict[str, Any] | None:
+    """Parameters of a new trial: the default first, then those that people asked for, then the strategy's choice."""
+    space = Space.of(params["space"], params["defaults"])
+    defaults = {name: space.defaults[name] for name in space.dimensions if name in space.defaults}
+    if number == 0 or not space.dimensions:
+        return space.active(defaults)
+    if number <= len(params["enqueue"]):
+        return space.active(defaults | params["enqueue"][number - 1])
+    earlier = [
+        {**trial, "number": index - len(params["earlier"]), "state": _settled(trial)}
+        for index, trial in enumerate(params["earlier"])
+    ]
+    ask = Ask(space, [*earlier, *trials], number, params["goals"], params["seed"])
+    full = strategy.suggest(ask, options)
+    return None if full is None else space.active(full)
+
+
+def _settled(trial: Mapping[str, Any]) -> str:
+    return "infeasible" if trial["state"] == "infeasible" else "paused"
+
+
+def _promote(trial: Mapping[str, Any], ladder: Ladder) -> Move:
+    standing = ladder.standing(trial)
+    above = 0 if standing is None else standing + 1
+    return {
+        "next": "promote",
+        "number": trial["number"],
+        "parameters": None,
+        "toStep": ladder.steps[min(above, len(ladder.steps) - 1)],
+        "reason": "",
     }
-    if number == 0 or params["strategy"] == "fixed" or not params["space"]:
-        return {"number": number, "parameters": defaults}
-    if params["strategy"] not in STRATEGIES:
-        raise TrainerError(
-            "InvalidInput",
-            f"Expected a strategy of fixed, {', '.join(STRATEGIES)}, got {params['strategy']!r} (tuning.strategy).",
-            {"field": "strategy"},
-        )
-    return {"number": number, "parameters": _ask(params, number)}
 
 
-def _ask(params: Mapping[str, Any], number: int) -> dict[str, Any]:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    space = {name: _distribution(name, spec) for name, spec in sorted(params["space"].items())}
-    ask = Ask(
-        seed=_seed(params["seed"], number),
-        study_seed=_seed(params["seed"], "study"),
-        asked=number,
-        finished=sum(map(_finished, params["trials"])),
-    )
-    study = optuna.create_study(sampler=STRATEGIES[params["strategy"]](ask))
-    _advance_sequence(study, space, number - 1)
-    study.add_trials(_history(params["trials"], space))
-    trial = study.ask(space)
-    return {name: trial.params[name] for name in space}
+def _last_resort(ladder: Ladder) -> Move | None:
+    """A small study may end with no trial at the last rung: then the best of the highest one goes on."""
+    if any(ladder.standing(trial) == len(ladder.steps) - 1 for trial in ladder.trials):
+        return None
+    for waiting in ladder.waiting().values():
+        return _promote(waiting[0], ladder)
+    return None
 
 
-def _seed(seed: int, what: object) -> int:
-    """31 bits of sha256 over the study's seed and what they are for."""
-    return int.from_bytes(hashlib.sha256(f"plein-air suggest {seed} {what}".encode()).digest()[:4]) >> 1
-
-
-def _distribution(name: str, spec: Mapping[str, Any]) -> BaseDistribution:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    kind = spec["kind"]
-    if kind == "float":
-        return FloatDistribution(spec["low"], spec["high"], log=spec.get("log", False))
-    if kind == "int":
-        return IntDistribution(spec["low"], spec["high"], log=spec.get("log", False))
-    if kind == "categorical":
-        return CategoricalDistribution(spec["choices"])
-    raise TrainerError(
-        "InvalidInput",
-        f"Expected a dimension of kind float, int or categorical, got {kind!r} (tuning.space.{name}).",
-        {"field": f"space.{name}"},
-    )
-
-
-def _advance_sequence(study: Study, space: Mapping[str, BaseDistribution], points: int) -> None:
-    """Skips the Sobol points that went to earlier trials, which a study of its own would have remembered."""
-    from optuna.samplers import QMCSampler
-
-    sampler = study.sampler
-    if isinstance(sampler, QMCSampler):
-        for _ in range(points):
-            # The sequence's position is this method's only effect; asking for whole trials would do the same, slowly.
-            sampler._find_sample_id(study, dict(space))  # pyright: ignore[reportPrivateUsage]
-
-
-def _history(trials: Sequence[Mapping[str, Any]], space: Mapping[str, BaseDistribution]) -> list[FrozenTrial]:
-    """The trials as Optuna keeps them, by number; those whose values lie outside the space are left out."""
-    import optuna
-    from optuna.trial import TrialState
-
-    values = [float(t["value"]) for t in trials if _finished(t)]
-    history: list[FrozenTrial] = []
-    for trial in sorted(trials, key=lambda t: int(t["number"])):
-        parameters = {name: trial["parameters"].get(name) for name in space}
-        if not all(_contains(space[name], value) for name, value in parameters.items()):
-            continue
-        running = trial["state"] == "running"
-        infeasible = not running and not _finished(trial)
-        history.append(
-            optuna.create_trial(
-                state=TrialState.RUNNING if running else TrialState.COMPLETE,
-                params=parameters,
-                distributions=dict(space),
-                value=None if running else (_penalty(values) if infeasible else float(trial["value"])),
-                constraints=None if running else {"trains": 1.0 if infeasible else -1.0},
-            )
-        )
-    return history
-
-
-def _finished(trial: Mapping[str, Any]) -> bool:
-    return trial["state"] == "complete" and trial["value"] is not None and math.isfinite(trial["value"])
-
-
-def _penalty(values: Sequence[float]) -> float:
-    """Objective of an infeasible trial for strategies that look at values alone: worse than the worst by the spread."""
-    if not values:
-        return 1.0
-    spread = max(values) - min(values)
-    return max(values) + (spread if spread > 0 else max(abs(max(values)), 1.0))
-
-
-def _contains(distribution: BaseDistribution, value: Any) -> bool:
-    from optuna.distributions import CategoricalDistribution
-
-    if isinstance(distribution, CategoricalDistribution):
-        return value in distribution.choices
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return False
-    return bool(distribution._contains(distribution.to_internal_repr(value)))  # pyright: ignore[reportPrivateUsage]
+def _nothing(what: str, reason: str) -> Move:
+    return {"next": what, "number": None, "parameters": None, "toStep": None, "reason": reason}

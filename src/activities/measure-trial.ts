@@ -1,0 +1,190 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { GpuActivities, TrialMeasures } from '../domain/activities.ts';
+import { PipelineError } from '../domain/errors.ts';
+import { EvaluationReport } from '../domain/evaluation-report.ts';
+import { type StandardSample, sampleSet, sampleSetText } from '../domain/sample-set.ts';
+import type { TrainerEvent } from '../domain/trainer-protocol.ts';
+import { sha256Of, sha256OfFile } from '../hub/hashing.ts';
+import { parseJson } from '../hub/verified-json.ts';
+import { fetchSharedSamples, sharedSamples, shareSamples } from './base-samples.ts';
+import type { EvaluateDeps } from './evaluate.ts';
+import { copyBase, copyLocally } from './local-copies.ts';
+
+type MeasureRequest = Parameters<GpuActivities['measureTrial']>[0];
+
+/** Metric of the evaluation report that stands for each figure of a trial. */
+const METRICS = {
+  style: 'style.margin',
+  copying: 'copying.excess',
+  diversity: 'diversity.vendi',
+  adherence: 'adherence',
+} as const satisfies Record<keyof TrialMeasures, string>;
+
+/**
+ * Makes the `measureTrial` activity: one sample a prompt for some prompts of the standard set, measured as an evaluation is.
+ * It stores nothing; run again, it finds its pictures where they lie and says the same.
+ */
+export function createMeasureTrial(deps: EvaluateDeps): GpuActivities['measureTrial'] {
+  return async (request) => {
+    const measurement = new Measurement(deps, request);
+    return figures(request, await measurement.run());
+  };
+}
+
+class Measurement {
+  readonly #deps: EvaluateDeps;
+  readonly #request: MeasureRequest;
+  readonly #samples: StandardSample[];
+  readonly #folder: string;
+
+  constructor(deps: EvaluateDeps, request: MeasureRequest) {
+    this.#deps = deps;
+    this.#request = request;
+    this.#samples = trialSamples(request);
+    const { context, dataset, training } = request;
+    const key = sha256Of(JSON.stringify([context.base, dataset, training.adapterSha256, this.#setText()]));
+    this.#folder = join(deps.workDir, 'trials', key.slice(0, 24));
+  }
+
+  async run(): Promise<EvaluationReport> {
+    const { context, dataset } = this.#request;
+    const { config } = context;
+    const base = await copyBase(this.#copying('base model'), context.base);
+    const data = await copyLocally(this.#copying('dataset'), dataset);
+    const adapter = await this.#export();
+    const baseSamples = await this.#sampleBase(base);
+    const candidateSamples = join(this.#folder, 'candidate');
+    await this.#sample('trial samples', { base, adapter, out: candidateSamples });
+    const { report } = await this.#deps.trainer.call(
+      'evaluate',
+      {
+        base,
+        adapter,
+        dataset: data,
+        baseSamples,
+        candidateSamples,
+        encoder: config.evaluation.encoder,
+        samples: this.#samples.map(({ id, prompt, promptId, genre }) => ({ id, prompt, promptId, genre })),
+        confidence: config.gate.confidence,
+        seed: config.seed,
+        out: join(this.#folder, 'report'),
+      },
+      this.#options('measuring'),
+    );
+    return parseJson(await readFile(report), EvaluationReport, report);
+  }
+
+  async #export(): Promise<string> {
+    const { context, training } = this.#request;
+    const copy = await copyLocally(this.#copying('checkpoint'), training.checkpoint, training.path);
+    const checkpoint = join(copy, ...training.path.split('/'));
+    const sha256 = await sha256OfFile(join(checkpoint, 'pytorch_lora_weights.safetensors'));
+    if (sha256 !== training.adapterSha256)
+      throw new PipelineError(
+        'Corrupt',
+        `expected the trial's adapter ${training.adapterSha256} in ${training.checkpoint.repo} ${training.path}, got ${sha256}`,
+      );
+    const exported = await this.#deps.trainer.call(
+      'export',
+      {
+        checkpoint,
+        out: join(this.#folder, 'adapter'),
+        formats: ['diffusers'],
+        title: context.config.model,
+        trigger: context.config.dataset.trigger,
+        sabotage: 'none',
+      },
+      this.#options('exporting'),
+    );
+    const [file] = exported.files;
+    if (file === undefined) throw new PipelineError('Internal', 'expected an adapter from export, got none');
+    return file.path;
+  }
+
+  async #sampleBase(base: string): Promise<string> {
+    const { hub, workDir } = this.#deps;
+    const shared = sharedSamples(this.#request.context, sha256Of(this.#setText()));
+    const signal = this.#deps.signal?.();
+    const out = await fetchSharedSamples({ hub, shared, toFolder: join(workDir, 'base-samples'), signal });
+    const made = await this.#sample('base samples', { base, adapter: null, out });
+    if (made.reused < made.images)
+      await shareSamples({ hub, shared, samples: this.#samples, from: out, signal });
+    return out;
+  }
+
+  #sample(stage: string, p: { base: string; adapter: string | null; out: string }) {
+    const { evaluation, training } = this.#request.context.config;
+    return this.#deps.trainer.call(
+      'sample',
+      {
+        ...p,
+        adapterScale: 1,
+        samples: this.#samples.map(({ id, prompt, seed }) => ({ id, prompt, seed })),
+        size: evaluation.size,
+        inferenceSteps: evaluation.inferenceSteps,
+        guidance: evaluation.guidance,
+        precision: training.precision,
+        quantisation: training.quantisation,
+        offloadBlocks: training.offloadBlocks,
+      },
+      this.#options(stage),
+    );
+  }
+
+  #setText(): string {
+    const { evaluation, training } = this.#request.context.config;
+    return sampleSetText(this.#samples, { ...evaluation, ...training });
+  }
+
+  #copying(stage: string) {
+    const { hub, workDir, signal } = this.#deps;
+    const onProgress = (done: number, total: number) => this.#beat(stage, done, total, null);
+    return { hub, workDir, signal: signal?.(), onProgress };
+  }
+
+  #options(stage: string): { onEvent: (event: TrainerEvent) => void; signal?: AbortSignal } {
+    const signal = this.#deps.signal?.();
+    this.#beat(stage, 0, this.#samples.length, null);
+    return {
+      onEvent: (event) => {
+        if (event.event === 'progress') this.#beat(stage, event.done, event.total, event.etaSeconds);
+      },
+      ...(signal === undefined ? {} : { signal }),
+    };
+  }
+
+  #beat(stage: string, done: number, total: number, etaSeconds: number | null): void {
+    this.#deps.heartbeat({ stage, done, total, etaSeconds, metrics: {}, lastCheckpoint: null });
+  }
+}
+
+/** The first sample of some of the standard set's prompts, evenly spread over it, so that every genre has its part. */
+export function trialSamples({ context: { config } }: Pick<MeasureRequest, 'context'>): StandardSample[] {
+  const evaluation = { ...config.evaluation, seedsPerPrompt: 1 };
+  const all = sampleSet({ ...config, evaluation });
+  const wanted = Math.min(config.tuning.objective.prompts, all.length);
+  return all.filter(
+    (_, i) => Math.floor((i * wanted) / all.length) !== Math.floor(((i - 1) * wanted) / all.length),
+  );
+}
+
+function figures({ context }: MeasureRequest, report: EvaluationReport): TrialMeasures {
+  const { objective } = context.config.tuning;
+  const figure = (name: keyof TrialMeasures, wanted: boolean): number | null => {
+    if (!wanted) return null;
+    const omitted = report.omitted.find(({ metric }) => metric === METRICS[name]);
+    if (omitted !== undefined)
+      throw new PipelineError(
+        'InvalidInput',
+        `expected ${name} to be measured (tuning.objective), got none: ${omitted.reason}. Choose another evaluation.encoder or leave it out`,
+      );
+    return report.metrics[METRICS[name]]?.estimate ?? null;
+  };
+  return {
+    style: figure('style', objective.goals.includes('style')),
+    copying: figure('copying', objective.maxCopying !== null),
+    diversity: figure('diversity', objective.minDiversity !== null),
+    adherence: figure('adherence', objective.minAdherence !== null),
+  };
+}

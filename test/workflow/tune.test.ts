@@ -1,0 +1,262 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/activities.ts';
+import type { StudyResult, StudyStatus } from '../../src/domain/run-result.ts';
+import type { Trial } from '../../src/domain/search-space.ts';
+import { STRETCHES_PER_RUN } from '../../src/domain/study.ts';
+import { bundle, timeSkipping, withWorkers } from './environment.ts';
+import { activities, trainingOf } from './fakes.ts';
+
+let environment: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundleWithSourceMap;
+beforeAll(async () => {
+  [environment, workflowBundle] = await Promise.all([timeSkipping(), bundle()]);
+}, 120_000);
+afterAll(async () => {
+  await environment?.teardown();
+});
+
+type Changes = Partial<PipelineActivities & GpuActivities>;
+
+let ids = 0;
+function tune<T>(
+  tuning: object,
+  changes: Changes,
+  work: (handle: WorkflowHandle) => Promise<T>,
+  calls: string[] = [],
+): Promise<T> {
+  ids += 1;
+  const workflowId = `study-${ids}`;
+  const input = { profile: 'tiny', tuning: { seeds: 0, patience: null, ...tuning } };
+  return withWorkers({ environment, workflowBundle, activities: activities(changes, calls) }, async () =>
+    work(
+      await environment.client.workflow.start('tune', { taskQueue: 'pipeline', workflowId, args: [input] }),
+    ),
+  );
+}
+
+const done = async (handle: WorkflowHandle) => (await handle.result()) as StudyResult;
+
+/** Loss of a trial by its number, as the lane says it. */
+function lossOf(lane: string): number {
+  const number = Number(/^trial-(\d+)/.exec(lane)?.[1]);
+  return ((number * 7) % 11) / 10 + 0.1;
+}
+
+const trained = async ({ lane, stopAtStep }: TrainRequest) =>
+  trainingOf({ step: stopAtStep ?? 300, heldOutLoss: lossOf(lane), gpuSeconds: stopAtStep ?? 300 });
+
+describe('tune', () => {
+  it('trains what it is told to, pauses trials at rungs and promotes them on their own lanes', async () => {
+    const seen: [string, number | null][] = [];
+    const asked: Trial[][] = [];
+    const moves = [
+      { next: 'trial', number: 0, toStep: 10 },
+      { next: 'trial', number: 1, toStep: 10 },
+      { next: 'promote', number: 0, toStep: 40 },
+      { next: 'stop', reason: 'nothing is left' },
+    ] as const;
+    const result = await tune(
+      { strategy: 'random', pruner: 'asha', steps: 40, parallel: 1 },
+      {
+        suggest: async ({ trials }) => {
+          asked.push(trials);
+          const move = moves[asked.length - 1] ?? moves[3];
+          return {
+            number: null,
+            toStep: null,
+            reason: '',
+            ...move,
+            parameters: move.next === 'trial' ? { rank: 8 } : null,
+          };
+        },
+        train: async (p) => {
+          seen.push([p.lane, p.stopAtStep]);
+          return trained(p);
+        },
+      },
+      done,
+    );
+    expect(seen).toEqual([
+      ['trial-0', 10],
+      ['trial-1', 10],
+      ['trial-0', 40],
+    ]);
+    expect(asked.map((trials) => trials.map((t) => t.state))).toEqual([
+      [],
+      ['paused'],
+      ['paused', 'paused'],
+      ['complete', 'paused'],
+    ]);
+    expect(result).toMatchObject({ chosen: 0, stopped: 'nothing is left' });
+    expect(result.trials[0]?.reports.map((r) => r.step)).toEqual([10, 40]);
+    // The lane's seconds cover both rungs: they are not counted twice.
+    expect(result.trials[0]?.gpuSeconds).toBe(40);
+  });
+
+  it('asks in the same order with the same knowledge whichever parallel trial ends first', async () => {
+    const play = async (slow: (lane: string) => boolean) => {
+      const asked: string[] = [];
+      const result = await tune(
+        { strategy: 'random', trials: 9, parallel: 3 },
+        {
+          suggest: async (p) => {
+            asked.push(p.trials.map((t) => `${t.number}${t.state[0]}`).join(' '));
+            return activities().suggest(p);
+          },
+          train: async (p) => {
+            if (slow(p.lane)) await new Promise((resolve) => setTimeout(resolve, 300));
+            return trained(p);
+          },
+        },
+        done,
+      );
+      return { asked, chosen: result.chosen, trials: result.trials.map((t) => t.value) };
+    };
+    const first = await play((lane) => lane === 'trial-0' || lane === 'trial-4');
+    expect(await play((lane) => lane === 'trial-1' || lane === 'trial-2')).toEqual(first);
+    // Trial 5 is asked for when 0 to 2 are known and 3 and 4 are under way, never more, never less.
+    expect(first.asked[5]).toBe('0c 1c 2c 3r 4r');
+  });
+
+  it('trains the finalists with new seeds and chooses by those', async () => {
+    const seeds: [string, number][] = [];
+    const result = await tune(
+      { strategy: 'random', trials: 4, seeds: 2, finalists: 2, parallel: 2 },
+      {
+        train: async (p) => {
+          seeds.push([p.lane, p.context.config.seed]);
+          const again = p.lane.includes('seed');
+          // Trial 0 looked best by luck.
+          return trainingOf({ heldOutLoss: again && p.lane.startsWith('trial-0') ? 0.9 : lossOf(p.lane) });
+        },
+      },
+      done,
+    );
+    expect(result.confirmations.map((c) => [c.trial, c.value])).toEqual([
+      [0, 0.9],
+      [2, lossOf('trial-2')],
+      [0, 0.9],
+      [2, lossOf('trial-2')],
+    ]);
+    expect(result.chosen).toBe(2);
+    const again = new Map(seeds.filter(([lane]) => lane.includes('seed')));
+    expect([...again.keys()].sort()).toEqual([
+      'trial-0-seed-1',
+      'trial-0-seed-2',
+      'trial-2-seed-1',
+      'trial-2-seed-2',
+    ]);
+    expect(again.get('trial-0-seed-1')).toBe(again.get('trial-2-seed-1'));
+    expect(again.get('trial-0-seed-1')).not.toBe(0);
+  });
+
+  it('measures a trial where goals or limits ask for it, and tells the strategy', async () => {
+    const asked: Trial[][] = [];
+    const result = await tune(
+      { strategy: 'random', trials: 2, objective: { maxCopying: 0.1 } },
+      {
+        suggest: async (p) => {
+          asked.push(p.trials);
+          return activities().suggest(p);
+        },
+        train: trained,
+        measureTrial: async () => ({
+          style: null,
+          copying: asked.length === 1 ? 0.4 : 0.05,
+          diversity: null,
+          adherence: null,
+        }),
+      },
+      done,
+    );
+    expect(asked[1]?.[0]?.reports[0]?.violations[0]).toBeCloseTo(0.3);
+    expect(result.chosen).toBe(1);
+  });
+
+  it('ends with the failure of a trial that is not the trial’s own', async () => {
+    const study = tune(
+      { strategy: 'random', trials: 4, parallel: 2 },
+      {
+        train: async ({ lane }) => {
+          if (lane === 'trial-0') return trainingOf();
+          throw ApplicationFailure.create({ type: 'BadData', message: 'no pictures', nonRetryable: true });
+        },
+      },
+      done,
+    );
+    await expect(study).rejects.toMatchObject({ cause: { cause: { message: 'no pictures' } } });
+  });
+
+  it('continues as new without losing, repeating or asking anything again', async () => {
+    const lanes: string[] = [];
+    const count = STRETCHES_PER_RUN + 12;
+    const { result, runs, events } = await tune(
+      { strategy: 'random', trials: count, parallel: 3, steps: 1 },
+      {
+        train: async (p) => {
+          lanes.push(p.lane);
+          return trained(p);
+        },
+      },
+      async (handle) => {
+        const first = (await handle.describe()).runId;
+        const found = (await handle.result()) as StudyResult;
+        const old = environment.client.workflow.getHandle(handle.workflowId, first);
+        const { historyLength } = await old.describe();
+        return {
+          result: found,
+          runs: (await handle.describe()).runId !== first,
+          events: historyLength,
+        };
+      },
+    );
+    expect(runs).toBe(true);
+    expect(events).toBeLessThan(10_240);
+    expect(lanes).toHaveLength(count);
+    expect(new Set(lanes).size).toBe(count);
+    expect(result.trials.map((t) => t.number)).toEqual(Array.from({ length: count }, (_, n) => n));
+  }, 120_000);
+
+  it('shows what is under way, what was spent and how many trials are wanted', async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await tune(
+      { strategy: 'random', trials: 3, steps: 20 },
+      {
+        train: async (p) => {
+          if (p.lane === 'trial-1') await held;
+          return trained(p);
+        },
+      },
+      async (handle) => {
+        const status = await reached(handle, (s) => s.running.some(({ number }) => number === 1));
+        expect(status).toMatchObject({
+          strategy: 'random',
+          wanted: 3,
+          steps: 20,
+          spentGpuSeconds: 20,
+          running: [{ number: 1, toStep: 20, seed: null }],
+          chosen: 0,
+        });
+        release();
+        expect((await done(handle)).sure).toContain('not trained again');
+      },
+    );
+  });
+});
+
+/** Polls the study's own status; real time, because the test server's clock only skips while a result is awaited. */
+async function reached(handle: WorkflowHandle, test: (status: StudyStatus) => boolean): Promise<StudyStatus> {
+  for (let i = 0; i < 600; i++) {
+    const status = await handle.query<StudyStatus>('status');
+    if (test(status)) return status;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('the study did not get there');
+}
