@@ -5,7 +5,7 @@
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -103,9 +103,14 @@ const toolsStamp = (python) =>
 const olderClientStamp = (python) =>
   sha(readFileSync(at(OLDER_CLIENT, 'client-1x.lock')), python.version, python.path);
 const pythonLock = (dev) => at('gpu-worker', dev ? 'requirements-dev.lock' : 'requirements.lock');
+/** `PLEIN_AIR_SETUP_TORCH=system`: the machine's own torch and CUDA, for drivers that the locked ones are too new for. */
+const systemTorch = process.env.PLEIN_AIR_SETUP_TORCH === 'system';
+const BESIDE_TORCH = /^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==/;
 /** An environment with the development packages serves for both, so both stamps are accepted without them. */
 const pythonStamp = (python, dev) =>
-  (dev ? [true] : [false, true]).map((d) => sha(readFileSync(pythonLock(d)), python.version, python.path));
+  (dev ? [true] : [false, true]).map((d) =>
+    sha(readFileSync(pythonLock(d)), python.version, python.path, ...(systemTorch ? ['system torch'] : [])),
+  );
 
 function buildStamp() {
   const files = [
@@ -163,12 +168,18 @@ async function build() {
 const bin = (venv, name) =>
   process.platform === 'win32' ? join(venv, 'Scripts', `${name}.exe`) : join(venv, 'bin', name);
 
-async function makeVenv(python, folder) {
+async function makeVenv(python, folder, ...options) {
   if (existsSync(bin(folder, 'python'))) return;
   try {
-    await command('Python environment', python.path, ['-m', 'venv', folder]);
+    await command('Python environment', python.path, ['-m', 'venv', ...options, folder]);
   } catch (error) {
-    fail(`${error.message}\nDebian and Ubuntu need one more package for this: apt-get install python3-venv`);
+    // Pythons without ensurepip leave half an environment; virtualenv brings its own pip.
+    rmSync(folder, { recursive: true, force: true });
+    await command('Python environment', python.path, ['-m', 'virtualenv', ...options, folder]).catch(() =>
+      fail(
+        `${error.message}\nDebian and Ubuntu need one more package for this: apt-get install python3-venv; elsewhere: pip install virtualenv`,
+      ),
+    );
   }
 }
 
@@ -181,9 +192,12 @@ async function installTools(python) {
 
 async function installPython(python, dev) {
   const venv = at('gpu-worker', '.venv');
-  await makeVenv(python, venv);
+  await makeVenv(python, venv, ...(systemTorch ? ['--system-site-packages'] : []));
   const uv = bin(at('.tools'), 'uv');
-  const args = ['pip', 'sync', '--require-hashes', '--python', bin(venv, 'python'), pythonLock(dev)];
+  const lock = systemTorch
+    ? lockWithoutTorch(pythonLock(dev), join(venv, 'without-torch.lock'))
+    : pythonLock(dev);
+  const args = ['pip', 'sync', '--require-hashes', '--python', bin(venv, 'python'), lock];
   await command('python packages', uv, args);
 }
 
@@ -192,6 +206,13 @@ async function installOlderClient(python) {
   await makeVenv(python, venv);
   const sync = ['pip', 'sync', '--require-hashes', '--python', bin(venv, 'python')];
   await command('older Hub client', bin(at('.tools'), 'uv'), [...sync, at(OLDER_CLIENT, 'client-1x.lock')]);
+}
+
+/** The lock without torch and what only torch brings; a requirement goes with its lines of hashes. */
+function lockWithoutTorch(lock, target) {
+  const requirements = readFileSync(lock, 'utf8').split(/\n(?=\S)/);
+  writeFileSync(target, requirements.filter((one) => !BESIDE_TORCH.test(one)).join('\n'));
+  return target;
 }
 
 /** Runs a command from the project's folder; its output is shown only when it fails. */

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { GpuProgress, Training, TrainRequest } from '../../src/domain/activities.ts';
+import { PipelineError } from '../../src/domain/errors.ts';
 import type { RepoRef } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
+import type { Hub } from '../../src/hub/hub.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
 import { attempt, EVERY, openStand, QUICK, readJson, STEPS, type Stand, TOKEN } from './training-stand.ts';
 
@@ -92,6 +94,89 @@ describe('an uninterrupted training', () => {
     };
     const again = await attempt(stand, stand.request('whole'), { trainer: unused }).result;
     expect(again).toEqual(whole);
+  });
+});
+
+describe('two attempts at once', () => {
+  it('have one publisher: the one that took the fence last; the other stops as fenced', async () => {
+    const request = stand.request('twins');
+    const outcomes = await Promise.allSettled(
+      [warm, victim].map((trainer, index) => attempt(stand, request, { trainer, number: index + 1 }).result),
+    );
+    const whys = outcomes.map((one) =>
+      one.status === 'rejected' ? (one.reason as { kind: string }).kind : 'done',
+    );
+    expect(whys.sort()).toEqual(['Fenced', 'done']);
+    const ledger = (await readJson(stand, request, 'ledger.json')) as { attempts: object[] };
+    expect(ledger).toMatchObject({
+      result: { adapterSha256: whole.adapterSha256 },
+      attempts: [{ ended: 'preempted' }, { ended: 'done' }],
+    });
+  });
+});
+
+describe('a history that somebody squashes', () => {
+  it('in the middle of a training disturbs neither it nor one that is about to go on', async () => {
+    const request = stand.request('squashed');
+    let squashing: Promise<unknown> | null = null;
+    const onBeat = (beat: GpuProgress) => {
+      if (isBetween(beat)) squashing ??= stand.hub.squash(repoOf(request), 'main', 'By a stranger');
+    };
+    const result = await attempt(stand, request, { trainer: warm, onBeat }).result;
+    expect(squashing).not.toBeNull();
+    await squashing;
+    expect(result.adapterSha256).toBe(whole.adapterSha256);
+    expect(await stand.hub.resolve(repoOf(request))).toBe(result.checkpoint.commit);
+  });
+
+  it('just when an attempt has read its head is no damage: the attempt finds the same checkpoint in the new one', async () => {
+    const request = stand.request('moved');
+    const between = firstBeat(isBetween);
+    const first = attempt(stand, request, { trainer: warm, onBeat: between.onBeat });
+    first.result.catch(() => undefined);
+    await between.seen;
+    first.cancel('CANCELLED');
+    await expect(first.result).rejects.toThrow('CANCELLED');
+    const gone = new Set<string>();
+    const hub: Hub = {
+      ...stand.hub,
+      // As on a Hub that forgets squashed commits at once: they are not found, by whatever they are asked for.
+      resolve: async (repo, revision) =>
+        revision !== undefined && gone.has(revision) ? null : stand.hub.resolve(repo, revision),
+      download: async (p) => {
+        if (p.folder?.startsWith('checkpoints/') && gone.size === 0) {
+          gone.add(p.commit);
+          await stand.hub.squash(p.repo, 'main', 'By a stranger');
+        }
+        if (gone.has(p.commit)) throw new PipelineError('HubRefused', 'gone', { details: { status: 404 } });
+        return stand.hub.download(p);
+      },
+    };
+    const said: string[] = [];
+    const log = (line: string) => said.push(line);
+    const result = await attempt(stand, request, { trainer: warm, number: 2, hub, log }).result;
+    expect(gone.size).toBe(1);
+    expect(said.join()).not.toContain('damaged');
+    expect(result).toMatchObject({ adapterSha256: whole.adapterSha256, repeatedSteps: 0 });
+  });
+});
+
+describe('a checkpoint of other circumstances', () => {
+  it('is refused field by field; accepted, it is gone on from and the ledger says what differed', async () => {
+    const request = stand.request('warmer', { stopAtStep: 4 });
+    await attempt(stand, request, { trainer: warm }).result;
+    const other = stand.request('warmer', { stopAtStep: 8 });
+    other.context.config.training.learningRate *= 2;
+    await expect(attempt(stand, other, { trainer: warm }).result).rejects.toMatchObject({
+      kind: 'InvalidInput',
+      message: expect.stringContaining('training.learningRate'),
+    });
+    other.acceptDifferences = ['training.learningRate'];
+    expect(await attempt(stand, other, { trainer: warm }).result).toMatchObject({ step: 8 });
+    const ledger = (await readJson(stand, other, 'ledger.json')) as { attempts: { accepted: string[] }[] };
+    expect(ledger.attempts.at(-1)?.accepted).toEqual([
+      expect.stringMatching(/^training.learningRate: [\d.]+ -> [\d.]+$/),
+    ]);
   });
 });
 
@@ -206,6 +291,27 @@ describe('a training that is asked to end', () => {
     },
   );
 
+  it('by its wall clock ends with what is saved, counted from when the phase was first scheduled', async () => {
+    const request = stand.request('late');
+    request.context.config.budget.wallClockHours = 1;
+    const info = { scheduledTimestampMs: Date.now() - 2 * 3600_000 };
+    await expect(attempt(stand, request, { trainer: warm, info }).result).rejects.toMatchObject({
+      kind: 'BudgetExhausted',
+      message: expect.stringMatching(/1 hours.*budget.wallClockHours.*got 2.00.*plein-air resume late/),
+    });
+  });
+
+  it('by its storage budget is refused before anything is downloaded, with the figures', async () => {
+    const request = stand.request('crowded');
+    request.context.config.budget.storageGb = 1e-6;
+    const running = attempt(stand, request, { trainer: warm });
+    await expect(running.result).rejects.toMatchObject({
+      kind: 'InvalidInput',
+      message: expect.stringMatching(/budget.storageGb.*GB each/),
+    });
+    expect(running.beats.filter(({ stage }) => stage.startsWith('download'))).toEqual([]);
+  });
+
   it('by its GPU budget ends with what is saved and says how to go on', async () => {
     const request = stand.request('poor');
     request.context.config.budget.gpuHours = 1e-9;
@@ -240,6 +346,26 @@ describe('a Hub that goes away for a while', () => {
     expect(running.beats.filter(({ lastCheckpoint }) => lastCheckpoint?.step === EVERY)).toEqual([]);
     expect(result.adapterSha256).toBe(whole.adapterSha256);
     expect(await stand.hub.resolve(repoOf(request))).toBe(result.checkpoint.commit);
+  });
+});
+
+describe('a Hub that stays away', () => {
+  it('ends the training once its unsaved work exceeds the limit, and says which', async () => {
+    let down = false;
+    const flaky: typeof fetch = (input, init) =>
+      down ? Promise.reject(new TypeError('fetch failed')) : fetch(input, init);
+    const hub = connectHub({ endpoint: stand.url, accessToken: TOKEN, fetch: flaky, patience: QUICK });
+    const request = stand.request('away');
+    request.context.config.checkpoints.unsavedMinutes = 1e-3;
+    request.context.config.training.steps = 4000;
+    const onBeat = ({ stage, metrics }: GpuProgress) => {
+      if (stage === 'train' && (metrics.step ?? 0) >= 2) down = true;
+    };
+    await expect(attempt(stand, request, { trainer: warm, hub, onBeat }).result).rejects.toMatchObject({
+      kind: 'HubUnavailable',
+      retryable: true,
+      message: expect.stringContaining('checkpoints.unsavedMinutes'),
+    });
   });
 });
 

@@ -151,6 +151,7 @@ export function attempt(
     hub?: Hub;
     number?: number;
     before?: GpuProgress | undefined;
+    info?: Partial<ActivityContext['info']>;
     onBeat?: (progress: GpuProgress) => void;
     log?: (line: string) => void;
   },
@@ -164,6 +165,7 @@ export function attempt(
       activityId: 'train',
       attempt: p.number ?? 1,
       heartbeatDetails: p.before,
+      ...p.info,
     },
     heartbeat: (details) => {
       beats.push(details as GpuProgress);

@@ -33,6 +33,8 @@ export class Fleet {
   readonly hubUrl: string;
   readonly hub: Hub;
   readonly client: Client;
+  /** Temporal's, on loopback. */
+  readonly port: number;
   readonly #address: string;
   readonly #children: Child[];
   readonly #base: CommitRef;
@@ -56,6 +58,7 @@ export class Fleet {
     this.hubUrl = p.hubUrl;
     this.hub = p.hub;
     this.client = p.client;
+    this.port = Number(p.address.split(':')[1]);
     this.#address = p.address;
     this.#children = p.children;
     this.#base = p.base;
@@ -116,6 +119,7 @@ export class Fleet {
       ...{ run, seed: 11, namespace: 'plein-air' },
       dataset: { resolution: 64 },
       training: { batchSize: 1, rank: 4, alpha: 4, warmupSteps: 5, ...change.training },
+      tuning: { strategy: 'fixed', steps: 1 },
       checkpoints: { minSeconds: 0, ...change.checkpoints },
       budget: { attemptsWithoutProgress: 100, ...change.budget },
     });

@@ -1,0 +1,115 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { execa } from 'execa';
+import { type Lane, readLane } from '../../src/activities/training-lane.ts';
+import { LOCAL_TOKEN, Stack } from '../../src/cli/stack/stack.ts';
+import { processEnvironment, readEnvironment } from '../../src/config/env.ts';
+import { PROJECT, TINY_BASE } from '../../src/config/paths.ts';
+import { RepoId } from '../../src/domain/refs.ts';
+import { connectHub } from '../../src/hub/client.ts';
+import { seedGeneratedWikiArt } from '../../src/wikiart/generated/seed.ts';
+import { seedTinyBase } from '../../src/wikiart/generated/seed-base.ts';
+import { until } from '../chaos/fleet.ts';
+
+/** The whole stack twice: the second time with a Temporal server that has never heard of the run. */
+let dataDir: string;
+let stack: Stack;
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'plein-air-resume-'));
+  stack = await Stack.start(dataDir, readEnvironment());
+  const hub = { hubUrl: stack.hubUrl, accessToken: LOCAL_TOKEN };
+  await seedGeneratedWikiArt({
+    ...{ ...hub, repo: 'plein-air/generated-wikiart', images: 160, workDir: join(dataDir, 'generated') },
+  });
+  await seedTinyBase({ ...hub, repo: 'plein-air/tiny-flux', folder: TINY_BASE });
+  stack.startWorker('pipeline');
+}, 240_000);
+afterAll(async () => {
+  await stack.stop();
+  await rm(dataDir, { recursive: true, force: true });
+}, 120_000);
+
+async function pleinAir(...args: string[]): Promise<Record<string, unknown>> {
+  const main = join(PROJECT, 'dist', 'cli', 'main.js');
+  const { stdout } = await execa(process.execPath, [main, ...args, '--data-dir', dataDir, '--json'], {
+    env: { ...processEnvironment(), NODE_OPTIONS: '' },
+  });
+  return JSON.parse(stdout);
+}
+
+const laneOf = (run: string): Lane => ({
+  hub: connectHub({ endpoint: stack.hubUrl, accessToken: LOCAL_TOKEN }),
+  repo: { type: 'model', repo: RepoId.parse(`plein-air/${run}-checkpoints`) },
+  branch: 'main',
+});
+
+const INPUT = {
+  profile: 'tiny',
+  dataset: { resolution: 64, minShortSide: 64, minTrainingImages: 4, neighboursPerStyle: 0 },
+  training: {
+    steps: 80,
+    batchSize: 1,
+    rank: 4,
+    alpha: 4,
+    warmupSteps: 5,
+    checkpointEvery: 10,
+    heldOutEvery: 40,
+  },
+  tuning: { strategy: 'fixed', steps: 20 },
+  deployment: { space: false },
+};
+
+async function start(run: string): Promise<void> {
+  await pleinAir('start', '--run', run, '--input', JSON.stringify(INPUT));
+}
+
+const resultOf = (run: string) =>
+  until(`${run} is trained`, async () => {
+    const { ledger } = await readLane(laneOf(run));
+    return ledger.result;
+  });
+
+it('goes on from the Hub alone: Temporal’s database wiped, every machine gone, the run cut off in its training', async () => {
+  let gpu = stack.startWorker('gpu');
+  await start('phoenix');
+  const saved = await until('a checkpoint is on the Hub', async () => {
+    const { checkpoints } = await readLane(laneOf('phoenix')).catch(() => ({ checkpoints: [] }));
+    return checkpoints[0] ?? null;
+  });
+  await gpu.kill();
+  await stack.stop();
+  for (const ending of ['', '-shm', '-wal']) await rm(join(dataDir, `temporal.db${ending}`), { force: true });
+  await rm(join(dataDir, 'work'), { recursive: true, force: true });
+
+  stack = await Stack.start(dataDir, readEnvironment());
+  // A server this young may not list yet.
+  expect(await until('the new server answers', () => pleinAir('status'))).toEqual([]);
+  stack.startWorker('pipeline');
+  gpu = stack.startWorker('gpu');
+  expect(
+    await pleinAir('resume', 'phoenix', '--gpu-hours', '2', '--accept-difference', 'software.torch'),
+  ).toEqual({
+    run: 'phoenix',
+    resumed: 'restarted',
+  });
+  const result = await resultOf('phoenix');
+  const { ledger } = await readLane(laneOf('phoenix'));
+  expect(ledger.attempts.at(-1)?.resumedFrom).toBeGreaterThanOrEqual(saved.step);
+  const record = await laneOf('phoenix').hub.read(
+    { type: 'dataset', repo: RepoId.parse('plein-air/phoenix-record') },
+    'main',
+    'records/run.json',
+  );
+  expect(JSON.parse(record?.toString() ?? '{}')).toMatchObject({
+    config: { budget: { gpuHours: 2 }, checkpoints: { acceptDifferences: ['software.torch'] } },
+    amendments: [{ changed: { checkpoints: { acceptDifferences: ['software.torch'] } } }],
+  });
+  await pleinAir('cancel', 'phoenix');
+
+  await start('undisturbed');
+  expect((await resultOf('undisturbed')).adapterSha256).toBe(result.adapterSha256);
+  await gpu.kill();
+}, 400_000);

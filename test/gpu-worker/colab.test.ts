@@ -1,0 +1,118 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { execa } from 'execa';
+import { descendants } from '../../src/cli/stack/descendants.ts';
+import { processEnvironment, pythonPath, readEnvironment } from '../../src/config/env.ts';
+import { PROJECT } from '../../src/config/paths.ts';
+import { Fleet, until } from '../chaos/fleet.ts';
+import { openTlsDoor, type TlsDoor } from '../chaos/tls-door.ts';
+import { TOKEN } from '../local-hub/hub-in-test.ts';
+
+const EXECUTE = `
+import sys
+import nbformat
+from nbclient import NotebookClient
+book = nbformat.read(sys.argv[1], 4)
+try:
+    NotebookClient(book, timeout=240, kernel_name="python3").execute()
+finally:
+    nbformat.write(book, sys.argv[2])
+`;
+const NOTEBOOK = join(PROJECT, 'gpu-worker', 'colab.ipynb');
+const python = pythonPath(readEnvironment());
+
+let fleet: Fleet;
+let door: TlsDoor;
+
+beforeAll(async () => {
+  fleet = await Fleet.open();
+  door = await openTlsDoor(join(fleet.root, 'tls'), fleet.port);
+}, 120_000);
+afterAll(async () => {
+  await door?.close();
+  await fleet?.close();
+}, 60_000);
+
+/** Runs the notebook from top to bottom as Colab would; its secrets are variables here. */
+function execute(secrets: Record<string, string>) {
+  const { PATH, HOME, LANG } = processEnvironment();
+  const to = join(fleet.root, 'executed.ipynb');
+  return {
+    process: execa(python, ['-c', EXECUTE, NOTEBOOK, to], {
+      cwd: fleet.root,
+      extendEnv: false,
+      env: {
+        ...{ PATH: PATH ?? '', HOME: HOME ?? '', LANG: LANG ?? 'C.UTF-8' },
+        ...{ JUPYTER_PREFER_ENV_PATH: '1', IPYTHONDIR: join(fleet.root, 'ipython'), ...secrets },
+      },
+      reject: false,
+      all: true,
+    }),
+    said: async () => {
+      const { cells } = JSON.parse(await readFile(to, 'utf8')) as {
+        cells: { outputs?: { text?: string | string[]; ename?: string; evalue?: string }[] }[];
+      };
+      return cells
+        .flatMap(({ outputs }) => outputs ?? [])
+        .map(
+          ({ text, ename, evalue }) =>
+            [text].flat().join('') + (ename === undefined ? '' : `${ename}: ${evalue}`),
+        )
+        .join('\n');
+    },
+  };
+}
+
+const gpuWorkerBelow = (pid: number) =>
+  descendants(pid).find((id) => {
+    try {
+      return readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('gpu-worker.js');
+    } catch {
+      return false;
+    }
+  }) ?? null;
+
+it('trains a run to its end over mutual TLS, and ends in good order when its worker is told to', async () => {
+  const training = { steps: 12, heldOutEvery: 12, checkpointEvery: 4, warmupSteps: 2 };
+  const { result } = await fleet.start(fleet.request('colab', { training }));
+  const book = execute({
+    HF_TOKEN: TOKEN,
+    HF_ENDPOINT: fleet.hubUrl,
+    TEMPORAL_ADDRESS: door.address,
+    TEMPORAL_TLS_CLIENT_CERT_DATA: door.certificate,
+    TEMPORAL_TLS_CLIENT_KEY_DATA: door.key,
+    TEMPORAL_TLS_SERVER_CA_CERT_DATA: door.ca,
+    PLEIN_AIR_SOURCE: PROJECT,
+    PLEIN_AIR_CONTENT: join(fleet.root, 'content'),
+  });
+  const ended = book.process.then((done) => {
+    if (done.exitCode !== 0) throw new Error(done.all);
+  });
+  const trained = await Promise.race([
+    result,
+    ended.then(() => book.said()).then((said) => Promise.reject(new Error(said))),
+  ]);
+  expect(trained).toMatchObject({ outcome: 'done', step: 12 });
+  const worker = await until('the notebook runs a worker', () => gpuWorkerBelow(book.process.pid ?? 0));
+  process.kill(worker, 'SIGTERM');
+  await ended;
+  const said = await book.said();
+  expect(said).toContain('the worker has ended');
+  expect(said).toMatch(/cpu \(cpu\), no GPU memory, torch \d/);
+  expect(door.welcomed).toBeGreaterThan(0);
+  expect(said).not.toContain(TOKEN);
+  expect(said).not.toContain(door.key.split('\n')[1] as string);
+}, 300_000);
+
+it('names every secret that is missing, at once, and goes no further', async () => {
+  const book = execute({
+    TEMPORAL_ADDRESS: 'painters.abc12.tmprl.cloud:7233',
+    TEMPORAL_TLS_CLIENT_CERT_DATA: 'x',
+  });
+  expect((await book.process).exitCode).not.toBe(0);
+  const said = await book.said();
+  for (const name of ['HF_TOKEN', 'PLEIN_AIR_SOURCE', 'both or neither']) expect(said).toContain(name);
+  expect(said).not.toContain('Plein Air in');
+}, 120_000);
