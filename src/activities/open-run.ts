@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import type { PipelineActivities } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { CommitRef, type RepoRef } from '../domain/refs.ts';
+import { CommitRef, type RepoRef, RunName } from '../domain/refs.ts';
 import { releaseRepos, runNameFrom, runRepos } from '../domain/repositories.ts';
 import { RunConfig } from '../domain/run-config.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
+import { planRunStorage } from './run-storage.ts';
 
 /** `records/run.json`: what a run was started with and which commits it is pinned to. */
 export const RunRecord = z.strictObject({
@@ -73,6 +74,9 @@ async function pin({
         'dataset.source',
       ),
     };
+    const { training } = config;
+    const context = { run: RunName.parse(config.run), config: fresh.config, base: fresh.base };
+    await planRunStorage(hub, { context, training, steps: training.steps });
     try {
       await hub.commit({
         repo: record,

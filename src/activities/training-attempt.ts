@@ -19,7 +19,8 @@ import { MANIFEST } from './checkpoint-files.ts';
 import { type AttemptEnd, CheckpointPublisher, type LocalSave } from './checkpoint-publisher.ts';
 import { latentCache, restoreLatents, shareLatents } from './latent-cache.ts';
 import { copyBase, copyLocally } from './local-copies.ts';
-import { overBudget, planLaneStorage, refuseHopeless, spentBefore } from './training-budget.ts';
+import { planRunStorage } from './run-storage.ts';
+import { overBudget, refuseHopeless, spentBefore } from './training-budget.ts';
 import { reportedMetrics, type TakenLane } from './training-fence.ts';
 import { describeTraining, type TrainDeps, type TrainPlan, tagResult } from './training-plan.ts';
 import { borrowCheckpoint, bringCheckpoint, isOtherKind, type ResumePoint } from './training-resume.ts';
@@ -361,7 +362,9 @@ export class TrainingAttempt {
   }
 
   async #planStorage(): Promise<void> {
-    const plan = await planLaneStorage(this.#plan);
+    const { request, training, lastStep } = this.#plan;
+    const { context } = request;
+    const plan = await planRunStorage(this.#deps.hub, { context, training, steps: lastStep });
     this.#storage = plan;
     for (const adjusted of plan.adjusted) this.#log(`to fit into budget.storageGb, ${adjusted}`);
   }

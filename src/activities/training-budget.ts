@@ -1,6 +1,4 @@
-import { planStorage, type StoragePlan } from '../domain/checkpoint-storage.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { checkpointBytes, loraParameters, TransformerShape } from '../domain/lora-size.ts';
 import { attemptsWithoutProgress, ledgerTotals, TrainingLedger } from '../domain/training-ledger.ts';
 import { LANE_FILES } from './training-lane.ts';
 import type { TrainPlan } from './training-plan.ts';
@@ -66,36 +64,4 @@ export function overBudget(
   if (wall >= wallClockHours)
     return over('hours in this phase', 'budget.wallClockHours', wallClockHours, wall);
   return null;
-}
-
-/** Reads how large a checkpoint will be and fits the lane's retention into the storage budget, or refuses the run. */
-export async function planLaneStorage(plan: TrainPlan): Promise<Extract<StoragePlan, { fits: true }>> {
-  const { context } = plan.request;
-  const { config, base } = context;
-  const { checkpoints, budget } = plan;
-  const { training, tuning } = config;
-  const bytes = await plan.lane.hub.read(
-    { type: base.type, repo: base.repo },
-    base.commit,
-    'transformer/config.json',
-  );
-  const shape = bytes === null ? undefined : TransformerShape.safeParse(parseAny(bytes)).data;
-  // A base that does not tell its shape cannot be reckoned with; the trainer will say what is wrong with it.
-  const size = shape === undefined ? 0 : checkpointBytes(loraParameters(shape, plan.training), plan.training);
-  const found = planStorage(
-    {
-      checkpointBytes: size,
-      steps: plan.lastStep,
-      keepCheckpoints: training.keepCheckpoints,
-      keepEvery: checkpoints.keepEvery,
-      squashEvery: checkpoints.squashEvery,
-      trials: tuning.strategy === 'fixed' ? 0 : tuning.trials,
-    },
-    budget,
-  );
-  if (found.fits) return found;
-  throw new PipelineError(
-    'InvalidInput',
-    `expected the checkpoints of ${context.run} to fit into ${budget.storageGb} GB (budget.storageGb), got ${(found.bytes / 1e9).toFixed(1)} GB at ${(size / 1e9).toFixed(2)} GB each even when history is squashed after every one: raise budget.storageGb, or lower training.rank or training.keepCheckpoints`,
-  );
 }

@@ -66,10 +66,20 @@ export class Fleet {
     this.#closing = p.closing;
   }
 
+  /** Starts everything; when one part does not come up, the others are ended again. */
   static async open(): Promise<Fleet> {
+    const children: Child[] = [];
+    try {
+      return await Fleet.#open(children);
+    } catch (error) {
+      await Promise.all(children.map((child) => child.kill()));
+      throw error;
+    }
+  }
+
+  static async #open(children: Child[]): Promise<Fleet> {
     const root = await mkdtemp(join(tmpdir(), 'plein-air-fleet-'));
     const python = pythonPath(readEnvironment());
-    const children: Child[] = [];
     const spawn = (name: string, file: string, args: string[], env: Record<string, string> = {}) => {
       const child = startChild({
         ...{ name, file, args, cwd: root },
@@ -118,7 +128,7 @@ export class Fleet {
     const parsed = parseRunConfig({
       ...{ run, seed: 11, namespace: 'plein-air' },
       dataset: { resolution: 64 },
-      training: { batchSize: 1, rank: 4, alpha: 4, warmupSteps: 5, ...change.training },
+      training: { batchSize: 1, rank: 4, alpha: 4, warmupSteps: 5, sampleEvery: 0, ...change.training },
       tuning: { strategy: 'fixed', steps: 1 },
       checkpoints: { minSeconds: 0, ...change.checkpoints },
       budget: { attemptsWithoutProgress: 100, ...change.budget },

@@ -34,6 +34,8 @@ def warm() -> None:
     from plein_air.devices import prepare_torch, set_environment
 
     set_environment()
+    import importlib.util
+
     import diffusers
     import peft
     import pyarrow.parquet
@@ -48,6 +50,10 @@ def warm() -> None:
         getattr(diffusers, part)
     for part in ("CLIPTextModel", "T5EncoderModel", "CLIPTokenizer", "T5TokenizerFast"):
         getattr(transformers, part)
+    # What peft imports by itself when it wraps a layer, where it is installed.
+    for name in ("bitsandbytes", "torchao"):
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name)
     assert peft and pyarrow.parquet
     prepare_torch()
 
