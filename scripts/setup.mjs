@@ -102,7 +102,9 @@ const toolsStamp = (python) =>
   sha(readFileSync(at('temporal', 'requirements.lock')), python.version, python.path);
 const olderClientStamp = (python) =>
   sha(readFileSync(at(OLDER_CLIENT, 'client-1x.lock')), python.version, python.path);
-const pythonLock = (dev) => at('gpu-worker', dev ? 'requirements-dev.lock' : 'requirements.lock');
+const pythonLock = (dev) => at('gpu-worker', `requirements${dev ? '-dev' : gpu ? '-gpu' : ''}.lock`);
+/** `PLEIN_AIR_SETUP_GPU=1`: also what a GPU machine needs, such as bitsandbytes; the development packages have it. */
+const gpu = process.env.PLEIN_AIR_SETUP_GPU === '1';
 /** `PLEIN_AIR_SETUP_TORCH=system`: the machine's own torch and CUDA, for drivers that the locked ones are too new for. */
 const systemTorch = process.env.PLEIN_AIR_SETUP_TORCH === 'system';
 const BESIDE_TORCH = /^(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==/;
