@@ -1,8 +1,8 @@
-/** Sets up what is missing, then hands over to the command line in this very process. */
+/** Sets up what is missing (with Gradio where Spaces are to run), then hands over to the command line in this process. */
 import { setUp } from './setup.mjs';
 
 try {
-  const seconds = await setUp();
+  const seconds = await setUp({ dev: process.argv.includes('--run-spaces') });
   process.env.PLEIN_AIR_SETUP_SECONDS ??= seconds.toFixed(1);
 } catch (error) {
   process.stderr.write(

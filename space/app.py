@@ -6,6 +6,7 @@ the same names win over it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -21,6 +22,7 @@ except ImportError:
 import gradio as gr
 import torch
 from diffusers import FluxPipeline
+from huggingface_hub import hf_hub_download
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
@@ -52,13 +54,25 @@ def device_and_type() -> tuple[str, torch.dtype]:
 
 
 @lru_cache(maxsize=1)
+def adapter() -> tuple[Path, str]:
+    """The adapter's file at the pinned revision, and the sha256 of its bytes; any other bytes are refused."""
+    path = Path(hf_hub_download(MODEL_REPO, str(CONFIG["WEIGHT_NAME"]), revision=MODEL_REVISION))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    if sha256 != CONFIG["ADAPTER_SHA256"]:
+        raise RuntimeError(
+            f"Expected the adapter that was approved (sha256 {CONFIG['ADAPTER_SHA256']}), "
+            f"got {sha256} from {MODEL_REPO} at {MODEL_REVISION}: this Space does not serve it."
+        )
+    return path, sha256
+
+
+@lru_cache(maxsize=1)
 def pipeline() -> FluxPipeline:
     """The base model with the adapter of the pinned release, loaded once."""
     device, dtype = device_and_type()
+    path, _ = adapter()
     pipe = FluxPipeline.from_pretrained(BASE_REPO, revision=BASE_REVISION, torch_dtype=dtype)
-    pipe.load_lora_weights(
-        MODEL_REPO, revision=MODEL_REVISION, weight_name=CONFIG["WEIGHT_NAME"], adapter_name=ADAPTER
-    )
+    pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=ADAPTER)
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
 
@@ -74,6 +88,7 @@ def paint_one(prompt: str, seed: int, strength: float) -> Image.Image:
     pipe.set_adapters([ADAPTER], adapter_weights=[strength])
     return pipe(
         prompt=prompt,
+        max_sequence_length=min(512, pipe.tokenizer_2.model_max_length),
         width=SIZE,
         height=SIZE,
         num_inference_steps=STEPS,
@@ -99,12 +114,13 @@ def paint(prompt: str, seed: float, strength: float) -> tuple[Image.Image, Image
 
 
 def served() -> dict[str, str]:
-    """What this Space serves, for smoke tests and for the curious."""
+    """What this Space serves, for smoke tests and for the curious: revision and sha256 of what is really loaded."""
+    path, sha256 = adapter()
     return {
         "model": MODEL_REPO,
-        "revision": MODEL_REVISION,
+        "revision": path.parent.name,
         "tag": str(CONFIG["MODEL_TAG"]),
-        "adapterSha256": str(CONFIG["ADAPTER_SHA256"]),
+        "adapterSha256": sha256,
         "base": BASE_REPO,
         "baseRevision": BASE_REVISION,
     }
@@ -159,6 +175,6 @@ def build() -> gr.Blocks:
 
 
 if __name__ == "__main__":
-    if device_and_type()[0] == "cuda":
-        pipeline()  # ZeroGPU wants the weights on `cuda` before the first call.
+    # A Space that runs can paint; and ZeroGPU wants the weights on `cuda` before the first call.
+    pipeline()
     build().queue(max_size=20).launch(css=STYLE, theme=gr.themes.Soft(primary_hue="amber", neutral_hue="stone"))

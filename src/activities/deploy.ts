@@ -1,24 +1,36 @@
 import { createHash } from 'node:crypto';
-import type { PipelineActivities } from '../domain/activities.ts';
+import type { DeployRequest, PipelineActivities } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { Verdict } from '../domain/gate.ts';
 import type { RepoRef, Sha256 } from '../domain/refs.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
 import { readVerified, readVerifiedBytes } from '../hub/verified-json.ts';
 import { listReleases, PRODUCTION, releaseNumber, releaseRepo, tagAt } from '../releases/catalogue.ts';
-import { promote } from '../releases/promote.ts';
-import { fingerprintOf, type ReleaseEntry } from '../releases/provenance.ts';
+import { refuseTooLarge } from '../releases/fits.ts';
+import { readJournal } from '../releases/journal.ts';
+import { type Promotion, promote } from '../releases/promote.ts';
+import { fingerprintOf, type ReleaseEntry, StoredContext } from '../releases/provenance.ts';
+import { settle } from '../releases/put-back.ts';
+import { pin } from '../releases/references.ts';
 import { releaseFiles } from '../releases/release-files.ts';
+import { licenceFor } from '../reports/licences.ts';
+import { appTemplate } from '../space/space-repo.ts';
 
-export type DeployRequest = Parameters<PipelineActivities['deploy']>[0];
+export type { DeployRequest };
 
 /** What deployment needs besides its request. */
 export interface DeployDeps {
   hub: Hub;
-  /** Called after every step that changed something; default: nothing. */
+  /** Token that may read, for private Spaces; default: none. */
+  spaceToken?: string | null;
+  /** Called after every step that changed something, and while a Space is waited for; default: nothing. */
   onStep?: (step: string) => void;
   /** Milliseconds since the epoch; default: the clock. */
   now?: () => number;
+  /** Cancellation of the activity that runs now; default: none. */
+  signal?: () => AbortSignal | undefined;
+  /** The Space's app for a new release; default: the one that comes with this version of Plein Air. */
+  app?: () => Promise<{ path: string; content: Buffer }[]>;
 }
 
 /** An adapter whose verdict, approval and bytes were all checked again. */
@@ -27,33 +39,92 @@ interface Approved {
   sha256: Sha256;
 }
 
+/** Re-verifies verdict and bytes and publishes them as the next tag; the same bytes of the same run keep theirs. */
+export function createPublishRelease(deps: DeployDeps): PipelineActivities['publishRelease'] {
+  return async (request) => {
+    const { entry, cached } = await publishApproved(deps, request);
+    const { tag, commit, provenance } = entry;
+    return { repo: request.context.repos.release, tag, commit, sha256: provenance.adapter.sha256, cached };
+  };
+}
+
 /**
- * Re-verifies verdict and bytes, publishes them as the next tag, updates the Space and moves `production` last. Killed
- * anywhere, a second call goes on to the same end; called again after that, it answers the same and changes nothing.
+ * Publishes, updates the Space, tries it as a user would, and moves `production` last; a Space that fails the trial is
+ * put back. Killed anywhere, a second call goes on to the same end; called again after that, it answers the same.
  */
 export function createDeploy(deps: DeployDeps): PipelineActivities['deploy'] {
-  const { hub, onStep = () => undefined, now = Date.now } = deps;
   return async (request) => {
-    const { context } = request;
-    const { config, repos } = context;
-    const approved = await verifyApproved(hub, request);
-    onStep(`verdict and sha256 of ${repos.record} verified`);
-    await hub.ensureRepo(releaseRepo(repos.release), { private: config.deployment.private });
-    const entry = await publish({ hub, request, approved, onStep });
+    const { entry } = await publishApproved(deps, request);
     return promote({
-      hub,
-      release: repos.release,
-      space: config.deployment.space ? repos.space : null,
-      id: `deploy-${context.runId}-${fingerprintOf(entry.provenance.adapter.sha256).slice(0, 16)}`,
-      action: 'deploy',
+      ...promotionOf(deps, request),
+      id: operationId(request),
       choose: async () => entry.tag,
-      by: request.approval === null ? `run ${context.run}` : request.approval.by,
-      reason: request.approval?.reason ?? `run ${context.run} passed the gate`,
-      privateSpace: config.deployment.private,
-      now,
-      onStep,
     });
   };
+}
+
+/** Ends a deployment that will not be tried again, so that nothing is left between two releases. */
+export function createSettleDeploy(deps: DeployDeps): PipelineActivities['settleDeploy'] {
+  return async ({ reason, ...request }) => {
+    const { release } = request.context.repos;
+    if ((await deps.hub.resolve(releaseRepo(release), 'main')) === null) return null;
+    const end = await settle(
+      { ...promotionOf(deps, request), id: operationId(request), choose: async () => '' },
+      reason,
+    );
+    if (end === null) return null;
+    return end.state === 'undone'
+      ? `${end.tag} was taken back, ${end.from ?? 'nothing'} is in production`
+      : `${end.tag} is in production`;
+  };
+}
+
+/** The same for every attempt at deploying these bytes in this execution of the run. */
+function operationId({ context, evaluation }: DeployRequest): string {
+  return `deploy-${context.runId}-${fingerprintOf(evaluation.adapter.sha256).slice(0, 16)}`;
+}
+
+function promotionOf(deps: DeployDeps, request: DeployRequest): Omit<Promotion, 'id' | 'choose'> {
+  const { context, approval } = request;
+  const { config, repos } = context;
+  return {
+    hub: deps.hub,
+    release: repos.release,
+    space: config.deployment.space ? repos.space : null,
+    action: 'deploy',
+    by: approval === null ? `run ${context.run}` : approval.by,
+    reason: approval?.reason ?? `run ${context.run} passed the gate`,
+    privateSpace: config.deployment.private,
+    spaceToken: deps.spaceToken ?? null,
+    now: deps.now ?? Date.now,
+    onStep: deps.onStep ?? (() => undefined),
+    signal: deps.signal?.(),
+  };
+}
+
+async function publishApproved(
+  deps: DeployDeps,
+  asked: DeployRequest,
+): Promise<{ entry: ReleaseEntry; cached: boolean }> {
+  // A run that an older worker opened knows nothing of newer settings: their defaults count.
+  const request = { ...asked, context: StoredContext.parse(asked.context) };
+  const { hub, onStep = () => undefined, app = appTemplate } = deps;
+  const { config, repos } = request.context;
+  refuseWithoutSignOff(request);
+  const approved = await verifyApproved(hub, request);
+  onStep(`verdict and sha256 of ${repos.record} verified`);
+  await hub.ensureRepo(releaseRepo(repos.release), { private: config.deployment.private });
+  return publish({ hub, request, approved, onStep, app: await app() });
+}
+
+/** The input schema asks for it already; what is shown to the public is worth a second look. */
+function refuseWithoutSignOff({ context }: DeployRequest): void {
+  const { deployment } = context.config;
+  if (deployment.private || !deployment.space || !licenceFor(context.base.repo).nonCommercial) return;
+  if (deployment.licenceSignOff === null)
+    throw refused(
+      `Expected a person's sign-off of ${context.base.repo}'s licence for a public Space (deployment.licenceSignOff), got none`,
+    );
 }
 
 async function verifyApproved(hub: Hub, request: DeployRequest): Promise<Approved> {
@@ -97,7 +168,8 @@ async function publish(p: {
   request: DeployRequest;
   approved: Approved;
   onStep: (step: string) => void;
-}): Promise<ReleaseEntry> {
+  app: { path: string; content: Buffer }[];
+}): Promise<{ entry: ReleaseEntry; cached: boolean }> {
   const { hub, request, approved } = p;
   const { context } = request;
   const repo = context.repos.release;
@@ -105,14 +177,18 @@ async function publish(p: {
   for (let attempt = 0; ; attempt++) {
     const releases = await listReleases(hub, repo);
     const production = await tagAt(hub, repo, PRODUCTION);
-    const same = releases.filter((r) => r.provenance.adapter.sha256 === approved.sha256);
-    const known =
-      same.find((r) => r.provenance.context.runId === context.runId) ??
-      same.find((r) => r.tag === production);
-    if (known !== undefined) return known;
+    const known = await knownRelease(hub, request, {
+      same: releases.filter((r) => r.provenance.adapter.sha256 === approved.sha256),
+      production,
+    });
+    if (known !== undefined) {
+      await pin(hub, known.provenance);
+      return { entry: known, cached: true };
+    }
     const tag = `v${Math.max(0, ...releases.map((r) => releaseNumber(r.tag) ?? 0)) + 1}`;
     const parent = await hub.resolve(ref, 'main');
-    const made = await releaseFiles({ hub, request, tag, adapter: approved });
+    const made = await releaseFiles({ hub, request, tag, adapter: approved, app: p.app });
+    await refuseTooLarge(hub, request.context, made.files);
     try {
       const commit = await hub.commit({
         repo: ref,
@@ -123,11 +199,33 @@ async function publish(p: {
       p.onStep(`${tag} uploaded`);
       await hub.createTag(ref, tag, commit, `${context.config.model} ${tag} from run ${context.run}`);
       p.onStep(`${tag} tagged`);
-      return { tag, commit, provenance: made.provenance };
+      await pin(hub, made.provenance);
+      p.onStep(`what ${tag} was made from is pinned`);
+      return { entry: { tag, commit, provenance: made.provenance }, cached: false };
     } catch (error) {
       if (!(error instanceof HubConflict) || attempt >= 4) throw error;
     }
   }
+}
+
+/**
+ * The release that these bytes have: of this execution, in production, or of the run as it was executed before. One that
+ * was taken back keeps its number: the same bytes with a mended Space are a new release.
+ */
+async function knownRelease(
+  hub: Hub,
+  { context }: DeployRequest,
+  p: { same: ReleaseEntry[]; production: string | null },
+): Promise<ReleaseEntry | undefined> {
+  const own = p.same.find((r) => r.provenance.context.runId === context.runId);
+  if (own !== undefined || p.same.length === 0) return own;
+  const back = new Set(
+    (await readJournal(hub, context.repos.release)).filter((e) => e.state === 'undone').map((e) => e.tag),
+  );
+  return (
+    p.same.find((r) => r.tag === p.production) ??
+    p.same.find((r) => r.provenance.context.run === context.run && !back.has(r.tag))
+  );
 }
 
 function refused(message: string): PipelineError {

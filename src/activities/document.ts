@@ -1,5 +1,5 @@
 import type { Documents, PipelineActivities, RunSummary } from '../domain/activities.ts';
-import type { CommitRef, RepoRef } from '../domain/refs.ts';
+import type { CommitRef, CommitSha, RepoRef } from '../domain/refs.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import { type Hub, HubConflict, type HubContent } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
@@ -29,9 +29,7 @@ export function createDocument({
     await hub.ensureRepo(repo, { private: true });
     const stored: StoredSummary = { format: 1, endpoint: hub.endpoint, summary };
     const content = `${JSON.stringify(withoutOwnPhase(stored), null, 2)}\n`;
-    const files = await documents(hub, content, onStep);
-    onStep(`${files.length} files of the report built`);
-    const commit = await replaceReport(hub, repo, files);
+    const { commit, files } = await writeReport({ hub, repo, summary: content, onStep });
     const html = files.find((f) => f.path === REPORT_FILE)?.content ?? '';
     return {
       report: { ...repo, commit, path: REPORT_FILE, sha256: sha256Of(Buffer.from(html as string)) },
@@ -47,7 +45,7 @@ export async function rebuildReport(
 ): Promise<{ path: string; content: HubContent }[]> {
   const repo = { type: record.type, repo: record.repo };
   const bytes = await hub.read(repo, record.commit, SUMMARY_RECORD);
-  return documents(hub, bytes?.toString('utf8') ?? '', () => undefined);
+  return documents(hub, bytes?.toString('utf8') ?? '', { record: record.commit });
 }
 
 /** How long writing this report takes cannot stand in it, or no second writing would give the same bytes. */
@@ -59,11 +57,10 @@ function withoutOwnPhase(stored: StoredSummary): StoredSummary {
 async function documents(
   hub: Hub,
   summary: string,
-  onStep: (step: string) => void,
+  at: { record: CommitSha | null },
 ): Promise<{ path: string; content: HubContent }[]> {
   const stored = parseJson(summary, StoredSummary, SUMMARY_RECORD);
-  const records = await readRunRecords(hub, stored);
-  onStep('records read');
+  const records = await readRunRecords(hub, stored, at.record);
   const { document, files } = await runReport(records);
   return [
     { path: SUMMARY_RECORD, content: summary },
@@ -73,23 +70,29 @@ async function documents(
   ];
 }
 
-async function replaceReport(
-  hub: Hub,
-  repo: RepoRef,
-  files: { path: string; content: HubContent }[],
-): Promise<CommitRef['commit']> {
-  const wanted = new Set(files.map((f) => f.path));
+/** Builds the report on the record's head and commits it onto that very head: what it shows is what lies beside it. */
+async function writeReport(p: {
+  hub: Hub;
+  repo: RepoRef;
+  summary: string;
+  onStep: (step: string) => void;
+}): Promise<{ commit: CommitSha; files: { path: string; content: HubContent }[] }> {
+  const { hub, repo, onStep } = p;
   for (let attempt = 0; ; attempt++) {
     const head = await hub.resolve(repo);
+    const files = await documents(hub, p.summary, { record: head });
+    onStep(`${files.length} files of the report built`);
+    const wanted = new Set(files.map((f) => f.path));
     const there = head === null ? [] : await hub.list(repo, head, REPORT_FOLDER);
     try {
-      return await hub.commit({
+      const commit = await hub.commit({
         repo,
         ...(head === null ? {} : { parent: head }),
         message: 'Write the report',
         files,
         delete: there.map((f) => f.path).filter((path) => !wanted.has(path)),
       });
+      return { commit, files };
     } catch (error) {
       if (!(error instanceof HubConflict) || attempt >= 9) throw error;
     }

@@ -12,6 +12,9 @@ export interface RollBackDeps {
   operationId?: () => string;
   onStep?: (step: string) => void;
   now?: () => number;
+  /** Token that may read, for private Spaces; default: none. */
+  spaceToken?: string | null;
+  signal?: () => AbortSignal | undefined;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface RollBackDeps {
  */
 export function createRollBack(deps: RollBackDeps): PipelineActivities['rollBack'] {
   const { hub, operationId = randomUUID, onStep = () => undefined, now = Date.now } = deps;
-  return async ({ release, space, toTag, reason }) => {
+  return async ({ release, space, toTag, reason, by }) => {
     if ((await hub.resolve(releaseRepo(release), 'main')) === null)
       throw new PipelineError(
         'BadData',
@@ -33,11 +36,13 @@ export function createRollBack(deps: RollBackDeps): PipelineActivities['rollBack
       id: `rollback-${operationId()}`,
       action: 'rollback',
       choose: async (production) => toTag ?? (await previousRelease(hub, release, production)),
-      by: 'rollback',
+      by: by ?? 'rollback',
       reason,
       privateSpace: true,
+      spaceToken: deps.spaceToken ?? null,
       now,
       onStep,
+      signal: deps.signal?.(),
     });
   };
 }

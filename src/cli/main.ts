@@ -11,7 +11,7 @@ const program = new Command('plein-air')
   .configureHelp({ sortSubcommands: false })
   .addHelpText(
     'after',
-    '\nExit codes: 0 done · 2 bad input · 3 bad data · 4 diverged or out of memory · 5 corrupt · 8 Hub or Temporal · 9 budget · 10 gate refused · 70 fault of ours · 130 interrupted',
+    '\nExit codes: 0 done · 2 bad input · 3 bad data · 4 diverged or out of memory · 5 corrupt · 8 Hub or Temporal · 9 budget · 10 gate refused · 11 Space put back · 70 fault of ours · 130 interrupted',
   );
 // The Hub may serve for weeks in this process: it does not carry in memory what only the other commands need.
 if (process.argv[2] !== 'hub') {

@@ -14,6 +14,8 @@ export const Environment = z.object({
   HF_ENDPOINT: text(),
   /** Token for the Hub, with write permission. */
   HF_TOKEN: text(),
+  /** Token that may only read, for the Space of a private release: it becomes a secret of that Space. */
+  PLEIN_AIR_SPACE_TOKEN: text(),
   /** Python with the trainer's packages; default `gpu-worker/.venv`. */
   PLEIN_AIR_PYTHON: text(),
   /** The `temporal` program; default the one that set-up installs. */

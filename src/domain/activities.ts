@@ -4,6 +4,7 @@ import type { CommitRef, CommitSha, FileRef, RepoId, RunName, Sha256 } from './r
 import type { RunConfig } from './run-config.ts';
 import type { StudyResult } from './run-result.ts';
 import type { Trial, TrialParameters } from './search-space.ts';
+import type { SpaceTrial } from './space-trial.ts';
 import type { StudyMove, StudyRecord, StudyState } from './study.ts';
 
 /** A run as its activities see it: what does not change from phase to phase. */
@@ -140,7 +141,37 @@ export interface Release {
   space: { repo: RepoId; commit: CommitSha } | null;
   /** The release that was in production before; null: none. */
   previousTag: string | null;
+  /** What the running Space was found to do; null: there is no Space. */
+  trial: SpaceTrial | null;
   cached: boolean;
+}
+
+/** A release that is on the Hub under its tag, but not in production. */
+export interface ReleaseCandidate {
+  repo: RepoId;
+  tag: string;
+  commit: CommitSha;
+  /** Of the adapter. */
+  sha256: Sha256;
+  cached: boolean;
+}
+
+/** What loading a candidate from the Hub and painting with it showed. */
+export interface CandidateTrial {
+  /** Pictures painted. */
+  pictures: number;
+  /** Largest distance to the pictures that the gate judged, 0 to 1 seen from afar; 0: the very same pixels. */
+  distance: number;
+}
+
+/** What a deployment is made from. */
+export interface DeployRequest {
+  context: RunContext;
+  dataset: PreparedDataset;
+  training: Training;
+  evaluation: Evaluation;
+  gate: GateDecision;
+  approval: Approval | null;
 }
 
 /** All that the run knows at its end, for the documents. */
@@ -201,26 +232,25 @@ export interface PipelineActivities {
   recordStudy(p: { context: RunContext; study: StudyState; chosen: number }): Promise<StudyRecord>;
   /** Reads the report from the Hub, decides, stores the verdict. */
   judge(p: { context: RunContext; evaluation: Evaluation }): Promise<GateDecision>;
-  /** Re-verifies verdict and bytes, tags a release, updates the Space, moves `production`. */
-  deploy(p: {
-    context: RunContext;
-    dataset: PreparedDataset;
-    training: Training;
-    evaluation: Evaluation;
-    gate: GateDecision;
-    approval: Approval | null;
-  }): Promise<Release>;
-  /** Moves `production` and the Space back to a release. */
+  /** Re-verifies verdict and bytes and publishes them as the next tag; nothing of what is served changes. */
+  publishRelease(p: DeployRequest): Promise<ReleaseCandidate>;
+  /** Publishes unless that was done, updates the Space, tries it, moves `production`. */
+  deploy(p: DeployRequest): Promise<Release>;
+  /** Ends a deployment that failed half-way: what was there is put back; in words what was done, null: nothing. */
+  settleDeploy(p: DeployRequest & { reason: string }): Promise<string | null>;
   /** Full names of a model's repositories; `space` is null where none was published. */
   nameRelease(p: {
     model: string;
     namespace: string | null;
   }): Promise<{ release: RepoId; space: RepoId | null; operations?: Operations }>;
+  /** Moves `production` and the Space back to a release. */
   rollBack(p: {
     release: RepoId;
     space: RepoId | null;
     toTag: string | null;
     reason: string;
+    /** Who asked for it; absent: a schedule or a client without a name. */
+    by?: string | null;
   }): Promise<Release>;
   document(p: { summary: RunSummary }): Promise<Documents>;
   /** Tells people by webhook; at once done where none is configured. */
@@ -254,6 +284,12 @@ export interface GpuActivities {
   /** Samples and measures a trial as far as its study's goals and limits need it. */
   measureTrial(p: { context: RunContext; dataset: CommitRef; training: Training }): Promise<TrialMeasures>;
   evaluate(p: { context: RunContext; dataset: CommitRef; training: Training }): Promise<Evaluation>;
+  /** Loads a candidate from the Hub and paints with it as a user would; `Unhealthy` unless it paints what was judged. */
+  tryRelease(p: {
+    context: RunContext;
+    candidate: ReleaseCandidate;
+    evaluation: Evaluation;
+  }): Promise<CandidateTrial>;
 }
 
 /** What a GPU activity reports while it works: details of its heartbeats, and what `status` shows. */

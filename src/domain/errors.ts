@@ -22,6 +22,8 @@ export const ERROR_KINDS = {
   BudgetExhausted: { retryable: false, exitCode: 9 },
   /** The gate did not say PASS, or what would ship is not what was judged. */
   GateRefused: { retryable: false, exitCode: 10 },
+  /** A Space that does not come up, paints nothing, or serves something else: what was there before was put back. */
+  Unhealthy: { retryable: false, exitCode: 11 },
   /** A fault of ours. */
   Internal: { retryable: true, exitCode: 70 },
 } as const;

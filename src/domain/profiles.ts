@@ -50,6 +50,7 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
     },
     budget: { gpuHours: 1, wallClockHours: 12, storageGb: 1 },
     checkpoints: { minSeconds: 0, maxSeconds: 20 },
+    deployment: { hardware: 'cpu-basic', startMinutes: 5 },
   },
   t4: {
     dataset: { resolution: 512 },

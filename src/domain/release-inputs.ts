@@ -34,6 +34,8 @@ export const RollbackInput = z
       .nullable()
       .default(null),
     reason: z.string().min(1).max(500).default('rolled back by hand'),
+    /** Who asks for it, for the journal; null: a client without a name. */
+    by: z.string().min(1).max(200).nullable().default(null),
   })
   .prefault({});
 export type RollbackInput = z.infer<typeof RollbackInput>;

@@ -186,6 +186,17 @@ export const DeploymentConfig = z
     private: z.boolean().default(true),
     /** Name of the person who signed the base model's licence off for a public demo. */
     licenceSignOff: z.string().min(1).nullable().default(null),
+    /** What the Space runs on: two CPU cores, or ZeroGPU, which lends a GPU for the length of a call. */
+    hardware: z.enum(['cpu-basic', 'zero-a10g']).default('zero-a10g'),
+    /** Minutes that a Space may take to come up before what was there is put back. */
+    startMinutes: z.number().gt(0).max(120).default(20),
+    /** Seconds that the running Space may take for one request, base and painted picture together. */
+    paintSeconds: z.number().gt(0).max(3600).default(180),
+    /** Whole models to publish beside the adapter: `fused` into the base, and that in 8-bit floats. */
+    variants: z
+      .array(z.enum(['fused', 'fused-fp8']))
+      .max(2)
+      .default([]),
   })
   .refine((d) => d.private || !d.space || d.licenceSignOff !== null, {
     message:

@@ -18,6 +18,14 @@ import {
   resolveRevision,
   setBranch,
 } from './references.ts';
+import {
+  requestHardware,
+  restartSpace,
+  setSpaceSecret,
+  spaceHost,
+  spaceRuntime,
+  spaceSecrets,
+} from './spaces.ts';
 import { deleteLargeFiles, squashHistory } from './storage.ts';
 import { createTransport, DEFAULT_PATIENCE, type Patience } from './transport.ts';
 
@@ -108,6 +116,28 @@ export function connectHub(options: HubOptions): Hub {
       surface(`free ${sha256s.length} large files of ${describeRepo(repo)}`, () =>
         deleteLargeFiles(hub, repo, sha256s),
       ),
+    ...spaceCalls(hub, surface),
+  };
+}
+
+type Surface = <T>(doing: string, task: () => Promise<T>) => Promise<T>;
+
+function spaceCalls(
+  hub: Connection,
+  surface: Surface,
+): Pick<
+  Hub,
+  'spaceRuntime' | 'spaceHost' | 'requestHardware' | 'spaceSecrets' | 'setSpaceSecret' | 'restartSpace'
+> {
+  return {
+    spaceRuntime: (space) => surface(`look at Space ${space}`, () => spaceRuntime(hub, space)),
+    spaceHost: (space) => surface(`find the address of Space ${space}`, () => spaceHost(hub, space)),
+    requestHardware: (space, flavor) =>
+      surface(`ask for ${flavor} for Space ${space}`, () => requestHardware(hub, space, flavor)),
+    spaceSecrets: (space) => surface(`list the secrets of Space ${space}`, () => spaceSecrets(hub, space)),
+    setSpaceSecret: (space, secret) =>
+      surface(`set secret ${secret.key} of Space ${space}`, () => setSpaceSecret(hub, space, secret)),
+    restartSpace: (space) => surface(`restart Space ${space}`, () => restartSpace(hub, space)),
   };
 }
 

@@ -1,4 +1,5 @@
-import type { CommitSha, RepoRef, Sha256 } from '../domain/refs.ts';
+import type { CommitSha, RepoId, RepoRef, Sha256 } from '../domain/refs.ts';
+import type { SpaceRuntime } from './spaces.ts';
 
 /** A file of a repository as a listing shows it. */
 export interface HubEntry {
@@ -69,6 +70,16 @@ export interface Hub {
   squash(repo: RepoRef, branch: string, message: string): Promise<CommitSha>;
   /** Frees large files for good; commits keep their ids, and those that still name such a file have lost it. */
   deleteLargeFiles(repo: RepoRef, sha256s: readonly Sha256[]): Promise<void>;
+  /** State of a Space's app; null where there is no such Space. */
+  spaceRuntime(space: RepoId): Promise<SpaceRuntime | null>;
+  /** Address at which a Space's app answers; null: nowhere now. */
+  spaceHost(space: RepoId): Promise<string | null>;
+  requestHardware(space: RepoId, flavor: string): Promise<void>;
+  /** Names of a Space's secrets. */
+  spaceSecrets(space: RepoId): Promise<string[]>;
+  setSpaceSecret(space: RepoId, secret: { key: string; value: string }): Promise<void>;
+  /** Starts a stopped, sleeping or paused Space. */
+  restartSpace(space: RepoId): Promise<void>;
 }
 
 /** A compare-and-swap that lost: somebody else committed in between. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { PipelineError } from '../domain/errors.ts';
 import { CommitSha, type RepoId } from '../domain/refs.ts';
+import { SpaceTrial } from '../domain/space-trial.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
 import { releaseRepo } from './catalogue.ts';
 
@@ -9,10 +10,10 @@ export const JOURNAL_FILE = 'deployments.jsonl';
 
 const TagOrNull = z.string().nullable();
 
-/** One line: an operation announced (`started`) or finished (`done`). */
+/** One line: an operation announced (`started`), finished (`done`), or taken back (`undone`). */
 export const JournalEntry = z.strictObject({
   id: z.string().min(1),
-  state: z.enum(['started', 'done']),
+  state: z.enum(['started', 'done', 'undone']),
   action: z.enum(['deploy', 'rollback']),
   /** The release that goes into production. */
   tag: z.string(),
@@ -24,6 +25,11 @@ export const JournalEntry = z.strictObject({
   reason: z.string(),
   /** Milliseconds since the epoch. */
   at: z.number(),
+  /** What the running Space was found to do. */
+  trial: SpaceTrial.nullable().default(null),
+  /** Why it was taken back, and how long putting back what was there took until it ran again. */
+  problem: z.string().nullable().default(null),
+  restoredInSeconds: z.number().nullable().default(null),
 });
 export type JournalEntry = z.infer<typeof JournalEntry>;
 
@@ -71,13 +77,33 @@ export async function appendJournal(hub: Hub, repo: RepoId, entry: JournalEntry)
   }
 }
 
-/** Throws `Fenced` when another operation announced itself after this one: the newest intent wins. */
+/**
+ * Throws `Fenced` when this operation may change nothing more: another one announced itself after it (the newest intent
+ * wins), or another attempt at it has come to its end.
+ */
 export function refuseSuperseded(entries: JournalEntry[], id: string): void {
-  const starts = entries.filter((e) => e.state === 'started');
-  const newest = starts.at(-1);
-  if (newest === undefined || newest.id === id) return;
-  throw new PipelineError(
-    'Fenced',
-    `A newer ${newest.action} to ${newest.tag} (by ${newest.by}) has started: this one stops and changes nothing more`,
-  );
+  const newest = entries.filter((e) => e.state === 'started').at(-1);
+  if (newest !== undefined && newest.id !== id)
+    throw new PipelineError(
+      'Fenced',
+      `A newer ${newest.action} to ${newest.tag} (by ${newest.by}) has started: this one stops and changes nothing more`,
+    );
+  const end = ended(entries, id);
+  if (end !== undefined)
+    throw new PipelineError(
+      'Fenced',
+      `Another attempt at this ${end.action} to ${end.tag} has ended as "${end.state}": this one changes nothing more`,
+    );
+}
+
+/** How an operation ended; undefined: it has not. */
+export function ended(entries: JournalEntry[], id: string): JournalEntry | undefined {
+  return entries.find((e) => e.id === id && e.state !== 'started');
+}
+
+/** The release that the newest operation wants in production, finished or not; null: it was taken back to nothing. */
+export function wanted(entries: JournalEntry[]): string | null {
+  const newest = entries.filter((e) => e.state === 'started').at(-1);
+  if (newest === undefined) return null;
+  return ended(entries, newest.id)?.state === 'undone' ? newest.from : newest.tag;
 }

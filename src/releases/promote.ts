@@ -1,11 +1,14 @@
 import type { Release } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoId } from '../domain/refs.ts';
+import type { SpaceTrial } from '../domain/space-trial.ts';
 import type { Hub } from '../hub/hub.ts';
-import { publishSpace, servedRelease } from '../space/space-repo.ts';
+import { servedRelease } from '../space/space-repo.ts';
 import { findRelease, PREVIOUS, PRODUCTION, releaseRepo, tagAt, verifyRelease } from './catalogue.ts';
-import { appendJournal, type JournalEntry, readJournal, refuseSuperseded } from './journal.ts';
+import { appendJournal, ended, type JournalEntry, readJournal, refuseSuperseded, wanted } from './journal.ts';
 import type { ReleaseEntry } from './provenance.ts';
+import { putBack, takenBack } from './put-back.ts';
+import { serve, tryServed } from './serve.ts';
 
 export interface Promotion {
   hub: Hub;
@@ -19,45 +22,83 @@ export interface Promotion {
   by: string;
   reason: string;
   privateSpace: boolean;
+  /** Token that may read, for the Space and for asking it; null: everything is public. */
+  spaceToken: string | null;
   now: () => number;
-  /** Called after every step that changed something. */
+  /** Called after every step that changed something, and while the Space is waited for. */
   onStep: (step: string) => void;
+  signal?: AbortSignal | undefined;
 }
 
 /**
- * Puts one release into production: announce, Space, `previous`, `production`, done. Killed after any step, the same call
- * ends in the same state; `production` moves last, so that it never names a release whose Space is not there.
+ * Puts one release into production. A deployment goes: announce, Space, try it as a user would, `previous`, `production`,
+ * done; a Space that fails the trial is put back before `production` moved. A rollback moves `production` first and then
+ * tries the Space: what it leaves behind is known to be worse. Killed after any step, the same call ends in the same state.
  */
 export async function promote(p: Promotion): Promise<Release> {
-  const { hub, release } = p;
-  const before = await readJournal(hub, release);
-  const done = before.find((e) => e.id === p.id && e.state === 'done');
-  if (done !== undefined) return answer(p, await need(p, done.tag), done.from, done.spaceCommit, true);
+  const before = await readJournal(p.hub, p.release);
+  const end = ended(before, p.id);
+  if (end !== undefined) return answerAgain(p, end);
+  try {
+    return await goOn(p, before);
+  } catch (error) {
+    // Two attempts at once: what the other one came to is this one's answer, too.
+    const other = ended(await readJournal(p.hub, p.release), p.id);
+    if (error instanceof PipelineError && error.kind === 'Fenced' && other !== undefined)
+      return answerAgain(p, other);
+    throw error;
+  }
+}
 
+async function answerAgain(p: Promotion, end: JournalEntry): Promise<Release> {
+  if (end.state === 'undone') throw takenBack(end);
+  return answer(p, await need(p, end.tag), end, true);
+}
+
+async function goOn(p: Promotion, before: JournalEntry[]): Promise<Release> {
+  const { hub, release } = p;
   const started = await announce(p, before);
   const target = await need(p, started.tag);
   await verifyRelease(hub, release, target);
   p.onStep(`${started.action} ${target.tag} announced`);
-
-  let spaceCommit: CommitSha | null = null;
-  if (p.space !== null) {
-    refuseSuperseded(await readJournal(hub, release), p.id);
-    const message = `${p.action === 'deploy' ? 'Serve' : 'Roll back to'} ${target.tag}: ${p.reason}`;
-    spaceCommit = await publishSpace({
-      hub,
-      space: p.space,
-      release,
-      entry: target,
-      message,
-      private: p.privateSpace,
-    });
-    p.onStep(`Space ${p.space} serves ${target.tag}`);
-  }
-  await moveBranches(p, target, started.from);
+  const spaceCommit =
+    p.space === null ? null : await serve(p, { space: p.space, entry: target, action: p.action });
+  const trial =
+    p.action === 'deploy'
+      ? await tryOrPutBack(p, { started, target, spaceCommit })
+      : await moveAndTry(p, { started, target, spaceCommit });
+  if (p.action === 'deploy') await moveBranches(p, target, started.from);
   await verifyServed(p, target);
-  await appendJournal(hub, release, { ...started, state: 'done', spaceCommit, at: p.now() });
+  const done: JournalEntry = { ...started, state: 'done', spaceCommit, trial, at: p.now() };
+  await appendJournal(hub, release, done);
   p.onStep(`${target.tag} is in production`);
-  return answer(p, target, started.from, spaceCommit, false);
+  return answer(p, target, done, false);
+}
+
+interface Step {
+  started: JournalEntry;
+  target: ReleaseEntry;
+  spaceCommit: CommitSha | null;
+}
+
+async function tryOrPutBack(p: Promotion, step: Step): Promise<SpaceTrial | null> {
+  if (p.space === null || step.spaceCommit === null) return null;
+  let trial: SpaceTrial;
+  try {
+    trial = await tryServed(p, { space: p.space, commit: step.spaceCommit, entry: step.target });
+  } catch (error) {
+    if (p.signal?.aborted !== true) throw error;
+    await putBack(p, step.started, 'the run was cancelled', null);
+    throw p.signal.reason;
+  }
+  if (trial.outcome !== 'unhealthy') return trial;
+  throw takenBack(await putBack(p, step.started, trial.problem, trial));
+}
+
+async function moveAndTry(p: Promotion, step: Step): Promise<SpaceTrial | null> {
+  await moveBranches(p, step.target, step.started.from);
+  if (p.space === null || step.spaceCommit === null) return null;
+  return tryServed(p, { space: p.space, commit: step.spaceCommit, entry: step.target });
 }
 
 async function announce(p: Promotion, before: JournalEntry[]): Promise<JournalEntry> {
@@ -70,14 +111,18 @@ async function announce(p: Promotion, before: JournalEntry[]): Promise<JournalEn
     state: 'started',
     action: p.action,
     tag,
-    from: from === tag ? await tagAt(p.hub, p.release, PREVIOUS) : from,
+    from,
     spaceCommit: null,
     by: p.by,
     reason: p.reason,
     at: p.now(),
+    trial: null,
+    problem: null,
+    restoredInSeconds: null,
   };
-  await appendJournal(p.hub, p.release, entry);
-  return entry;
+  const all = await appendJournal(p.hub, p.release, entry);
+  // Two attempts at once may both have chosen: the journal's first line of this id counts.
+  return all.find((e) => e.id === p.id) ?? entry;
 }
 
 async function moveBranches(p: Promotion, target: ReleaseEntry, from: string | null): Promise<void> {
@@ -90,9 +135,26 @@ async function moveBranches(p: Promotion, target: ReleaseEntry, from: string | n
     await p.hub.setBranch(ref, PREVIOUS, left.commit);
     p.onStep(`previous is ${left.tag}`);
   }
-  if (at(PRODUCTION) !== target.commit) {
-    await p.hub.setBranch(ref, PRODUCTION, target.commit);
-    p.onStep(`production is ${target.tag}`);
+  if (at(PRODUCTION) === target.commit) return;
+  refuseSuperseded(await readJournal(p.hub, p.release), p.id);
+  await p.hub.setBranch(ref, PRODUCTION, target.commit);
+  p.onStep(`production is ${target.tag}`);
+  await mendIfLate(p);
+}
+
+/**
+ * The Hub moves branches without compare-and-swap: a worker that slept between looking and moving may have moved one
+ * under a newer operation. It looks again, and puts `production` where the newest operation wants it.
+ */
+async function mendIfLate(p: Promotion): Promise<void> {
+  const entries = await readJournal(p.hub, p.release);
+  try {
+    refuseSuperseded(entries, p.id);
+  } catch (error) {
+    const tag = wanted(entries);
+    const rightful = tag === null ? null : await findRelease(p.hub, p.release, tag);
+    if (rightful !== null) await p.hub.setBranch(releaseRepo(p.release), PRODUCTION, rightful.commit);
+    throw error;
   }
 }
 
@@ -122,13 +184,12 @@ async function need(p: Promotion, tag: string): Promise<ReleaseEntry> {
   );
 }
 
-function answer(
+async function answer(
   p: Promotion,
   entry: ReleaseEntry,
-  previousTag: string | null,
-  spaceCommit: CommitSha | null,
+  done: JournalEntry,
   cached: boolean,
-): Release {
+): Promise<Release> {
   return {
     release: {
       repo: p.release,
@@ -136,8 +197,9 @@ function answer(
       commit: entry.commit,
       sha256: entry.provenance.adapter.sha256,
     },
-    space: p.space === null || spaceCommit === null ? null : { repo: p.space, commit: spaceCommit },
-    previousTag,
+    space: p.space === null || done.spaceCommit === null ? null : { repo: p.space, commit: done.spaceCommit },
+    previousTag: done.from === done.tag ? await tagAt(p.hub, p.release, PREVIOUS) : done.from,
+    trial: done.trial,
     cached,
   };
 }

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
 import type { PipelineActivities } from '../domain/activities.ts';
 import type { Sha256 } from '../domain/refs.ts';
+import type { SmokeRequest } from '../domain/space-trial.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
 import { modelCard, spaceCard } from '../reports/cards.ts';
@@ -11,7 +13,8 @@ import { licenceFor } from '../reports/licences.ts';
 import { svgToPng, trainingCurves } from '../reports/plots.ts';
 import type { SampleRow } from '../reports/run-records.ts';
 import type { ReleaseSample } from '../space/space-config.ts';
-import { appTemplate } from '../space/space-repo.ts';
+import { SMOKE_FOLDER } from '../space/space-repo.ts';
+import { codeCommit } from './code-commit.ts';
 import { ADAPTER_FILE, fingerprintOf, PROVENANCE_FILE, type Provenance } from './provenance.ts';
 
 type Request = Parameters<PipelineActivities['deploy']>[0];
@@ -31,6 +34,8 @@ export async function releaseFiles(p: {
   request: Request;
   tag: string;
   adapter: { bytes: Buffer; sha256: Sha256 };
+  /** Files below `space/`: the app as it will serve this release for ever. */
+  app: { path: string; content: Buffer }[];
 }): Promise<ReleaseFiles> {
   const { hub, request } = p;
   const [evaluation, training, manifest, exports] = await Promise.all([
@@ -64,6 +69,7 @@ export async function releaseFiles(p: {
       { path: 'README.md', content: card },
       { path: 'NOTICE', content: `${[modification, notice].filter((t) => t !== '').join('\n\n')}\n` },
       ...pictures.map((s) => ({ path: s.path, content: s.bytes })),
+      ...smokeFiles(evaluation.samples, request.context.config.evaluation.size),
       ...(hasGrid ? [{ path: 'images/grid.png', content: await sampleGrid(grid) }] : []),
       ...(hasCurves
         ? [
@@ -75,7 +81,7 @@ export async function releaseFiles(p: {
             },
           ]
         : []),
-      ...(await appTemplate()),
+      ...p.app,
       { path: 'space/README.md', content: spaceCard(provenance) },
       { path: 'space/samples.json', content: `${JSON.stringify(samples, null, 2)}\n` },
     ],
@@ -96,6 +102,21 @@ function releasePictures(rows: SampleRow[]): (ReleaseSample & { bytes: Buffer })
         : [{ path: `images/${first.id}.png`, prompt: row.prompt, bytes: first.candidate }];
     })
     .slice(0, SHOWN.prompts);
+}
+
+/** The first judged sample that has both pictures: what the Space is asked for before it goes into production. */
+function smokeFiles(rows: SampleRow[], size: number): { path: string; content: HubContent }[] {
+  for (const row of rows)
+    for (const { seed, base, candidate } of row.pairs)
+      if (base !== null && candidate !== null) {
+        const request: SmokeRequest = { prompt: row.prompt, seed, size };
+        return [
+          { path: `${SMOKE_FOLDER}/request.json`, content: `${JSON.stringify(request, null, 2)}\n` },
+          { path: `${SMOKE_FOLDER}/base.png`, content: base },
+          { path: `${SMOKE_FOLDER}/painted.png`, content: candidate },
+        ];
+      }
+  return [];
 }
 
 interface Export {
@@ -148,11 +169,13 @@ async function lineage(
     context,
     configFingerprint: fingerprintOf(context.config),
     fingerprint: await readFingerprint(p.hub, training),
-    publisher: { 'plein-air': await ownVersion(), node: process.versions.node },
+    publisher: await publisherVersions(),
   };
 }
 
-async function ownVersion(): Promise<string> {
+/** Version and code commit of the worker that publishes: the commit from its checkout, or from what built it. */
+async function publisherVersions(): Promise<Record<string, string>> {
   const text = await readFile(new URL('../../package.json', import.meta.url), 'utf8');
-  return String((JSON.parse(text) as { version: unknown }).version);
+  const { version } = z.object({ version: z.string() }).parse(JSON.parse(text));
+  return { 'plein-air': version, commit: (await codeCommit()) ?? 'unknown', node: process.versions.node };
 }

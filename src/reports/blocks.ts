@@ -17,6 +17,8 @@ export interface Picture {
   height: number;
   alt: string;
   file: string;
+  /** The stored record that it was made from; null: it has none of its own. */
+  href: string | null;
 }
 
 /** The same prompt and seeds painted twice. */
@@ -34,6 +36,7 @@ export type Block =
   | { kind: 'plot'; svg: string; alt: string; caption: Rich; file: string }
   | { kind: 'picture'; picture: Picture; caption: Rich }
   | { kind: 'samples'; samples: PairedSamples[]; caption: Rich; grid: string | null }
+  | { kind: 'strips'; pictures: { picture: Picture; caption: string }[]; caption: Rich }
   | { kind: 'gallery'; pictures: { picture: Picture; caption: Rich }[]; caption: Rich };
 
 export interface Section {

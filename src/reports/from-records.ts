@@ -2,7 +2,7 @@ import type { RunSummary, Training } from '../domain/activities.ts';
 import { CheckpointManifest } from '../domain/checkpoint.ts';
 import { DatasetManifest } from '../domain/dataset-record.ts';
 import { mergeMetrics, parseMetricLog } from '../domain/metric-log.ts';
-import type { CommitRef } from '../domain/refs.ts';
+import type { CommitRef, CommitSha } from '../domain/refs.ts';
 import { TrainingLedger } from '../domain/training-ledger.ts';
 import type { Hub } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
@@ -13,12 +13,17 @@ import type { StoredSummary } from './stored-summary.ts';
 /** The report shows so many prompts and seeds; every picture is in the record repository. */
 const SHOWN = { prompts: 24, seeds: 4 };
 const CLOSEST = 6;
+const STRIPS = 8;
 
 /** Gathers what a run stored, each file at the commit that the summary names; what it did not reach is null or empty. */
-export async function readRunRecords(hub: Hub, stored: StoredSummary): Promise<RunRecords> {
+export async function readRunRecords(
+  hub: Hub,
+  stored: StoredSummary,
+  record: CommitSha | null,
+): Promise<RunRecords> {
   const { summary, endpoint } = stored;
   const { dataset, training, evaluation } = summary;
-  const [manifest, contactSheets, trained, fingerprint, evaluated] = await Promise.all([
+  const [manifest, contactSheets, trained, fingerprint, evaluated, strips] = await Promise.all([
     dataset === null ? null : readManifest(hub, dataset.dataset),
     readContactSheets(hub, summary),
     training === null ? NO_TRAINING : readTrainingRecords(hub, training),
@@ -26,8 +31,34 @@ export async function readRunRecords(hub: Hub, stored: StoredSummary): Promise<R
     evaluation === null
       ? NO_EVALUATION
       : readEvaluationRecords(hub, { evaluation, gate: summary.gate, shown: SHOWN, closest: CLOSEST }),
+    record === null ? [] : readStrips(hub, stored, record),
   ]);
-  return { endpoint, summary, manifest, contactSheets, ...trained, fingerprint, ...evaluated };
+  return { endpoint, summary, manifest, contactSheets, ...trained, fingerprint, ...evaluated, strips };
+}
+
+/** Strips of the main lane, spread over the training when there are many. */
+async function readStrips(
+  hub: Hub,
+  { summary, endpoint }: StoredSummary,
+  commit: CommitSha,
+): Promise<RunRecords['strips']> {
+  const repo = { type: 'dataset', repo: summary.context.repos.record } as const;
+  const listed = (await hub.list(repo, commit, 'samples/main')).flatMap(({ path }) => {
+    const step = /step-(\d+)\.png$/.exec(path)?.[1];
+    return step === undefined ? [] : [{ path, step: Number(step) }];
+  });
+  listed.sort((a, b) => a.step - b.step);
+  const every = Math.ceil(listed.length / STRIPS);
+  const chosen = listed.filter((_, i) => (listed.length - 1 - i) % Math.max(1, every) === 0);
+  const read = await Promise.all(
+    chosen.map(async ({ path, step }) => {
+      const bytes = await hub.read(repo, commit, path);
+      // By branch: the commit that holds it is the one that this report is about to become.
+      const href = `${endpoint}/datasets/${repo.repo}/resolve/main/${path}`;
+      return bytes === null ? [] : [{ step, path, bytes, href }];
+    }),
+  );
+  return read.flat();
 }
 
 type TrainingRecords = Pick<RunRecords, 'curves' | 'preemptionSteps' | 'attempts'>;

@@ -82,6 +82,7 @@ export async function inlinePicture(p: {
   bytes: Buffer;
   alt: string;
   file: string;
+  href?: string | null;
   longest?: number;
 }): Promise<Picture> {
   const longest = p.longest ?? 320;
@@ -96,5 +97,6 @@ export async function inlinePicture(p: {
     height: info.height,
     alt: p.alt,
     file: p.file,
+    href: p.href ?? null,
   };
 }

@@ -53,6 +53,11 @@ figcaption,.caption,.source{color:var(--soft);font-size:.86rem;line-height:1.5}
 .gallery img{width:100%;height:auto;border-radius:2px;display:block;margin-bottom:.4rem}
 .source{border-top:1px solid var(--line);padding-top:.6rem;max-width:none;overflow-wrap:anywhere}
 footer{padding-block:3.5rem 3rem;color:var(--soft);font-size:.86rem}
+.pic{display:block}
+.steps{display:grid;gap:.5rem}
+.steps figure{margin:0;display:grid;grid-template-columns:5.2rem minmax(0,1fr);gap:.4rem;align-items:center}
+.steps img{width:100%;height:auto;display:block;border-radius:2px}
+@media (max-width:34rem){.steps figure{grid-template-columns:3.6rem minmax(0,1fr)}}
 @media (max-width:34rem){.strip{grid-template-columns:3.6rem}.facts{grid-template-columns:1fr 1fr}}
 @media print{nav{display:none}body{font-size:10pt}section{break-inside:avoid-page}}
 `;

@@ -66,6 +66,10 @@ function block(b: Block): string {
       return `<figure class="sheet">${img(b.picture)}<figcaption>${rich(b.caption)}</figcaption></figure>`;
     case 'samples':
       return `<div class="samples">${b.samples.map(samples).join('')}<p class="caption">${rich(b.caption)}</p></div>`;
+    case 'strips':
+      return `<div class="steps">${b.pictures
+        .map((p) => `<figure><figcaption>${escapeHtml(p.caption)}</figcaption>${img(p.picture)}</figure>`)
+        .join('')}</div><p class="caption">${rich(b.caption)}</p>`;
     case 'gallery':
       return `<div class="gallery">${b.pictures
         .map((p) => `<figure>${img(p.picture)}<figcaption>${rich(p.caption)}</figcaption></figure>`)
@@ -102,6 +106,13 @@ function samples(s: PairedSamples): string {
 }
 
 function img(p: Picture): string {
+  const picture = rawImg(p);
+  return p.href === null
+    ? picture
+    : `<a class="pic" href="${escapeHtml(p.href)}" rel="noreferrer">${picture}</a>`;
+}
+
+function rawImg(p: Picture): string {
   return `<img src="data:${p.mime};base64,${p.bytes.toString('base64')}" alt="${escapeHtml(p.alt)}" width="${p.width}" height="${p.height}" loading="lazy">`;
 }
 

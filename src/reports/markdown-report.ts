@@ -42,6 +42,7 @@ function block(b: Block): string {
       const prompts = b.samples.map((s, i) => `${i + 1}. *${escapeMarkdown(s.prompt)}*`).join('\n');
       return [...grid, prompts, markdownRich(b.caption)].join('\n\n');
     }
+    case 'strips':
     case 'gallery':
       return [
         ...b.pictures.map(

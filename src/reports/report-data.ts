@@ -41,7 +41,11 @@ export async function dataSection(build: ReportBuild): Promise<Section[]> {
         .filter(([, n]) => n > 0)
         .map(([reason, n]) => `${reason} ${n}`)
         .join(', ')}`,
-      caption: `Every one of the source’s ${kept + dropped} pictures, kept or by the reason it was left out.`,
+      caption: [
+        `Every one of the source’s ${kept + dropped} pictures, kept or by the reason it was left out. From `,
+        { link: 'manifest.json', href: build.url({ ...dataset.dataset, path: 'manifest.json' }) },
+        '.',
+      ],
       file: 'plots/dataset.png',
     });
   }
@@ -57,7 +61,13 @@ export async function dataSection(build: ReportBuild): Promise<Section[]> {
     if (bytes !== null)
       blocks.push({
         kind: 'picture',
-        picture: await inlinePicture({ bytes, alt, file: `../records/${name}.png`, longest: 1200 }),
+        picture: await inlinePicture({
+          bytes,
+          alt,
+          file: `../records/${name}.png`,
+          href: analysis === null ? null : build.url({ ...analysis.record, path: `records/${name}.png` }),
+          longest: 1200,
+        }),
         caption,
       });
   const source = [...build.commit(dataset.dataset)];

@@ -22,14 +22,17 @@ async function pictures(build: ReportBuild): Promise<Section[]> {
   const grid = await sampleGrid(samples.map(({ prompt, pairs }) => ({ prompt, pairs: pairs.slice(0, 2) })));
   build.files.push({ path: 'samples.png', content: grid });
   const longest = samples.length * (samples[0]?.pairs.length ?? 0) > 40 ? 256 : 320;
+  const { report } = summary.evaluation;
+  const folder = report.path.slice(0, report.path.lastIndexOf('/') + 1);
+  const url = (path: string) => build.url({ ...report, path: `${folder}${path}` });
   const shown = await Promise.all(
     samples.map(async (row) => ({
       prompt: withoutTrigger(row.prompt, summary.context.config.dataset.trigger),
       pairs: await Promise.all(
         row.pairs.map(async (pair) => ({
           seed: pair.seed,
-          base: await painted(row, pair, 'base', longest),
-          candidate: await painted(row, pair, 'candidate', longest),
+          base: await painted({ row, pair, who: 'base', longest, url }),
+          candidate: await painted({ row, pair, who: 'candidate', longest, url }),
         })),
       ),
     })),
@@ -55,12 +58,14 @@ function withoutTrigger(prompt: string, trigger: string): string {
   return prompt.endsWith(`, ${trigger}`) ? prompt.slice(0, -trigger.length - 2) : prompt;
 }
 
-async function painted(
-  row: SampleRow,
-  pair: SampleRow['pairs'][number],
-  who: 'base' | 'candidate',
-  longest: number,
-) {
+async function painted(p: {
+  row: SampleRow;
+  pair: SampleRow['pairs'][number];
+  who: 'base' | 'candidate';
+  longest: number;
+  url: (path: string) => string;
+}) {
+  const { row, pair, who, longest } = p;
   const bytes = pair[who];
   if (bytes === null) return null;
   const by = who === 'base' ? 'the base model' : 'the adapter';
@@ -68,6 +73,7 @@ async function painted(
     bytes,
     alt: `${row.prompt}, painted by ${by}, seed ${pair.seed}`,
     file: `../evaluation/${who}/${pair.id}.png`,
+    href: p.url(`${who}/${pair.id}.png`),
     longest,
   });
 }
@@ -96,8 +102,11 @@ async function gate(build: ReportBuild): Promise<Section[]> {
       kind: 'plot',
       svg,
       alt: `Intervals of ${rows.map((r) => r.metric).join(', ')} against their thresholds`,
-      caption:
-        'Each metric on its own scale: the line is the confidence interval, the dot the estimate, the upright tick the threshold that the interval has to clear.',
+      caption: [
+        'Each metric on its own scale: the line is the confidence interval, the dot the estimate, the upright tick the threshold that the interval has to clear. From ',
+        { link: 'report.json', href: build.url(evaluation.report) },
+        '.',
+      ],
       file: 'plots/gate.png',
     });
   }
@@ -170,6 +179,7 @@ function slices(build: ReportBuild): Block[] {
 async function copying(build: ReportBuild): Promise<Section[]> {
   const { closest, summary } = build.records;
   if (closest.length === 0 || summary.evaluation === null) return [];
+  const evaluation = summary.evaluation.report;
   const shown = await Promise.all(
     closest.map(async (pair) => ({
       caption: [
@@ -185,6 +195,10 @@ async function copying(build: ReportBuild): Promise<Section[]> {
               bytes: pair.picture,
               alt: `Sample ${pair.sampleId}, its nearest training picture and its nearest unseen picture, side by side`,
               file: `../evaluation/${pair.path}`,
+              href: build.url({
+                ...evaluation,
+                path: `${evaluation.path.slice(0, evaluation.path.lastIndexOf('/') + 1)}${pair.path}`,
+              }),
               longest: 560,
             }),
     })),

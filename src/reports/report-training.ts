@@ -1,8 +1,10 @@
 import type { AttemptRecord } from '../domain/training-ledger.ts';
-import type { Block, Rich, Section, Tone } from './blocks.ts';
-import { duration, figure } from './markdown.ts';
+import type { Block, Inline, Rich, Section, Tone } from './blocks.ts';
+import { inlinePicture } from './grids.ts';
+import { duration, figure, moment } from './markdown.ts';
 import { svgToPng, trainingCurves } from './plots.ts';
 import { studySection } from './report-study.ts';
+import type { RunRecords } from './run-records.ts';
 import type { ReportBuild } from './run-report.ts';
 
 const END: Record<AttemptRecord['ended'], Tone> = {
@@ -56,7 +58,11 @@ async function training(build: ReportBuild): Promise<Section[]> {
       kind: 'plot',
       svg,
       alt: `Training loss and held-out loss over ${made.step} steps, with the learning rate below`,
-      caption: `Loss by step. ${marks}`,
+      caption: [
+        `Loss by step. ${marks} From `,
+        { link: 'metrics.jsonl', href: build.url({ ...made.checkpoint, path: 'metrics.jsonl' }) },
+        '.',
+      ],
       file: 'plots/training.png',
     });
   }
@@ -73,10 +79,11 @@ async function training(build: ReportBuild): Promise<Section[]> {
     blocks.push({
       kind: 'table',
       caption: 'Attempts, as the ledger of the checkpoint repository tells them.',
-      head: ['attempt', 'from step', 'to step', 'checkpoints', 'GPU time', 'end'],
-      right: [0, 1, 2, 3, 4],
+      head: ['attempt', 'began (UTC)', 'from step', 'to step', 'checkpoints', 'GPU time', 'end'],
+      right: [0, 2, 3, 4, 5],
       rows: attempts.map((a): Rich[] => [
         String(a.token),
+        moment(a.startedAt),
         String(a.resumedFrom),
         String(a.reached),
         String(a.checkpoints),
@@ -93,8 +100,54 @@ async function training(build: ReportBuild): Promise<Section[]> {
     {
       id: 'training',
       title: 'Training',
-      source: [{ code: 'metrics.jsonl' }, ' in ', ...build.commit(made.checkpoint)],
+      source: [
+        { link: 'ledger.json', href: build.url({ ...made.checkpoint, path: 'ledger.json' }) },
+        ' and ',
+        { link: 'metrics.jsonl', href: build.url({ ...made.checkpoint, path: 'metrics.jsonl' }) },
+        ' in ',
+        ...build.commit(made.checkpoint),
+        ...machine(records.fingerprint),
+      ],
       blocks,
+    },
+    ...(await strips(build)),
+  ];
+}
+
+/** Device and software of the attempt that wrote the final checkpoint. */
+function machine(fingerprint: RunRecords['fingerprint']): Inline[] {
+  const device = Object.entries(fingerprint).filter(([name]) => name.startsWith('device.'));
+  if (device.length === 0) return [];
+  return [`; on ${device.map(([name, v]) => `${name.replace('device.', '')} ${v}`).join(', ')}`];
+}
+
+/** The same captions with the same noise as training went on. */
+async function strips({ records }: ReportBuild): Promise<Section[]> {
+  if (records.strips.length === 0) return [];
+  const pictures = await Promise.all(
+    records.strips.map(async ({ step, bytes, path, href }) => ({
+      caption: `step ${step}`,
+      picture: await inlinePicture({
+        bytes,
+        alt: `Four pictures painted after step ${step} of training`,
+        file: `../${path}`,
+        href,
+        longest: 1024,
+      }),
+    })),
+  );
+  return [
+    {
+      id: 'strips',
+      title: 'While it learnt',
+      source: ['samples of the main lane, each linked to its file'],
+      blocks: [
+        {
+          kind: 'strips',
+          pictures,
+          caption: 'The same captions and the same noise each time, with the adapter as it was then.',
+        },
+      ],
     },
   ];
 }

@@ -2,7 +2,7 @@ import type { RunSummary } from '../domain/activities.ts';
 import type { PhaseRecord } from '../domain/phases.ts';
 import type { CommitRef, FileRef } from '../domain/refs.ts';
 import type { Block, Inline, ReportDocument, Rich, Section, Tone } from './blocks.ts';
-import { duration, figure } from './markdown.ts';
+import { duration, figure, moment } from './markdown.ts';
 import { dataSection } from './report-data.ts';
 import { judgementSections } from './report-judgement.ts';
 import { trainingSections } from './report-training.ts';
@@ -18,6 +18,8 @@ export interface ReportFile {
 export interface ReportBuild {
   records: RunRecords;
   files: ReportFile[];
+  /** Address of a stored file's bytes. */
+  url: (ref: Omit<FileRef, 'sha256'>) => string;
   /** A link to a stored file, shown as `repo · path`. */
   file: (ref: FileRef) => Inline[];
   /** A repository at a commit. */
@@ -28,11 +30,14 @@ export interface ReportBuild {
 export async function runReport(
   records: RunRecords,
 ): Promise<{ document: ReportDocument; files: ReportFile[] }> {
+  const url: ReportBuild['url'] = (ref) =>
+    `${repoUrl(records.endpoint, ref)}/resolve/${ref.commit}/${ref.path}`;
   const build: ReportBuild = {
     records,
     files: [],
+    url,
     file: (ref) => [
-      { link: ref.path, href: `${repoUrl(records.endpoint, ref)}/resolve/${ref.commit}/${ref.path}` },
+      { link: ref.path, href: url(ref) },
       ' in ',
       { code: ref.repo },
       ' at ',
@@ -131,6 +136,12 @@ function headFacts(summary: RunSummary): [string, Rich][] {
     ]);
     facts.push(['GPU time', duration(training.gpuSeconds)]);
   }
+  const gpuHours = summary.context.config.budget.gpuHours;
+  if (training !== null)
+    facts.push([
+      'GPU budget used',
+      `${figure((training.gpuSeconds / 3600 / gpuHours) * 100)} % of ${gpuHours} h`,
+    ]);
   const total = elapsed(summary.phases);
   if (total !== null) facts.push(['From start to end', duration(total)]);
   return facts;
@@ -166,8 +177,8 @@ function phaseSection(summary: RunSummary): Section {
       ...failure,
       {
         kind: 'table',
-        head: ['phase', 'outcome', 'result', 'time'],
-        right: [3],
+        head: ['phase', 'outcome', 'result', 'began (UTC)', 'took'],
+        right: [4],
         rows: phases.map((p) => {
           const [word, tone] = STATUS[p.status];
           const seconds =
@@ -176,12 +187,39 @@ function phaseSection(summary: RunSummary): Section {
             { strong: p.name },
             { mark: word, tone },
             p.result,
+            p.startedAt === null ? '' : moment(p.startedAt),
             seconds === null ? '' : duration(seconds),
           ];
         }),
       },
     ],
   };
+}
+
+function spaceFacts(release: NonNullable<RunSummary['release']>): [string, Rich][] {
+  const { trial } = release;
+  switch (trial?.outcome) {
+    case undefined:
+      return [];
+    case 'not-run':
+      return [['Tried in the Space', 'no: this Hub keeps Spaces without running them']];
+    case 'unhealthy':
+      return [['Tried in the Space', [{ mark: 'unwell', tone: 'bad' }, ` ${trial?.problem ?? ''}`]]];
+    case 'healthy':
+      return [
+        [
+          'Tried in the Space',
+          [
+            { mark: 'healthy', tone: 'good' },
+            `, up after ${duration(trial?.startSeconds ?? 0)}, painted in ${duration(trial?.paintSeconds ?? 0)}`,
+          ],
+        ],
+        [
+          'Nearer to the judged picture than to the base’s by',
+          trial?.styleMargin == null ? 'not measured' : figure(trial.styleMargin),
+        ],
+      ];
+  }
 }
 
 function releaseSection({ records, commit }: ReportBuild): Section[] {
@@ -204,6 +242,7 @@ function releaseSection({ records, commit }: ReportBuild): Section[] {
   ];
   if (release.space !== null)
     items.push(['Space', commit({ type: 'space', repo: release.space.repo, commit: release.space.commit })]);
+  items.push(...spaceFacts(release));
   return [
     {
       id: 'release',

@@ -4,6 +4,7 @@ import { Confirmation } from '../domain/finalists.ts';
 import { PhaseRecord } from '../domain/phases.ts';
 import { CommitRef, CommitSha, FileRef, RepoId, Sha256 } from '../domain/refs.ts';
 import { Trial, TrialParameters } from '../domain/search-space.ts';
+import { SpaceTrial } from '../domain/space-trial.ts';
 import { StudyRecord } from '../domain/study.ts';
 import { StoredApproval, StoredContext, StoredTraining } from '../releases/provenance.ts';
 
@@ -58,6 +59,7 @@ const Summary: z.ZodType<RunSummary> = z.strictObject({
       release: z.strictObject({ repo: RepoId, tag: z.string(), commit: CommitSha, sha256: Sha256 }),
       space: z.strictObject({ repo: RepoId, commit: CommitSha }).nullable(),
       previousTag: z.string().nullable(),
+      trial: SpaceTrial.nullable().default(null),
       cached: z.boolean(),
     })
     .nullable(),

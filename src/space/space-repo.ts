@@ -1,12 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { CommitSha, RepoId, RepoRef } from '../domain/refs.ts';
+import { SmokeRequest } from '../domain/space-trial.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { ReleaseEntry } from '../releases/provenance.ts';
 import { type ReleaseSample, SpaceConfig, spaceConfig } from './space-config.ts';
+import type { Smoke } from './try-space.ts';
 
 /** Folder of a release that keeps the Space's files as they were when it was released. */
 export const SPACE_FOLDER = 'space';
+/** Folder of a release that keeps one judged sample, for trying the Space. */
+export const SMOKE_FOLDER = 'smoke';
 const CONFIG = 'config.json';
 
 /** The app's files as they come with this version of Plein Air, for a new release. */
@@ -56,11 +60,17 @@ export async function publishSpace(p: {
   entry: ReleaseEntry;
   message: string;
   private: boolean;
+  /** Called once the repository is there, before its app may start. */
+  prepare?: () => Promise<void>;
+  /** Called after the head was read: what it refuses is not committed. */
+  beforeCommit?: () => Promise<void>;
 }): Promise<CommitSha> {
   const repo: RepoRef = { type: 'space', repo: p.space };
   await p.hub.ensureRepo(repo, { private: p.private });
+  await p.prepare?.();
   const files = await spaceTree(p.hub, p.release, p.entry);
   const head = await p.hub.resolve(repo, 'main');
+  await p.beforeCommit?.();
   const wanted = new Set(files.map((f) => f.path));
   const present = head === null ? [] : await p.hub.list(repo, head);
   const remove = present.map((f) => f.path).filter((path) => !wanted.has(path) && path !== '.gitattributes');
@@ -71,6 +81,46 @@ export async function publishSpace(p: {
     ...(head === null ? {} : { parent: head }),
     ...(remove.length === 0 ? {} : { delete: remove }),
   });
+}
+
+/** Leaves a Space without an app: what there was before anything was served. */
+export async function emptySpace(
+  hub: Hub,
+  space: RepoId,
+  message: string,
+  beforeCommit: () => Promise<void>,
+): Promise<CommitSha | null> {
+  const repo: RepoRef = { type: 'space', repo: space };
+  const head = await hub.resolve(repo, 'main');
+  if (head === null) return null;
+  await beforeCommit();
+  const present = (await hub.list(repo, head)).map((f) => f.path).filter((path) => path !== '.gitattributes');
+  return hub.commit({
+    repo,
+    parent: head,
+    message,
+    files: [{ path: 'README.md', content: EMPTY_SPACE }],
+    delete: present.filter((path) => path !== 'README.md'),
+  });
+}
+
+const EMPTY_SPACE = '---\nsdk: gradio\napp_file: app.py\n---\n\nNothing is served here now.\n';
+
+/** One judged sample of a release, by which its Space is tried; made up from its prompts where it keeps none. */
+export async function readSmoke(hub: Hub, release: RepoId, entry: ReleaseEntry): Promise<Smoke> {
+  const read = (name: string) =>
+    hub.read({ type: 'model', repo: release }, entry.commit, `${SMOKE_FOLDER}/${name}`);
+  const [request, base, painted] = await Promise.all(['request.json', 'base.png', 'painted.png'].map(read));
+  const { config } = entry.provenance.context;
+  if (request == null)
+    return {
+      request: { prompt: `a landscape, ${config.dataset.trigger}`, seed: 0, size: config.evaluation.size },
+      judged: null,
+    };
+  return {
+    request: SmokeRequest.parse(JSON.parse(request.toString('utf8'))),
+    judged: base == null || painted == null ? null : { base, painted },
+  };
 }
 
 /** Which release a Space's head serves; null where nothing was published or the configuration cannot be read. */

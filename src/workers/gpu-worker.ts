@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { createEvaluate } from '../activities/evaluate.ts';
 import { createMeasureTrial } from '../activities/measure-trial.ts';
 import { createTrain } from '../activities/train.ts';
+import { createTryRelease } from '../activities/try-release.ts';
 import { pythonPath } from '../config/env.ts';
 import { PYTHON_PACKAGE } from '../config/paths.ts';
 import type { GpuActivities } from '../domain/activities.ts';
@@ -27,6 +28,7 @@ await runWorker('gpu', ({ env, identity }) => {
     train: createTrain({ hub, trainer, workDir, activity: currentActivity, log: logLine('train') }),
     evaluate: createEvaluate({ hub, trainer, workDir, ...current }),
     measureTrial: createMeasureTrial({ hub, trainer, workDir, ...current }),
+    tryRelease: createTryRelease({ hub, trainer, workDir, ...current }),
   };
   return {
     options: {

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { activityInfo } from '@temporalio/activity';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createAnalyse } from '../activities/analyse.ts';
-import { createDeploy } from '../activities/deploy.ts';
+import { createDeploy, createPublishRelease, createSettleDeploy } from '../activities/deploy.ts';
 import { createDocument } from '../activities/document.ts';
 import { createJudge } from '../activities/judge.ts';
 import { createNotify, webhookOf } from '../activities/notify.ts';
@@ -40,6 +40,12 @@ await runWorker('pipeline', ({ env, client }) => {
   const preparation = { hub, workDir, heartbeat, signal: current.signal };
   const pictures: PictureActivities = { prepareShard: createPrepareShard(preparation) };
   const operations = createOperations(client, env);
+  const releasing = {
+    hub,
+    onStep: heartbeat,
+    signal: current.signal,
+    spaceToken: env.PLEIN_AIR_SPACE_TOKEN ?? null,
+  };
   const activities: PipelineActivities = {
     openRun: withOperations(createOpenRun({ hub }), operations, (context, offered) => ({
       ...context,
@@ -53,14 +59,15 @@ await runWorker('pipeline', ({ env, client }) => {
     suggest: createSuggest({ trainer }),
     recordStudy: createRecordStudy({ hub, trainer }),
     judge: createJudge({ hub }),
-    deploy: createDeploy({ hub, onStep: heartbeat }),
+    publishRelease: createPublishRelease(releasing),
+    deploy: createDeploy(releasing),
+    settleDeploy: createSettleDeploy({ ...releasing, signal: () => undefined }),
     nameRelease: withOperations(createNameRelease({ hub }), operations, (names, offered) => ({
       ...names,
       operations: offered,
     })),
     rollBack: createRollBack({
-      hub,
-      onStep: heartbeat,
+      ...releasing,
       operationId: () => activityInfo().workflowExecution?.runId ?? '',
     }),
     document: createDocument({ hub, onStep: heartbeat }),

@@ -51,6 +51,25 @@ export function shardOptions(config: RunConfig): ActivityOptions {
   };
 }
 
+/** Uploading a release: the Hub's client says nothing while a large file is under way. */
+export const UPLOAD: ActivityOptions = {
+  ...LONG,
+  startToCloseTimeout: '4h',
+  heartbeatTimeout: '10m',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};
+
+/**
+ * Moving what is served: small commits, and looks at the Space that heartbeat each. A worker that died is noticed soon,
+ * and a cancelled one puts back what was there before it ends.
+ */
+export const PROMOTE: ActivityOptions = {
+  ...LONG,
+  startToCloseTimeout: '4h',
+  heartbeatTimeout: '20s',
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+};
+
 /**
  * Work on the GPU queue. No schedule-to-start time-out: waiting for a GPU is a state, not a failure. No limit of
  * attempts: preemption is not an error; the activity's own ledger holds the budgets. After a session that vanished the

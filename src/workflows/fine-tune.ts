@@ -3,13 +3,17 @@ import {
   CancellationScope,
   executeChild,
   isCancellation,
+  log,
   patched,
   proxyActivities,
   workflowInfo,
 } from '@temporalio/workflow';
 import type {
+  DeployRequest,
+  Documents,
   GpuActivities,
   PipelineActivities,
+  Release,
   RunContext,
   RunSummary,
   Training,
@@ -18,7 +22,7 @@ import type { Phase } from '../domain/phases.ts';
 import { parseRunConfig, type RunConfig } from '../domain/run-config.ts';
 import type { RunResult } from '../domain/run-result.ts';
 import type { TrialParameters } from '../domain/search-space.ts';
-import { gpuOptions, LONG, SHORT } from './activity-options.ts';
+import { gpuOptions, LONG, PROMOTE, SHORT, UPLOAD } from './activity-options.ts';
 import { describeFailure, invalidInput } from './failures.ts';
 import { PREPARE_BY_SHARDS, prepareDataset } from './prepare.ts';
 import { RunState } from './run-state.ts';
@@ -26,6 +30,8 @@ import { tune } from './tune.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
 const slow = proxyActivities<PipelineActivities>(LONG);
+const upload = proxyActivities<PipelineActivities>(UPLOAD);
+const promote = proxyActivities<PipelineActivities>(PROMOTE);
 
 /** The pipeline: prepare, analyse, tune, train, evaluate, gate, deploy, document. */
 export async function fineTune(input: unknown = {}): Promise<RunResult> {
@@ -49,11 +55,14 @@ export async function fineTune(input: unknown = {}): Promise<RunResult> {
     release: null,
     failure: null,
   };
+  // From the input: a context that was recorded by an older worker has no such section.
+  const { acceptDifferences } = parsed.value.checkpoints;
+  const pipeline = new Pipeline(context, summary, state, acceptDifferences);
   try {
-    // From the input: a context that was recorded by an older worker has no such section.
-    const { acceptDifferences } = parsed.value.checkpoints;
-    await new Pipeline(context, summary, state, acceptDifferences).run();
+    await pipeline.run();
+    await pipeline.reports.settled();
   } catch (error) {
+    await pipeline.reports.settled();
     const { kind, message } = describeFailure(error);
     summary.failure = `${kind}: ${message}`;
     state.status.failure = summary.failure;
@@ -73,11 +82,35 @@ export async function fineTune(input: unknown = {}): Promise<RunResult> {
   return result(summary, documents.report);
 }
 
-async function document(state: RunState, summary: RunSummary) {
+async function document(state: RunState, summary: RunSummary): Promise<Documents> {
   state.mark('document', 'running');
   const documents = await slow.document({ summary });
   state.mark('document', 'done', `report in ${documents.report.repo}`);
   return documents;
+}
+
+/**
+ * The report as far as the run has come, so that one that is terminated or loses its server has its report, too. It is
+ * written beside the next phase; a report that cannot be written stops nothing.
+ */
+class Reports {
+  private last: Promise<unknown> = Promise.resolve();
+
+  write(summary: RunSummary): void {
+    const before = this.last;
+    this.last = CancellationScope.nonCancellable(async () => {
+      await before;
+      try {
+        await slow.document({ summary });
+      } catch (error) {
+        log.warn(`the report could not be kept up to date: ${describeFailure(error).message}`);
+      }
+    });
+  }
+
+  settled(): Promise<unknown> {
+    return CancellationScope.nonCancellable(() => this.last);
+  }
 }
 
 /** One run's phases in order; each leaves what it made in the summary. */
@@ -88,6 +121,7 @@ class Pipeline {
   private readonly context: RunContext;
   private readonly summary: RunSummary;
   private readonly state: RunState;
+  readonly reports = new Reports();
 
   constructor(context: RunContext, summary: RunSummary, state: RunState, acceptDifferences: string[]) {
     this.acceptDifferences = acceptDifferences;
@@ -100,11 +134,17 @@ class Pipeline {
 
   async run(): Promise<void> {
     await this.prepare();
+    this.report();
     await this.analyse();
+    this.report();
     const parameters = await this.tune();
+    this.report();
     await this.train(parameters);
+    this.report();
     await this.evaluate();
+    this.report();
     await this.gate();
+    this.report();
     await this.deploy();
   }
 
@@ -118,6 +158,11 @@ class Pipeline {
     const [result, cached] = tell(made);
     this.state.mark(name, cached === true ? 'cached' : 'done', result);
     return made;
+  }
+
+  /** After a phase whose outcome stands in the summary. */
+  private report(): void {
+    if (patched('report-after-every-phase')) this.reports.write(this.summary);
   }
 
   private async prepare(): Promise<void> {
@@ -245,17 +290,17 @@ class Pipeline {
       const why = this.summary.approval === null ? 'nobody approved in time' : 'rejected';
       return this.state.mark('deploy', 'skipped', `${why}: nothing is released`);
     }
+    const request: DeployRequest = {
+      context: this.context,
+      dataset: must(this.summary.dataset),
+      training: must(this.summary.training),
+      evaluation: must(this.summary.evaluation),
+      gate,
+      approval: this.summary.approval,
+    };
     this.summary.release = await this.phase(
       'deploy',
-      () =>
-        slow.deploy({
-          context: this.context,
-          dataset: must(this.summary.dataset),
-          training: must(this.summary.training),
-          evaluation: must(this.summary.evaluation),
-          gate,
-          approval: this.summary.approval,
-        }),
+      () => (patched('deploy-in-stages') ? this.release(request) : slow.deploy(request)),
       (r) => [
         `${r.release.repo} ${r.release.tag}${r.space === null ? '' : `, Space ${r.space.repo}`}`,
         r.cached,
@@ -265,6 +310,24 @@ class Pipeline {
     this.state.remember({
       release: `${this.summary.release.release.repo} ${this.summary.release.release.tag}`,
     });
+  }
+
+  /** Publish the candidate, load it as a user would, then put it into production; what fails half-way is put back. */
+  private async release(request: DeployRequest): Promise<Release> {
+    const candidate = await upload.publishRelease(request);
+    await this.state.holdable(
+      () => this.gpu.tryRelease({ context: this.context, candidate, evaluation: request.evaluation }),
+      () => true,
+    );
+    try {
+      return await promote.deploy(request);
+    } catch (error) {
+      const { message } = describeFailure(error);
+      await CancellationScope.nonCancellable(() =>
+        promote.settleDeploy({ ...request, reason: message }),
+      ).catch((second) => log.error(`deployment not settled: ${describeFailure(second).message}`));
+      throw error;
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@t
 import type { GateDecision, GpuActivities, PipelineActivities, Release } from '../domain/activities.ts';
 import { ReevaluateInput } from '../domain/release-inputs.ts';
 import { parseFields } from '../domain/run-config.ts';
-import { gpuOptions, LONG, SHORT } from './activity-options.ts';
+import { gpuOptions, PROMOTE, SHORT } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
 import { GpuWatch } from './gpu-watch.ts';
 import { releaseStatusQuery } from './messages.ts';
@@ -11,7 +11,7 @@ import { Notifier } from './notifier.ts';
 import { Visible } from './visible.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
-const slow = proxyActivities<PipelineActivities>(LONG);
+const promote = proxyActivities<PipelineActivities>(PROMOTE);
 
 /** What a re-evaluation found, and what was done about it. */
 export interface ReevaluationResult {
@@ -49,11 +49,12 @@ export async function reevaluate(input: unknown = {}): Promise<ReevaluationResul
   const back =
     gate.verdict === 'PASS' || onFail === 'report'
       ? null
-      : await slow.rollBack({
+      : await promote.rollBack({
           release: context.repos.release,
           space: context.config.deployment.space ? context.repos.space : null,
           toTag: null,
           reason: `re-evaluation of ${tag}: ${gate.verdict}`,
+          by: `reevaluate ${workflowId}`,
         });
   const done = back === null ? '' : `, rolled back to ${back.release.tag}`;
   if (back !== null) say(`${tag}: ${gate.verdict}${done}`);

@@ -2,27 +2,29 @@ import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@t
 import type { PipelineActivities, Release } from '../domain/activities.ts';
 import { RollbackInput } from '../domain/release-inputs.ts';
 import { parseFields } from '../domain/run-config.ts';
-import { LONG, SHORT } from './activity-options.ts';
+import { PROMOTE, SHORT } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
 import { releaseStatusQuery } from './messages.ts';
 import { movesOn } from './moves-on.ts';
 import { Notifier } from './notifier.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
-const slow = proxyActivities<PipelineActivities>(LONG);
+const promote = proxyActivities<PipelineActivities>(PROMOTE);
 
 /** Puts an earlier release of a model back into production, without training anything. */
 export async function rollback(input: unknown = {}): Promise<Release> {
   const parsed = parseFields(RollbackInput, input ?? {});
   if (!parsed.ok) throw invalidInput('rollback', parsed.problems);
-  const { model, namespace, to, reason } = parsed.value;
+  const { model, namespace, to, reason, by } = parsed.value;
   let now = `going back to ${to ?? 'the previous release'}`;
   setHandler(releaseStatusQuery, () => ({ model, now }));
   setCurrentDetails(`**${model}**: ${now}`);
 
   const { operations, ...repos } = await quick.nameRelease({ model, namespace });
-  const release = await slow.rollBack({ ...repos, toTag: to, reason });
-  now = `${release.release.tag} is in production`;
+  const release = await promote.rollBack({ ...repos, toTag: to, reason, by });
+  const unwell =
+    release.trial?.outcome === 'unhealthy' ? `, but its Space is unwell: ${release.trial.problem}` : '';
+  now = `${release.release.tag} is in production${unwell}`;
   setCurrentDetails(`**${model}**: ${now} (${reason})`);
   const notifier = new Notifier(operations, { run: workflowInfo().workflowId, model });
   notifier.tell('rolled-back', `${now}: ${reason}`);

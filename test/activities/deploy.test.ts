@@ -213,7 +213,7 @@ describe('a worker that dies in the middle of deployment', () => {
 
   it('does not take production back from a newer operation', async () => {
     const first = await run('slow');
-    await expect(deploy(first, dyingHub(hub, 4, 'after'))).rejects.toBeInstanceOf(WorkerDied);
+    await expect(deploy(first, dyingHub(hub, 9, 'after'))).rejects.toBeInstanceOf(WorkerDied);
     const second = await run('fast');
     const live = await deploy(second);
     await expect(deploy(first)).rejects.toMatchObject({ kind: 'Fenced' });
@@ -345,7 +345,7 @@ describe('the published repositories', () => {
     );
     expect(JSON.parse(config?.toString() ?? '')).toMatchObject({
       MODEL_REVISION: release.commit,
-      BASE_REVISION: 'b'.repeat(40),
+      BASE_REVISION: request.context.base.commit,
     });
   });
 

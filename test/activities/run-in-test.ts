@@ -108,10 +108,18 @@ export async function runInTest(p: {
     ...{ format: 1, verdict, confidence: 0.95, rules, problems: [] },
     ...{ adapterSha256: sha(adapterBytes), reportSha256: sha(report), sampleSetSha256: sha('set') },
   };
-  const picture = (r: number, side = 32) =>
-    sharp({ create: { width: side, height: side, channels: 3, background: { r, g: 120, b: 200 } } })
+  const picture = (r: number, side = 32) => {
+    const half = {
+      width: side,
+      height: side / 2,
+      channels: 3,
+      background: { r: 250 - r, g: 90, b: 20 },
+    } as const;
+    return sharp({ create: { width: side, height: side, channels: 3, background: { r, g: 120, b: 200 } } })
+      .composite([{ input: { create: half }, gravity: 'south' }])
       .png()
       .toBuffer();
+  };
   const samples = ['river', 'lake'].flatMap((promptId) =>
     [0, 1].map((draw) => ({
       ...{ id: `${promptId}-s${draw}`, prompt: `a ${promptId} <b>&</b>, plnr impressionism`, seed: draw },
@@ -131,7 +139,7 @@ export async function runInTest(p: {
         samples.flatMap(({ id }) =>
           ['base', 'candidate'].map(async (who, i) => [
             `evaluation/${who}/${id}.png`,
-            await picture(40 + 150 * i),
+            await picture(40 + 150 * i, parsed.value.evaluation.size),
           ]),
         ),
       ),
@@ -171,13 +179,16 @@ export async function runInTest(p: {
       'ledger.json': JSON.stringify(ledger),
     })
   )('metrics.jsonl');
+  const baseRepo: RepoRef = { type: 'model', repo: parsed.value.base.repo };
+  await hub.ensureRepo(baseRepo);
+  const weights = await store(hub, baseRepo, 'transformer/weights.safetensors', Buffer.alloc(64));
   const context: RunContext = {
     run,
     workflowId: `wf-${run}`,
     runId: `id-${run}`,
     config: { ...parsed.value, run },
     namespace,
-    base: { type: 'model', repo: parsed.value.base.repo, commit: 'b'.repeat(40) as CommitSha },
+    base: { ...baseRepo, commit: weights.commit },
     source: { type: 'dataset', repo: parsed.value.dataset.source, commit: 'c'.repeat(40) as CommitSha },
     repos,
   };

@@ -65,6 +65,7 @@ export const released: Release = {
   release: { repo: RepoId.parse('plein-air/impressionist'), tag: 'v1', commit, sha256: sha },
   space: null,
   previousTag: null,
+  trial: null,
   cached: false,
 };
 
@@ -109,7 +110,10 @@ export function activities(
       insight: { importances: [], certainty: [], rankAgreement: [] },
     }),
     judge: async () => gate('PASS'),
+    publishRelease: async () => ({ ...released.release, cached: false }),
+    tryRelease: async () => ({ pictures: 4, distance: 0 }),
     deploy: async () => released,
+    settleDeploy: async () => null,
     nameRelease: async () => ({ release: released.release.repo, space: null }),
     rollBack: async () => released,
     document: async () => ({

@@ -7,7 +7,7 @@ import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/activities.ts';
 import type { RunResult, RunStatus } from '../../src/domain/run-result.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
-import { activities, contextOf, gate, trainingOf } from './fakes.ts';
+import { activities, commit, contextOf, file, gate, released, trainingOf } from './fakes.ts';
 
 let environment: TestWorkflowEnvironment;
 let workflowBundle: WorkflowBundleWithSourceMap;
@@ -54,7 +54,7 @@ describe('fineTune', () => {
   it('runs every phase in order and returns references', async () => {
     const calls: string[] = [];
     const result = await fineTune({}, {}, async (h) => (await h.result()) as RunResult, calls);
-    const once = calls.filter((name, i) => calls.indexOf(name) === i);
+    const once = calls.filter((name, i) => name !== 'document' && calls.indexOf(name) === i);
     expect(once).toEqual([
       'openRun',
       'planPreparation',
@@ -65,12 +65,74 @@ describe('fineTune', () => {
       'recordStudy',
       'evaluate',
       'judge',
+      'publishRelease',
+      'tryRelease',
       'deploy',
-      'document',
     ]);
+    expect(calls.at(-1)).toBe('document');
     expect(result.verdict).toBe('PASS');
     expect(result.release?.release.tag).toBe('v1');
     expect(result.phases.map((p) => p.status)).toEqual(Array.from({ length: 8 }, () => 'done'));
+  });
+
+  it('keeps the report up to date after every phase, and a report that cannot be written stops nothing', async () => {
+    const phasesDone: number[] = [];
+    const result = await fineTune(
+      {},
+      {
+        document: async ({ summary }) => {
+          phasesDone.push(summary.phases.filter((p) => p.status === 'done').length);
+          if (phasesDone.length === 3) throw ApplicationFailure.nonRetryable('no paper left', 'BadData');
+          return {
+            report: file('report/index.html'),
+            record: { type: 'dataset', repo: released.release.repo, commit },
+          };
+        },
+      },
+      async (h) => (await h.result()) as RunResult,
+    );
+    expect(result.verdict).toBe('PASS');
+    expect(phasesDone).toHaveLength(7);
+    expect([...phasesDone].sort((a, b) => a - b)).toEqual(phasesDone);
+    expect(phasesDone.at(-1)).toBe(7);
+  });
+
+  it('settles a deployment that failed half-way before the run fails', async () => {
+    const calls: string[] = [];
+    const reasons: string[] = [];
+    const failed = fineTune(
+      {},
+      {
+        deploy: async () => {
+          throw ApplicationFailure.nonRetryable('blank picture', 'Unhealthy');
+        },
+        settleDeploy: async ({ reason }) => {
+          reasons.push(reason);
+          return 'v2 was taken back';
+        },
+      },
+      (h) => h.result(),
+      calls,
+    );
+    await expect(failed).rejects.toMatchObject({ cause: { type: 'Unhealthy', message: 'blank picture' } });
+    expect(reasons).toEqual(['blank picture']);
+    expect(calls.at(-1)).toBe('document');
+  });
+
+  it('does not touch production when the candidate does not paint what was judged', async () => {
+    const calls: string[] = [];
+    const failed = fineTune(
+      {},
+      {
+        tryRelease: async () => {
+          throw ApplicationFailure.nonRetryable('another picture', 'Unhealthy');
+        },
+      },
+      (h) => h.result(),
+      calls,
+    );
+    await expect(failed).rejects.toMatchObject({ cause: { type: 'Unhealthy' } });
+    expect(calls).not.toContain('deploy');
   });
 
   it('trains the chosen trial’s parameters to the end, after one short training per trial', async () => {

@@ -21,10 +21,12 @@ import { LOCAL_TOKEN, Stack } from '../stack/stack.ts';
 import { startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
 import { failureOf, timestamped } from './run.ts';
+import { RUN_SPACES } from './up.ts';
 
 interface DemoOptions extends CommonOptions {
   keepUp?: boolean;
   preempt: boolean;
+  runSpaces?: boolean;
   sabotage: string;
   summary?: string;
   histories?: string;
@@ -38,6 +40,7 @@ export function addDemoCommand(program: Command): void {
       .description('run the whole pipeline here, on real parts, and kill the GPU worker in the middle')
       .option('--keep-up', 'leave everything running at the end')
       .option('--no-preempt', 'do not kill the GPU worker')
+      .option('--run-spaces', RUN_SPACES)
       .option('--sabotage <kind>', 'none, or zero-lora: plant a fault that the gate must refuse', 'none')
       .option('--summary <file>', 'write the outcome as JSON')
       .option('--histories <folder>', 'write the workflows’ histories as JSON, to replay them'),
@@ -67,7 +70,7 @@ class Demo {
     const stopListening = onInterrupt(() => this.abort.abort());
     if (env.PLEIN_AIR_SETUP_SECONDS !== undefined)
       this.say(pc.dim(`set-up took ${duration(env.PLEIN_AIR_SETUP_SECONDS)}`));
-    const stack = await Stack.start(dataDir, env);
+    const stack = await Stack.start(dataDir, env, { runSpaces: this.options.runSpaces });
     try {
       this.say(`Temporal UI ${stack.uiUrl}   local Hub ${stack.hubUrl}`);
       const seeding = Date.now();

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { addCodecCommands } from './codec.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDoctorCommand } from './doctor.ts';
+import { addModelsCommand } from './models.ts';
 import { addRunCommands } from './run.ts';
 import { addScheduleCommands } from './schedule.ts';
 import { addSteerCommands } from './steer.ts';
@@ -13,6 +14,7 @@ export function addPipelineCommands(program: Command): void {
   addUpCommand(program);
   addRunCommands(program);
   addSteerCommands(program);
+  addModelsCommand(program);
   addScheduleCommands(program);
   addDoctorCommand(program);
   addCodecCommands(program);

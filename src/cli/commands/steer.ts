@@ -115,13 +115,18 @@ export function addSteerCommands(program: Command): void {
       .option('--reason <words>', 'why; it goes into the record')
       .option('--namespace <name>', 'Hub user or organisation'),
     async ({ dataDir, json }, { to, reason, namespace }, model) => {
-      const input = defined({ model, to, reason, namespace });
+      const input = defined({ model, to, reason, namespace, by: userInfo().username });
       mustParse('rollback', parseFields(RollbackInput, input));
       const client = await connectClient(dataDir);
       const workflowId = timestamped('rollback');
       await startWorkflow(client, { type: 'rollback', workflowId, input });
       const release = (await client.workflow.getHandle(workflowId).result()) as Release;
-      print(json, release, () => `${release.release.repo} ${release.release.tag} is in production`);
+      print(json, release, () => {
+        const trial =
+          release.trial?.outcome === 'unhealthy' ? `; its Space is unwell: ${release.trial.problem}` : '';
+        return `${release.release.repo} ${release.release.tag} is in production${trial}`;
+      });
+      if (release.trial?.outcome === 'unhealthy') process.exitCode = 11;
     },
   );
 

@@ -6,16 +6,21 @@ import { seedStack } from '../seed.ts';
 import { untilInterrupted } from '../stack/interrupt.ts';
 import { Stack } from '../stack/stack.ts';
 
+/** What `--run-spaces` says of itself, wherever it is an option. */
+export const RUN_SPACES =
+  'run Spaces as processes of this machine, so that releases are tried before they are served';
+
 /** Adds `up`: the embedded stack, until Ctrl+C. */
 export function addUpCommand(program: Command): void {
-  action<CommonOptions & { gpuWorkers: string; seed: boolean }>(
+  action<CommonOptions & { gpuWorkers: string; seed: boolean; runSpaces?: boolean }>(
     program
       .command('up')
       .description('start Temporal, the local Hub and the workers, and keep them until Ctrl+C')
       .option('--gpu-workers <count>', 'GPU workers to start', '1')
+      .option('--run-spaces', RUN_SPACES)
       .option('--no-seed', 'leave out the generated WikiArt and the tiny base'),
-    async ({ env, dataDir, json }, { gpuWorkers, seed }) => {
-      const stack = await Stack.start(dataDir, env);
+    async ({ env, dataDir, json }, { gpuWorkers, seed, runSpaces }) => {
+      const stack = await Stack.start(dataDir, env, { runSpaces });
       try {
         if (seed) await seedStack(stack);
         stack.startWorker('pipeline');

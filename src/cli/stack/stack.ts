@@ -54,7 +54,11 @@ export class Stack {
   }
 
   /** Starts the servers and waits until they answer; workers are started apart. */
-  static async start(dataDir: string, env: Environment): Promise<Stack> {
+  static async start(
+    dataDir: string,
+    env: Environment,
+    options: { runSpaces?: boolean | undefined } = {},
+  ): Promise<Stack> {
     if (readStack(dataDir) !== null)
       throw new PipelineError(
         'InvalidInput',
@@ -65,7 +69,10 @@ export class Stack {
     const ports = [await freePort(), await freePort(), await freePort()] as [number, number, number];
     const stack = new Stack({ dataDir, env, ports });
     try {
-      await Promise.all([stack.startTemporal(ports[0], ports[1]), stack.startHub(ports[2])]);
+      await Promise.all([
+        stack.startTemporal(ports[0], ports[1]),
+        stack.startHub(ports[2], options.runSpaces === true),
+      ]);
     } catch (error) {
       await stack.stop();
       throw error;
@@ -101,9 +108,10 @@ export class Stack {
     });
   }
 
-  private async startHub(port: number): Promise<void> {
+  private async startHub(port: number, runSpaces: boolean): Promise<void> {
     const cli = join(PROJECT, 'dist', 'cli', 'main.js');
     const args = [cli, 'hub', 'serve', '--root', join(this.dataDir, 'hub'), '--port', String(port)];
+    if (runSpaces) args.push('--run-spaces', pythonPath(this.env));
     const hub = this.spawn('hub', process.execPath, args, {});
     await until('the local Hub to answer', hub, 30, async () => {
       try {
@@ -127,6 +135,7 @@ export class Stack {
       PLEIN_AIR_WORK_DIR: work,
       PLEIN_AIR_PYTHON: pythonPath(this.env),
       PLEIN_AIR_IDENTITY: name,
+      PLEIN_AIR_SPACE_TOKEN: LOCAL_TOKEN,
     });
   }
 

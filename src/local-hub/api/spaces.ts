@@ -17,11 +17,13 @@ export function describeRuntime(hub: Hub, repo: Repo): Record<string, unknown> {
   const { hardware, requestedHardware, sleepTime, paused } = repo.record;
   const state = hub.spaces?.state(repo);
   const stage = paused ? 'PAUSED' : (state?.stage ?? 'STOPPED');
+  // A Hub without a runner has no hardware to offer: that is how clients tell "stopped" from "never run here".
+  const requested = hub.spaces === undefined ? null : (requestedHardware ?? hardware);
   return {
     stage,
     sha: state?.sha ?? null,
     ...(state?.error === undefined ? {} : { errorMessage: state.error }),
-    hardware: { current: stage === 'RUNNING' ? hardware : null, requested: requestedHardware ?? hardware },
+    hardware: { current: stage === 'RUNNING' ? hardware : null, requested },
     storage: null,
     gcTimeout: sleepTime ?? null,
     replicas: { current: stage === 'RUNNING' ? 1 : 0, requested: 1 },

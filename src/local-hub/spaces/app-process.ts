@@ -7,10 +7,14 @@ const LOG_LINES = 400;
 const GRACE_MS = 3000;
 const PROBE_MS = 200;
 
-/** Runs the app as `__main__` in a process that ends when this one does: its end closes the pipe that a thread waits on. */
+/**
+ * Runs the app as `__main__` in a process that ends when this one does: its end closes the pipe that a thread waits on.
+ * Not through `sys.stdin`: an interpreter that ends by itself would abort over that object's lock.
+ */
 const BOOTSTRAP = `import os, runpy, sys, threading
 def leave():
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):
+        pass
     os._exit(0)
 threading.Thread(target=leave, daemon=True).start()
 app = sys.argv[1]
@@ -46,7 +50,8 @@ export class AppProcess {
         this.#exit = error.message;
         done();
       });
-      child.once('exit', (code, signal) => {
+      // Not `exit`: what the app said last would still be in the pipe.
+      child.once('close', (code, signal) => {
         this.#exit = signal ? `ended by ${signal}` : `ended with code ${code}`;
         done();
       });

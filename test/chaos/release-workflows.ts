@@ -1,0 +1,13 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { DeployRequest, PipelineActivities, Release } from '../../src/domain/activities.ts';
+import { PROMOTE } from '../../src/workflows/activity-options.ts';
+
+export { rollback } from '../../src/workflows/rollback.ts';
+
+const promote = proxyActivities<PipelineActivities>(PROMOTE);
+
+/** The last stage of `fineTune` on its own, with its own options: publish, then deploy. */
+export async function deployRelease(request: DeployRequest): Promise<Release> {
+  await promote.publishRelease(request);
+  return promote.deploy(request);
+}
