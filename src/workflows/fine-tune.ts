@@ -39,8 +39,9 @@ export async function fineTune(input: unknown = {}): Promise<RunResult> {
   if (!parsed.ok) throw invalidInput('fineTune', parsed.problems);
   const { workflowId, runId } = workflowInfo();
   const state = new RunState(parsed.value.run ?? workflowId, parsed.value);
-  const context = await quick.openRun({ config: parsed.value, workflowId, runId });
-  state.open(context.run, context.operations);
+  // What surrounds the run is no part of what the run is: nothing of it goes into records and releases.
+  const { operations, ...context } = await quick.openRun({ config: parsed.value, workflowId, runId });
+  state.open(context.run, operations);
 
   const summary: RunSummary = {
     context,

@@ -30,7 +30,7 @@ export async function prepare(input: unknown = {}): Promise<PreparationResult> {
   const parsed = parseRunConfig(input);
   if (!parsed.ok) throw invalidInput('prepare', parsed.problems);
   const { workflowId, runId } = workflowInfo();
-  const context = await quick.openRun({ config: parsed.value, workflowId, runId });
+  const { operations: _, ...context } = await quick.openRun({ config: parsed.value, workflowId, runId });
   const dataset = await prepareDataset(context, (words) => setCurrentDetails(`**${context.run}**: ${words}`));
   const analysis = await slow.analyse({ context, dataset });
   setCurrentDetails(`**${context.run}**: ${analysis.verdict}`);

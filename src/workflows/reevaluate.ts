@@ -35,9 +35,10 @@ export async function reevaluate(input: unknown = {}): Promise<ReevaluationResul
   setHandler(releaseStatusQuery, () => ({ model, now, gpu: watch.work }));
 
   const production = await quick.openRelease({ model, namespace, workflowId, runId });
-  const { context, dataset, training, tag } = production;
-  const visible = new Visible(context.operations);
-  const notifier = new Notifier(context.operations, { run: workflowId, model });
+  const { dataset, training, tag } = production;
+  const { operations, ...context } = production.context;
+  const visible = new Visible(operations);
+  const notifier = new Notifier(operations, { run: workflowId, model });
   visible.show({ PleinAirModel: model, PleinAirPhase: 'evaluate' });
   watch.queued('evaluate', '');
   say(`${tag} is being sampled and measured`);

@@ -74,7 +74,7 @@ export async function tune(
 
 async function open(config: RunContext['config']): Promise<PreparedStudy> {
   const { workflowId, runId } = workflowInfo();
-  const context = await quick.openRun({ config, workflowId, runId });
+  const { operations: _, ...context } = await quick.openRun({ config, workflowId, runId });
   const prepared = patched(PREPARE_BY_SHARDS)
     ? await prepareDataset(context)
     : await slow.prepare({ context });

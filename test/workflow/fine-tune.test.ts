@@ -320,6 +320,24 @@ describe('fineTune', () => {
     expect(told).toContain('gate-verdict');
   });
 
+  it('keeps what surrounds a run out of what its phases see, and so out of records and releases', async () => {
+    const seen: object[] = [];
+    const operations = { searchAttributes: false, notifications: false };
+    await fineTune(
+      fixed,
+      {
+        openRun: async ({ config, workflowId }) => ({ ...contextOf(config, workflowId), operations }),
+        train: async ({ context }) => {
+          seen.push(context);
+          return trainingOf();
+        },
+      },
+      (h) => h.result(),
+    );
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).not.toHaveProperty('operations');
+  });
+
   it('pauses at a checkpoint and goes on where it stopped', async () => {
     let calls = 0;
     const result = await fineTune(

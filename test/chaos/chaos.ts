@@ -1,0 +1,157 @@
+/**
+ * Kills, freezes and cuts the parts of a whole topology while runs are under way, and checks that every run ends right.
+ *
+ *   npm run chaos                       every fault 20 times; a table at the end
+ *   npm run chaos -- --times 3          a short form
+ *   npm run chaos -- --postgres         Temporal on PostgreSQL, and PostgreSQL among the victims
+ *
+ * Everything is real but the trainer, which is simulated: its weights are a hash chain over the steps, so that a lost or
+ * repeated step shows in the adapter's sha256.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { FAULTS, type Fault, type Scene } from './faults.ts';
+import { type Relay, startRelay } from './relay.ts';
+import { endOf, faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
+import { Topology } from './topology.ts';
+
+/** One row of the table. */
+interface Row {
+  fault: string;
+  times: number;
+  runs: number;
+  right: number;
+  wrong: string[];
+}
+
+const { values } = parseArgs({
+  options: {
+    times: { type: 'string', default: '20' },
+    postgres: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    root: { type: 'string' },
+    keep: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
+});
+
+/** Runs that are under way at once. */
+const AT_ONCE = 3;
+const STEPS = 400;
+
+class Chaos {
+  readonly rows: Row[] = [];
+  private readonly scene: Scene;
+  private readonly open = new Set<string>();
+  private readonly ended: string[] = [];
+  private reference = '';
+  private number = 0;
+
+  constructor(scene: Scene) {
+    this.scene = scene;
+  }
+
+  private async begin(): Promise<void> {
+    this.number += 1;
+    const run = `chaos-${this.number}`;
+    await startRun(this.scene.topology, smallRun(run, { steps: STEPS }));
+    this.open.add(run);
+  }
+
+  /** An undisturbed run, whose adapter every other run must end with. */
+  async undisturbed(): Promise<number> {
+    const started = Date.now();
+    await startRun(this.scene.topology, smallRun('undisturbed', { steps: STEPS }));
+    const result = await resultOf(this.scene.topology, 'undisturbed');
+    this.reference = result.training?.adapterSha256 ?? '';
+    const faults = await faultsOf(this.scene.topology, 'undisturbed', null);
+    if (faults.length > 0) throw new Error(`the undisturbed run itself: ${faults.join('; ')}`);
+    return (Date.now() - started) / 1000;
+  }
+
+  private async look(): Promise<void> {
+    for (const run of [...this.open])
+      if ((await endOf(this.scene.topology, run)) !== 'RUNNING') {
+        this.open.delete(run);
+        this.ended.push(run);
+      }
+  }
+
+  async suffer(fault: Fault, times: number): Promise<void> {
+    const first = this.ended.length;
+    const before = new Set(this.open);
+    for (let n = 0; n < times; n++) {
+      await this.look();
+      while (this.open.size < AT_ONCE) await this.begin();
+      await sleep(300 + Math.random() * 1500);
+      await fault.strike(this.scene);
+      process.stderr.write(`\r${fault.name}: ${n + 1} of ${times}   `);
+    }
+    while (this.open.size > 0) {
+      await this.look();
+      await sleep(500);
+    }
+    const runs = this.ended.slice(first);
+    const wrong = (
+      await Promise.all(runs.map((run) => faultsOf(this.scene.topology, run, this.reference)))
+    ).flat();
+    this.rows.push({
+      fault: fault.name,
+      times,
+      runs: runs.length,
+      right: runs.length - new Set(wrong.map((w) => w.split(/[ :]/)[0])).size,
+      wrong,
+    });
+    process.stderr.write(
+      `\r${fault.name}: ${times} times, ${runs.length} runs (${before.size} open before), ${wrong.length} wrong\n`,
+    );
+  }
+}
+
+function table(rows: Row[]): string {
+  const lines = rows.map(
+    (r) => `| ${r.fault} | ${r.times} | ${r.runs} | ${r.right} | ${r.wrong.join('; ') || 'none'} |`,
+  );
+  return ['| fault | times | runs disturbed | ended right | wrong |', '|---|---|---|---|---|', ...lines].join(
+    '\n',
+  );
+}
+
+const root = values.root ?? mkdtempSync(join(tmpdir(), 'plein-air-chaos-'));
+const proxies: Relay[] = [];
+const topology = await Topology.start({
+  root,
+  gpuWorkers: 3,
+  pipelineWorkers: 2,
+  stepMs: 15,
+  postgres: values.postgres,
+  through: async (real) => {
+    const [temporal, hub] = [await startRelay(real.temporal), await startRelay(real.hub)];
+    proxies.push(temporal, hub);
+    return { temporal: temporal.port, hub: hub.port };
+  },
+});
+let failed = false;
+try {
+  const [temporalProxy, hubProxy] = proxies as [Relay, Relay];
+  await persistently(() => seedSmall(topology));
+  const chaos = new Chaos({ topology, temporalProxy, hubProxy });
+  process.stderr.write(`undisturbed run: ${(await chaos.undisturbed()).toFixed(1)} s\n`);
+  const names = values.only?.split(',');
+  for (const fault of FAULTS) {
+    if (fault.needs === 'postgres' && !values.postgres) continue;
+    if (names !== undefined && !names.some((name) => fault.name.includes(name))) continue;
+    await chaos.suffer(fault, Math.max(1, Math.ceil(Number(values.times) * (fault.share ?? 1))));
+  }
+  process.stdout.write(`${table(chaos.rows)}\n`);
+  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(chaos.rows, null, 2));
+  failed = chaos.rows.some((row) => row.wrong.length > 0);
+} finally {
+  await topology.stop();
+  for (const proxy of proxies) await proxy.close();
+  if (!values.keep && values.root === undefined) rmSync(root, { recursive: true, force: true });
+}
+process.exit(failed ? 1 : 0);

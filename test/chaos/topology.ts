@@ -1,0 +1,227 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { type Child, startChild } from '../../src/cli/stack/child.ts';
+import { freePort } from '../../src/cli/stack/ports.ts';
+import { LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
+import { readEnvironment, temporalPath } from '../../src/config/env.ts';
+import { PROJECT } from '../../src/config/paths.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
+import { connectHub } from '../../src/hub/client.ts';
+import type { Hub } from '../../src/hub/hub.ts';
+import { postgresParts } from './postgres-parts.ts';
+
+/** How to start one process of the topology, and how to know that it serves. */
+export interface PartPlan {
+  name: string;
+  file: string;
+  args: string[];
+  env?: Record<string, string>;
+  ready?: () => Promise<boolean>;
+}
+
+/** What stands between workers and servers: ports that workers are told instead of the real ones. */
+export interface Ports {
+  temporal: number;
+  hub: number;
+}
+
+export interface TopologyOptions {
+  root: string;
+  gpuWorkers: number;
+  pipelineWorkers: number;
+  /** Pace of the simulated trainer; null: the real one. */
+  stepMs: number | null;
+  /** Temporal built from its Go module on PostgreSQL, instead of the dev server on SQLite. */
+  postgres?: boolean;
+  env?: Record<string, string>;
+  /** Ports that workers use, where a proxy stands before the servers. */
+  through?: (real: Ports) => Promise<Ports>;
+}
+
+const TRAINER = fileURLToPath(new URL('./simulated-trainer.mjs', import.meta.url));
+
+/** Temporal, local Hub and workers as processes of their own, each of which can be killed, frozen and started again. */
+export class Topology {
+  readonly root: string;
+  readonly ports: Ports;
+  client!: Client;
+  hub!: Hub;
+  private readonly plans = new Map<string, PartPlan>();
+  private readonly children = new Map<string, Child>();
+  private connection: Connection | null = null;
+  private started = 0;
+
+  private constructor(root: string, ports: Ports) {
+    this.root = root;
+    this.ports = ports;
+  }
+
+  static async start(options: TopologyOptions): Promise<Topology> {
+    const ports = { temporal: await freePort(), hub: await freePort() };
+    const topology = new Topology(options.root, ports);
+    for (const folder of ['logs', 'hub', 'work']) mkdirSync(join(options.root, folder), { recursive: true });
+    try {
+      await topology.startServers(options);
+      await topology.startWorkers(options, (await options.through?.(ports)) ?? ports);
+    } catch (error) {
+      await topology.stop();
+      throw error;
+    }
+    return topology;
+  }
+
+  private async startServers(options: TopologyOptions): Promise<void> {
+    const { root, ports } = this;
+    const cli = join(PROJECT, 'dist', 'cli', 'main.js');
+    const hubUrl = `http://127.0.0.1:${ports.hub}`;
+    this.plan({
+      name: 'hub',
+      file: process.execPath,
+      args: [cli, 'hub', 'serve', '--root', join(root, 'hub'), '--port', String(ports.hub)],
+      ready: async () =>
+        (await fetch(`${hubUrl}/api/whoami-v2`, { headers: { authorization: `Bearer ${LOCAL_TOKEN}` } })).ok,
+    });
+    await this.bring('hub');
+    this.hub = connectHub({ endpoint: hubUrl, accessToken: LOCAL_TOKEN });
+    if (options.postgres === true)
+      for (const part of await postgresParts({ root, ports, answers: () => this.temporalAnswers() })) {
+        this.plan(part);
+        await this.bring(part.name);
+      }
+    else {
+      this.plan(this.devServer());
+      await this.bring('temporal');
+    }
+    this.connection = Connection.lazy({ address: `127.0.0.1:${ports.temporal}` });
+    this.client = new Client({ connection: this.connection });
+  }
+
+  private devServer(): PartPlan {
+    const args = ['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--log-level', 'error'];
+    args.push('--port', String(this.ports.temporal), '--db-filename', join(this.root, 'temporal.db'));
+    for (const name of SEARCH_ATTRIBUTES) args.push('--search-attribute', `${name}=Keyword`);
+    return {
+      name: 'temporal',
+      file: temporalPath(readEnvironment()),
+      args,
+      ready: () => this.temporalAnswers(),
+    };
+  }
+
+  private async temporalAnswers(): Promise<boolean> {
+    const connection = await Connection.connect({
+      address: `127.0.0.1:${this.ports.temporal}`,
+      connectTimeout: '1s',
+    });
+    try {
+      await connection.workflowService.describeNamespace({ namespace: 'default' });
+      return true;
+    } finally {
+      await connection.close();
+    }
+  }
+
+  private async startWorkers(options: TopologyOptions, seen: Ports): Promise<void> {
+    const env: Record<string, string> = {
+      TEMPORAL_ADDRESS: `127.0.0.1:${seen.temporal}`,
+      HF_ENDPOINT: `http://127.0.0.1:${seen.hub}`,
+      HF_TOKEN: LOCAL_TOKEN,
+      PLEIN_AIR_GRACE_SECONDS: '20',
+      ...(options.stepMs === null ? {} : { PLEIN_AIR_PYTHON: this.simulatedPython(options.stepMs) }),
+      ...options.env,
+    };
+    for (const [kind, count] of [
+      ['pipeline', options.pipelineWorkers],
+      ['gpu', options.gpuWorkers],
+    ] as const)
+      for (let n = 1; n <= count; n++) {
+        this.plan({
+          name: `${kind}-${n}`,
+          file: process.execPath,
+          args: [join(PROJECT, 'dist', 'workers', `${kind}-worker.js`)],
+          env,
+        });
+        await this.bring(`${kind}-${n}`);
+      }
+  }
+
+  /** An executable that takes Python's arguments and is the simulated trainer. */
+  private simulatedPython(stepMs: number): string {
+    const file = join(this.root, 'python');
+    writeFileSync(file, `#!/bin/sh\nexec "${process.execPath}" "${TRAINER}" --step-ms ${stepMs}\n`);
+    chmodSync(file, 0o755);
+    return file;
+  }
+
+  private plan(part: PartPlan): void {
+    this.plans.set(part.name, part);
+  }
+
+  /** Names of the processes, by kind: `temporal`, `postgres`, `hub`, `pipeline`, `gpu`. */
+  names(kind: string): string[] {
+    return [...this.plans.keys()].filter((name) => name === kind || name.startsWith(`${kind}-`));
+  }
+
+  pid(name: string): number | null {
+    const child = this.children.get(name);
+    return child?.isRunning() === true ? child.pid : null;
+  }
+
+  /** Starts a part and waits until it serves; a worker gets an empty folder and a new name each time. */
+  async bring(name: string): Promise<void> {
+    const plan = this.plans.get(name);
+    if (plan === undefined) throw new Error(`no part "${name}"`);
+    this.started += 1;
+    const work = join(this.root, 'work', `${name}-${this.started}`);
+    mkdirSync(work, { recursive: true });
+    const child = startChild({
+      name,
+      file: plan.file,
+      args: plan.args,
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        PLEIN_AIR_WORK_DIR: work,
+        PLEIN_AIR_IDENTITY: `${name}-${this.started}`,
+        ...plan.env,
+      },
+      cwd: this.root,
+      logFile: join(this.root, 'logs', `${name}.log`),
+    });
+    this.children.set(name, child);
+    const { ready } = plan;
+    if (ready === undefined) return;
+    for (let i = 0; i < 600; i++) {
+      if (await ready().catch(() => false)) return;
+      if (!child.isRunning()) throw new Error(`${name} ended while starting:\n${child.lastWords()}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error(`${name} did not serve within a minute:\n${child.lastWords()}`);
+  }
+
+  /** SIGKILL to a part and all that it started. */
+  async kill(name: string): Promise<void> {
+    await this.children.get(name)?.kill();
+  }
+
+  /** SIGSTOP or SIGCONT to a part. */
+  signal(name: string, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    const pid = this.pid(name);
+    if (pid !== null) process.kill(-pid, signal);
+  }
+
+  log(name: string): string {
+    const file = join(this.root, 'logs', `${name}.log`);
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
+  }
+
+  async stop(): Promise<void> {
+    await this.connection?.close();
+    const servers = ['temporal', 'hub', 'postgres'];
+    const workers = [...this.children].filter(([name]) => !servers.includes(name));
+    await Promise.all(workers.map(([, child]) => child.kill()));
+    for (const name of servers) await this.children.get(name)?.stop(10);
+  }
+}

@@ -1,0 +1,165 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker, type WorkerOptions, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import type { PipelineActivities } from '../../src/domain/activities.ts';
+import { DEPLOYMENT } from '../../src/domain/task-queues.ts';
+import { bundle } from '../workflow/environment.ts';
+import { activities, trainingOf } from '../workflow/fakes.ts';
+import { devServer } from './dev-server.ts';
+
+let environment: TestWorkflowEnvironment;
+let workflowBundle: WorkflowBundleWithSourceMap;
+beforeAll(async () => {
+  [environment, workflowBundle] = await Promise.all([devServer(), bundle()]);
+}, 120_000);
+afterAll(async () => {
+  await environment?.teardown();
+});
+
+const fixed = { tuning: { strategy: 'fixed' } };
+const trained: string[] = [];
+const steps = (changes: Partial<PipelineActivities> = {}) =>
+  activities({
+    ...changes,
+    train: async ({ context }) => {
+      trained.push(context.run);
+      return trainingOf();
+    },
+  });
+
+function pipeline(options: Partial<WorkerOptions> = {}): Promise<Worker> {
+  const connection = environment.nativeConnection;
+  return Worker.create({
+    connection,
+    taskQueue: 'pipeline',
+    workflowBundle,
+    activities: steps(),
+    ...options,
+  });
+}
+function gpu(taskQueue = 'gpu'): Promise<Worker> {
+  const connection = environment.nativeConnection;
+  return Worker.create({
+    connection,
+    taskQueue,
+    activities: steps(),
+    maxConcurrentActivityTaskExecutions: 1,
+  });
+}
+async function start(workflowId: string, input: object = {}) {
+  return environment.client.workflow.start('fineTune', {
+    taskQueue: 'pipeline',
+    workflowId,
+    args: [{ ...fixed, ...input }],
+  });
+}
+async function atTraining(workflowId: string): Promise<void> {
+  for (let i = 0; i < 200; i++) {
+    const { raw } = await environment.client.workflow.getHandle(workflowId).describe();
+    if (raw.pendingActivities?.some((a) => a.activityType?.name === 'train')) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`${workflowId} does not wait for a GPU`);
+}
+
+describe('runs that share a few GPUs', () => {
+  it('get them in the order of their priority, whoever came first', async () => {
+    const worker = await pipeline();
+    await worker.runUntil(async () => {
+      const waiting: Awaited<ReturnType<typeof start>>[] = [];
+      for (const [run, priority] of [
+        ['can-wait', 5],
+        ['usual', 3],
+        ['urgent', 1],
+      ] as const) {
+        waiting.push(await start(run, { priority }));
+        await atTraining(run);
+      }
+      const one = await gpu();
+      await one.runUntil(() => Promise.all(waiting.map((run) => run.result())));
+    });
+    expect(trained).toEqual(['urgent', 'usual', 'can-wait']);
+  });
+
+  it('can be pinned to one session, which no other run reaches', async () => {
+    trained.length = 0;
+    const worker = await pipeline();
+    await worker.runUntil(async () => {
+      const pinned = await start('pinned', { gpuSession: 'studio-7' });
+      await atTraining('pinned');
+      const shared = await gpu();
+      await shared.runUntil(async () => {
+        await (await start('free')).result();
+        expect(trained).toEqual(['free']);
+        const session = await gpu('gpu-studio-7');
+        await session.runUntil(() => pinned.result());
+      });
+    });
+    expect(trained).toEqual(['free', 'pinned']);
+  });
+});
+
+describe('versioned pipeline workers', () => {
+  const versioned = (buildId: string, seen: string[]) =>
+    pipeline({
+      identity: buildId,
+      activities: steps({
+        judge: async () => {
+          seen.push(buildId);
+          return {
+            verdict: 'FAIL',
+            reasons: [],
+            record: (await import('../workflow/fakes.ts')).file('v.json'),
+          };
+        },
+      }),
+      workerDeploymentOptions: {
+        useWorkerVersioning: true,
+        version: { deploymentName: DEPLOYMENT, buildId },
+        defaultVersioningBehavior: 'PINNED',
+      },
+    });
+
+  /** What "temporal worker deployment set-current-version" does; tried until the server knows the version. */
+  async function makeCurrent(buildId: string): Promise<void> {
+    for (let i = 0; ; i++) {
+      try {
+        await environment.client.workflowService.setWorkerDeploymentCurrentVersion({
+          namespace: 'default',
+          deploymentName: DEPLOYMENT,
+          buildId,
+          ignoreMissingTaskQueues: true,
+          identity: 'test',
+        });
+        return;
+      } catch (error) {
+        if (i > 100) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    }
+  }
+
+  it('keep a run on the version that started it, and give new runs the newer one', async () => {
+    const seen: string[] = [];
+    const [v1, v2] = [await versioned('v1', seen), await versioned('v2', seen)];
+    await v1.runUntil(
+      v2.runUntil(async () => {
+        await makeCurrent('v1');
+        const old = await start('begun-on-v1');
+        await atTraining('begun-on-v1');
+        await makeCurrent('v2');
+        const young = await start('begun-on-v2');
+        await atTraining('begun-on-v2');
+        const one = await gpu();
+        await one.runUntil(async () => {
+          await old.result();
+          expect(seen).toEqual(expect.arrayContaining(['v1']));
+          await young.result();
+        });
+      }),
+    );
+    expect(seen.sort()).toEqual(['v1', 'v2']);
+    const { raw } = await environment.client.workflow.getHandle('begun-on-v1').describe();
+    expect(raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId).toBe('v1');
+  }, 90_000);
+});
