@@ -50,10 +50,22 @@ def main() -> None:
     wanted, _ = read(asked.style)
     others, styles = read(asked.others)
     kept = np.random.default_rng(0).permutation(len(others))[: 27 * 24]
-    style, blurred = encoder.features(list(wanted)), encoder.features([blur(p) for p in wanted])
+    style, blurred = (
+        encoder.features(list(wanted)),
+        encoder.features([blur(p) for p in wanted]),
+    )
     mixed, names = encoder.features([others[i] for i in kept]), np.array(styles)[kept]
-    train, unseen, new, new_blurred = style[:120], style[120:160], style[160:], blurred[160:]
-    neighbours = {str(n): mixed[names == n][:12] for n in sorted(set(names)) if (names == n).sum() >= 12}
+    train, unseen, new, new_blurred = (
+        style[:120],
+        style[120:160],
+        style[160:],
+        blurred[160:],
+    )
+    neighbours = {
+        str(n): mixed[names == n][:12]
+        for n in sorted(set(names))
+        if (names == n).sum() >= 12
+    }
     judge = Judge(train, unseen, StyleMap.of(unseen, neighbours))
     rng = np.random.default_rng(1)
 
@@ -77,7 +89,10 @@ def main() -> None:
         ("A/A: the style again", lambda: pick(new), lambda: pick(new)),
         ("learnt, sharp", lambda: pick(new), base),
         ("learnt, blurred", lambda: pick(new_blurred), base),
-        *((f"{part:.0%} of pictures learnt, blurred", partly(part), base) for part in (0.1, 0.2, 0.3, 0.5)),
+        *(
+            (f"{part:.0%} of pictures learnt, blurred", partly(part), base)
+            for part in (0.1, 0.2, 0.3, 0.5)
+        ),
         ("copyist", lambda: pick(train), base),
         ("one picture", lambda: np.repeat(pick(new, 1), 64, 0), base),
         ("one picture a prompt", lambda: np.repeat(pick(new, 16), 4, 0), base),
@@ -92,7 +107,9 @@ class Judge:
         self.train, self.unseen, self.styles = train, unseen, styles
         self.limit = closeness_limit(train, unseen, styles.middle, 0.95)
 
-    def measure(self, candidate: Floats, base: Floats, seed: int) -> dict[str, Measured]:
+    def measure(
+        self, candidate: Floats, base: Floats, seed: int
+    ) -> dict[str, Measured]:
         """The ruled figures of one pair of sets."""
         middle = self.styles.middle
         gains = self.styles.margins(candidate) - self.styles.margins(base)
@@ -108,7 +125,13 @@ class Judge:
             "copying.close": copying_rate(nearest, self.limit, PROMPTS, CONFIDENCE, seed),
         }  # fmt: skip
 
-    def rates(self, name: str, candidate: Callable[[], Floats], base: Callable[[], Floats], rounds: int) -> str:
+    def rates(
+        self,
+        name: str,
+        candidate: Callable[[], Floats],
+        base: Callable[[], Floats],
+        rounds: int,
+    ) -> str:
         """How often the gate passes such a model, how often each rule passes it, and the mean estimates."""
         passed = {rule: 0 for rule in RULES}
         estimates: dict[str, list[float]] = {rule: [] for rule in RULES}
@@ -120,7 +143,10 @@ class Judge:
             for rule in RULES:
                 passed[rule] += outcomes[rule]
                 estimates[rule].append(figures[rule].estimate)
-        each = ", ".join(f"{rule} {np.mean(estimates[rule]):.3f} holds {passed[rule] / rounds:.1%}" for rule in RULES)
+        each = ", ".join(
+            f"{rule} {np.mean(estimates[rule]):.3f} holds {passed[rule] / rounds:.1%}"
+            for rule in RULES
+        )
         return f"{name}: PASS {whole / rounds:.1%} of {rounds}; {each}"
 
 
@@ -133,9 +159,14 @@ def holds(measured: Measured, must: str, threshold: float) -> bool:
 
 def read(folder: Path) -> tuple[np.ndarray, list[str]]:
     """Pictures (n, side, side, 3) and their styles."""
-    described = [json.loads(line) for line in (folder / "pictures.jsonl").read_text().splitlines()]
+    described = [
+        json.loads(line)
+        for line in (folder / "pictures.jsonl").read_text().splitlines()
+    ]
     raw = np.fromfile(folder / "pictures.rgb", dtype=np.uint8)
-    return raw.reshape(len(described), SIDE, SIDE, 3), [picture["style"] for picture in described]
+    return raw.reshape(len(described), SIDE, SIDE, 3), [
+        picture["style"] for picture in described
+    ]
 
 
 def blur(picture: np.ndarray) -> np.ndarray:

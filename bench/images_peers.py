@@ -15,7 +15,11 @@ def pil(data: bytes) -> int:
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(data)) as image:
-        picture = ImageOps.fit(ImageOps.exif_transpose(image).convert("RGB"), (WIDTH, HEIGHT), Image.Resampling.LANCZOS)
+        picture = ImageOps.fit(
+            ImageOps.exif_transpose(image).convert("RGB"),
+            (WIDTH, HEIGHT),
+            Image.Resampling.LANCZOS,
+        )
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=95, subsampling=0)
     return out.tell()
@@ -26,7 +30,13 @@ def resizer(interpolation: str):
     from img2dataset.resizer import Resizer
 
     cv2.setNumThreads(1)
-    made = Resizer(HEIGHT, "keep_ratio", False, downscale_interpolation=interpolation, encode_quality=95)
+    made = Resizer(
+        HEIGHT,
+        "keep_ratio",
+        False,
+        downscale_interpolation=interpolation,
+        encode_quality=95,
+    )
 
     def resize(data: bytes) -> int:
         encoded, *_, error = made(io.BytesIO(data))
@@ -37,10 +47,20 @@ def resizer(interpolation: str):
     return resize
 
 
-PEERS = {"pil": lambda: pil, "img2dataset-area": lambda: resizer("area"), "img2dataset-lanczos": lambda: resizer("lanczos")}
+PEERS = {
+    "pil": lambda: pil,
+    "img2dataset-area": lambda: resizer("area"),
+    "img2dataset-lanczos": lambda: resizer("lanczos"),
+}
 
 
-def work(peer: str, pictures: list[bytes], seconds: float, start: multiprocessing.synchronize.Barrier, done) -> None:
+def work(
+    peer: str,
+    pictures: list[bytes],
+    seconds: float,
+    start: multiprocessing.synchronize.Barrier,
+    done,
+) -> None:
     run = PEERS[peer]()
     run(pictures[0])
     start.wait()
@@ -52,11 +72,19 @@ def work(peer: str, pictures: list[bytes], seconds: float, start: multiprocessin
 
 
 def main() -> None:
-    peer, processes, seconds, folder = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), Path(sys.argv[4])
+    peer, processes, seconds, folder = (
+        sys.argv[1],
+        int(sys.argv[2]),
+        float(sys.argv[3]),
+        Path(sys.argv[4]),
+    )
     pictures = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
     context = multiprocessing.get_context("fork")
     start, done = context.Barrier(processes), context.Queue()
-    workers = [context.Process(target=work, args=(peer, pictures, seconds, start, done)) for _ in range(processes)]
+    workers = [
+        context.Process(target=work, args=(peer, pictures, seconds, start, done))
+        for _ in range(processes)
+    ]
     for worker in workers:
         worker.start()
     print(sum(done.get() for _ in workers))

@@ -39,7 +39,7 @@ export const TuningConfig = z
     /** Options of the pruner: see docs/tuning.md. */
     prunerOptions: Options,
     /** Trials of the study; trial 0 is always the configuration as it is. */
-    trials: z.int().min(1).max(10_000).default(12),
+    trials: z.int().min(1).max(3000).default(12),
     /** Steps of a whole trial: the highest rung. */
     steps: z.int().min(1).default(400),
     /** Which training fields are searched, and over which values. */

@@ -70,15 +70,15 @@ export async function renderSvg(spec: object): Promise<string> {
   }
 }
 
-/** Vega counts clip paths over the life of the process: ids of the drawing's own make its bytes its own. */
+/** Ids that Vega counts over the life of the process: of clip paths and of legends' gradients. */
+const COUNTED = /\b(?:clip|gradient_)\d+/g;
+
+/** Ids of the drawing's own make its bytes its own. */
 function ownIds(svg: string): string {
-  const ids = [...new Set(svg.match(/\bclip\d+/g))];
+  const ids = [...new Set(svg.match(COUNTED))];
   if (ids.length === 0) return svg;
-  const name = createHash('sha256')
-    .update(svg.replaceAll(/\bclip\d+/g, ''))
-    .digest('hex')
-    .slice(0, 8);
-  return svg.replaceAll(/\bclip\d+/g, (id) => `clip-${name}-${ids.indexOf(id)}`);
+  const name = createHash('sha256').update(svg.replaceAll(COUNTED, '')).digest('hex').slice(0, 8);
+  return svg.replaceAll(COUNTED, (id) => `${id.replace(/\d+$/, '')}-${name}-${ids.indexOf(id)}`);
 }
 
 /** A plot as PNG on paper white at twice its size, for cards that cannot hold SVG. */

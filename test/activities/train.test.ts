@@ -392,3 +392,38 @@ describe('a trial', () => {
     });
   });
 });
+
+describe('the training of a chosen trial', () => {
+  it('goes on from the trial’s checkpoint to the bytes of a training from the start', async () => {
+    const request = stand.request('chosen');
+    await attempt(stand, { ...request, lane: 'trial-3', stopAtStep: 15 }, { trainer: warm }).result;
+    const log: string[] = [];
+    const main = { ...request, continueFrom: 'trial-3' };
+    const result = await attempt(stand, main, { trainer: warm, log: (line) => log.push(line) }).result;
+    expect(log.join('\n')).toContain('continues at step 15 from lane trial-3');
+    expect(result).toMatchObject({ step: STEPS, adapterSha256: whole.adapterSha256, repeatedSteps: 0 });
+    const metrics = await stand.hub.read(repoOf(request), 'main', 'metrics.jsonl');
+    const steps = (metrics?.toString() ?? '')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).step);
+    expect(steps).toEqual(Array.from({ length: STEPS + 1 }, (_, step) => step));
+  });
+
+  it('starts anew where the trial was trained with other settings, and says so', async () => {
+    const request = stand.request('other');
+    const other = { ...request, lane: 'trial-3', stopAtStep: 5, parameters: { learningRate: 0.02 } };
+    await attempt(stand, other, { trainer: warm }).result;
+    const log: string[] = [];
+    const main = { ...request, continueFrom: 'trial-3' };
+    const result = await attempt(stand, main, { trainer: warm, log: (line) => log.push(line) }).result;
+    expect(log.join('\n')).toContain('not continued from trial-3');
+    expect(result).toMatchObject({ step: STEPS, adapterSha256: whole.adapterSha256 });
+  });
+
+  it('starts anew where there is no such lane', async () => {
+    const request = stand.request('none', { continueFrom: 'trial-9', stopAtStep: 2 });
+    expect((await attempt(stand, request, { trainer: warm }).result).step).toBe(2);
+    expect(await stand.hub.resolve(repoOf(request), 'trial-9')).toBeNull();
+  });
+});

@@ -87,13 +87,13 @@ class Ask:
             if trial["state"] != "running":
                 return None
             return optuna.create_trial(
-                state=TrialState.RUNNING, params=parameters, distributions=self.space.distributions()
+                state=TrialState.RUNNING, params=parameters, distributions=self.space.distributions
             )
         broken = [1.0] * constraints if infeasible or report is None else list(report["violations"])
         return optuna.create_trial(
             state=TrialState.COMPLETE,
             params=parameters,
-            distributions=self.space.distributions(),
+            distributions=self.space.distributions,
             values=worst if infeasible or report is None else list(report["values"]),
             constraints={"trains": 1.0 if infeasible else -1.0, **{f"limit{i}": v for i, v in enumerate(broken)}},
         )
@@ -111,7 +111,7 @@ class Ask:
     def from_optuna(self, sampler: BaseSampler, keep: Sequence[Trial] | None = None) -> dict[str, Any]:
         """A value of every dimension from one of Optuna's samplers."""
         study = self.optuna_study(sampler, self.history(keep))
-        space = self.space.distributions()
+        space = self.space.distributions
         trial = study.ask(space)
         return {name: trial.params[name] for name in space}
 

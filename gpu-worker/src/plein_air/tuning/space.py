@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from plein_air.errors import TrainerError
@@ -25,6 +26,7 @@ class Space:
         """Sorts the dimensions, so that no suggestion depends on the order in which people wrote them."""
         return cls(dict(sorted(dimensions.items())), defaults)
 
+    @cached_property
     def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna's distribution of every dimension, whether its condition holds or not."""
         return {name: _distribution(name, spec) for name, spec in self.dimensions.items()}
@@ -39,7 +41,7 @@ class Space:
         Models then see one space of fixed size: a dimension without effect lies still, and costs them nothing.
         """
         full: dict[str, Any] = {}
-        for name, distribution in self.distributions().items():
+        for name, distribution in self.distributions.items():
             value = parameters.get(name, self.resting(name))
             if not contains(distribution, value):
                 return None
@@ -48,7 +50,7 @@ class Space:
 
     def resting(self, name: str) -> Any:
         """Where a dimension stands while it has no effect: the default, or the middle if that lies outside."""
-        distribution = _distribution(name, self.dimensions[name])
+        distribution = self.distributions[name]
         default = self.defaults.get(name)
         if contains(distribution, default):
             return default

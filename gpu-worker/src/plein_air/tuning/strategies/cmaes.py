@@ -1,7 +1,7 @@
 """CMA-ES, rebuilt from the study's figures at each ask: nothing of it is kept, least of all as a pickle.
 
 Optuna's own sampler keeps its optimizer pickled in the study; this one tells a fresh optimizer the same generations.
-Categorical dimensions are drawn at random, as Optuna does.
+Categorical and conditional dimensions are drawn at random, as Optuna does.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ def suggest(ask: Ask, options: Options) -> dict[str, Any] | None:
     from optuna.distributions import CategoricalDistribution
 
     drawn = random.suggest(ask, random.Options()) or {}
-    space = ask.space.distributions()
-    numeric = {name: d for name, d in space.items() if not isinstance(d, CategoricalDistribution) and not d.single()}
+    space = ask.space.distributions
+    numeric = {
+        name: distribution
+        for name, distribution in space.items()
+        if not isinstance(distribution, CategoricalDistribution) and ask.space.dimensions[name].get("when") is None
+    }
     if not numeric:
         return drawn
     transform = _SearchSpaceTransform(numeric, transform_step=True, transform_0_1=True)

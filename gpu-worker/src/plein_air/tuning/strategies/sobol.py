@@ -20,7 +20,7 @@ def suggest(ask: Ask, options: Options) -> dict[str, Any] | None:
     from optuna.trial import TrialState, create_trial
 
     sampler = QMCSampler(qmc_type="sobol", scramble=True, seed=ask.study_seed, warn_independent_sampling=False)
-    space = ask.space.distributions()
+    space = ask.space.distributions
     study = ask.optuna_study(sampler, ())
     for _ in range(ask.number - 1):
         # The sequence's position is this method's only effect; asking for whole trials would do the same, slowly.
