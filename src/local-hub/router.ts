@@ -1,5 +1,6 @@
 import { commit } from './api/commit.ts';
 import { listTree, pathsInfo } from './api/entries.ts';
+import { askAccess, changeAccess, listAccess } from './api/gating.ts';
 import { listCommits, superSquash } from './api/history.ts';
 import { listRepos, repoInfo } from './api/info.ts';
 import { lfsBatch, lfsTransfer, lfsVerify } from './api/lfs.ts';
@@ -55,6 +56,9 @@ const REPO_ROUTES: Readonly<Record<string, RepoHandler>> = {
     requireContent(repo, exchange);
     exchange.json({ success: true });
   },
+  'POST ask-access': (_hub, exchange, repo) => askAccess(exchange, repo),
+  'GET user-access-request': (_hub, exchange, repo, rest) => listAccess(exchange, repo, rest[0]),
+  'POST user-access-request': (_hub, exchange, repo, rest) => changeAccess(exchange, repo, rest[0]),
   'GET secrets': (hub, exchange, repo) => spaceKeys(hub, exchange, repo, 'secrets'),
   'POST secrets': (hub, exchange, repo) => spaceKeys(hub, exchange, repo, 'secrets'),
   'DELETE secrets': (hub, exchange, repo) => spaceKeys(hub, exchange, repo, 'secrets'),
@@ -125,6 +129,8 @@ async function routePage(hub: Hub, exchange: Exchange): Promise<void> {
     const { revision, path } = splitRevision(rest);
     return resolveFile(hub, exchange, repo, revision, path);
   }
+  if (verb === 'ask-access' && exchange.method === 'POST')
+    return askAccess(exchange, await findRepo(hub, exchange, type, `${namespace}/${name}`));
   if (exchange.method !== 'GET' && exchange.method !== 'HEAD') throw nothingHere(exchange);
   return showPage(hub, exchange, {
     type,

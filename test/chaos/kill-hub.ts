@@ -19,6 +19,8 @@ export interface KillReport {
   readonly confirmed: number;
   /** Requests that a kill cut off. */
   readonly cutOff: number;
+  /** Of them those that were no commits, by kind. */
+  readonly cutOffActs: Record<string, number>;
   readonly collections: number;
   readonly problems: string[];
 }
@@ -85,30 +87,43 @@ async function write(url: string, writer: Writer): Promise<number> {
   }
 }
 
-/** Moves refs, squashes history and creates and deletes repos, until a request is cut off. */
-async function govern(url: string, random: Random): Promise<number> {
+/** Moves refs, squashes history, deletes large files for good, creates, moves and deletes repos, until it is cut off. */
+async function govern(url: string, random: Random, cutOff: Record<string, number>): Promise<number> {
   const headers = { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/json' };
   const ask = (method: string, path: string, body: unknown) =>
     fetch(`${url}${path}`, { method, headers, body: JSON.stringify(body) });
-  const acts = [
-    () => ask('POST', `/api/models/${REPO}/tag/main`, { tag: `t${random.int(5)}` }),
-    () => ask('DELETE', `/api/models/${REPO}/tag/t${random.int(5)}`, {}),
-    () => ask('POST', `/api/models/${REPO}/super-squash/main`, {}),
-    () =>
-      ask('POST', `/api/models/${REPO}/branch/b${random.int(5)}`, { startingPoint: 'main', overwrite: true }),
-    () => ask('PUT', `/api/models/${REPO}/settings`, { private: random.int(2) === 0 }),
-    () => ask('POST', '/api/repos/create', { name: `painter/side-${random.int(5)}` }),
-    () => ask('DELETE', '/api/repos/delete', { name: `painter/side-${random.int(5)}` }),
-    () =>
-      ask('POST', '/api/repos/move', {
-        fromRepo: `painter/side-${random.int(5)}`,
-        toRepo: `painter/side-${random.int(5)}`,
-      }),
-  ];
+  const read = (path: string) => fetch(`${url}${path}`, { headers });
+  const model = `/api/models/${REPO}`;
+  const side = () => `painter/side-${random.int(5)}`;
+  const acts: Record<string, () => Promise<Response>> = {
+    tag: () => ask('POST', `${model}/tag/main`, { tag: `t${random.int(5)}` }),
+    untag: () => ask('DELETE', `${model}/tag/t${random.int(5)}`, {}),
+    squash: () => ask('POST', `${model}/super-squash/main`, {}),
+    branch: () =>
+      ask('POST', `${model}/branch/b${random.int(5)}`, { startingPoint: 'main', overwrite: true }),
+    squashBranch: () => ask('POST', `${model}/super-squash/b${random.int(5)}`, {}),
+    settings: () => ask('PUT', `${model}/settings`, { private: random.int(2) === 0 }),
+    create: () => ask('POST', '/api/repos/create', { name: side() }),
+    remove: () => ask('DELETE', '/api/repos/delete', { name: side() }),
+    move: () => ask('POST', '/api/repos/move', { fromRepo: side(), toRepo: side() }),
+    deleteForGood: async () => {
+      // Never the newest ones: their commits may be on their way.
+      const files = (await (await read(`${model}/lfs-files`)).json()) as { oid: string }[];
+      const oldest = files.slice(0, -6)[0];
+      const named = (await (await read(`${model}?blobs=1`)).json()) as {
+        siblings: { lfs?: { sha256: string } }[];
+      };
+      // Only what main does not name any more: what a writer was told has landed must stay.
+      const sha = named.siblings.some(({ lfs }) => lfs?.sha256 === oldest?.oid) ? [] : [oldest?.oid];
+      return ask('POST', `${model}/lfs-files/batch`, { deletions: { sha, rewriteHistory: true } });
+    },
+  };
   for (;;) {
+    const name = random.pick(Object.keys(acts));
     try {
-      await (await random.pick(acts)()).arrayBuffer();
+      await (await acts[name]?.())?.arrayBuffer();
     } catch {
+      cutOff[name] = (cutOff[name] ?? 0) + 1;
       return 1;
     }
   }
@@ -145,13 +160,14 @@ export async function killLoop(
   const writers: Writer[] = [0, 1, 2].map((id) => ({ id, attempted: 0, confirmed: 0 }));
   const problems: string[] = [];
   let cutOff = 0;
+  const cutOffActs: Record<string, number> = {};
   let collections = 0;
   try {
     for (let killed = 0; killed <= kills; killed += 1) {
       const { url, child } = await startServer(root);
       if (killed === 0) await createRepo({ hubUrl: url, accessToken: TOKEN, repo: REPO });
       for (const writer of writers) problems.push(...(await checkWriter(url, writer)));
-      const work = [...writers.map((writer) => write(url, writer)), govern(url, random)];
+      const work = [...writers.map((writer) => write(url, writer)), govern(url, random, cutOffActs)];
       await delay(5 + random.int(500));
       await kill(child);
       cutOff += (await Promise.all(work)).reduce((sum, one) => sum + one, 0);
@@ -167,7 +183,7 @@ export async function killLoop(
       if (problems.length > 0) break;
     }
     const confirmed = writers.reduce((sum, writer) => sum + writer.confirmed, 0);
-    return { kills, confirmed, cutOff, collections, problems };
+    return { kills, confirmed, cutOff, cutOffActs, collections, problems };
   } finally {
     await rm(root, { recursive: true, force: true });
   }

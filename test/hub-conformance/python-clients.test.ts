@@ -58,6 +58,7 @@ const CLIENT_CASES = {
   listings: 'lists trees, commits and files in pages, with their last commits',
   typed_errors: 'raises the typed errors',
   private_and_gated: 'hides private repos and gates gated ones',
+  gates_that_open_for_some: 'lets users into a gated repo, and turns them away again',
   squash_and_lfs_files: 'squashes history and deletes large files for good',
   move_and_delete: 'moves and deletes repos',
   spaces: 'manages a Space, its secrets, variables and hardware',

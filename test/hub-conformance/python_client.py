@@ -14,7 +14,7 @@ from cases import run_cases
 
 import huggingface_hub as hh
 from huggingface_hub import errors
-from huggingface_hub.utils import parse_ratelimit_headers
+from huggingface_hub.utils import get_session, parse_ratelimit_headers
 
 api = hh.HfApi()
 rng_bytes = os.urandom
@@ -222,6 +222,32 @@ def private_and_gated() -> None:
     assert hh.hf_hub_download(repo, "s.txt")
 
 
+def gates_that_open_for_some() -> None:
+    repo = fresh("gate")
+    api.upload_file(repo_id=repo, path_or_fileobj=b"inside", path_in_repo="in.txt")
+    api.update_repo_settings(repo, gated="manual")
+    reader = hh.HfApi(token="hf_reader")
+
+    def read() -> str:
+        with tempfile.TemporaryDirectory() as folder:
+            return Path(reader.hf_hub_download(repo, "in.txt", local_dir=folder)).read_text()
+
+    expect(errors.GatedRepoError, read, 403)
+    assert [entry.path for entry in reader.list_repo_tree(repo)] == [".gitattributes", "in.txt"]
+    ask = lambda: get_session().post(f"{api.endpoint}/{repo}/ask-access", headers={"Authorization": "Bearer hf_reader"})  # noqa: E731
+    assert ask().status_code == 200
+    expect(errors.GatedRepoError, read, 403)
+    assert [request.username for request in api.list_pending_access_requests(repo)] == ["critic"]
+    api.accept_access_request(repo, "critic")
+    assert read() == "inside"
+    api.reject_access_request(repo, "critic", rejection_reason=None)
+    expect(errors.GatedRepoError, read, 403)
+    api.grant_access(repo, "critic")
+    assert [request.username for request in api.list_accepted_access_requests(repo)] == ["critic"]
+    assert read() == "inside"
+    expect(errors.HfHubHTTPError, lambda: reader.grant_access(repo, "somebody"), 403)
+
+
 def squash_and_lfs_files() -> None:
     repo = fresh("squash")
     for step in range(3):
@@ -370,6 +396,7 @@ CASES = [
     listings,
     typed_errors,
     private_and_gated,
+    gates_that_open_for_some,
     squash_and_lfs_files,
     move_and_delete,
     spaces,

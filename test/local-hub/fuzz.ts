@@ -1,5 +1,6 @@
 import { createRepo, uploadFile } from '@huggingface/hub';
 import { hostileRequest, sendGarbage, sendHostile } from './hostile-requests.ts';
+import { askForUploads, hostileUpload } from './hostile-uploads.ts';
 import { type HubInTest, TOKEN } from './hub-in-test.ts';
 import { seeded } from './random.ts';
 
@@ -26,9 +27,10 @@ export async function fuzz(hub: HubInTest, count: number, seed: number): Promise
   const random = seeded(seed);
   const statuses: Record<string, number> = {};
   const faults: string[] = [];
+  const addresses = await askForUploads(hub.url, TOKEN);
   for (let sent = 0; sent < count; sent += AT_ONCE) {
     const batch = Array.from({ length: Math.min(AT_ONCE, count - sent) }, () =>
-      hostileRequest(random, TOKEN),
+      random.int(6) === 0 ? hostileUpload(random, addresses) : hostileRequest(random, TOKEN),
     );
     await Promise.all(
       batch.map(async (hostile) => {

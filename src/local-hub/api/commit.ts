@@ -9,7 +9,11 @@ import { gitBlobId, lfsPointerId } from '../store/git-ids.ts';
 import { isDeleted, type Repo } from '../store/repo.ts';
 import { splitFolderPath, splitRepoPath } from '../store/repo-path.ts';
 import { locate, type TreeChange } from '../store/tree.ts';
+import { mapInOrder } from './in-order.ts';
 import { readLines } from './lines.ts';
+
+/** Lines of a commit that are stored at once. */
+const AT_ONCE = 32;
 
 const Sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'Expected 64 lower-case hexadecimal digits');
 const Line = z.discriminatedUnion('key', [
@@ -58,10 +62,13 @@ export async function commit(hub: Hub, exchange: Exchange, repo: Repo, branch: s
   if ((await repo.refs.read('heads', name)) === undefined) await repo.resolve(name).then(refuseTarget(name));
   let header: Extract<Line, { key: 'header' }>['value'] | undefined;
   const changes: TreeChange[] = [];
-  for await (const text of readLines(exchange.chunks)) {
-    const line = parseLine(text, changes.length + 1);
-    if (line.key === 'header') header = line.value;
-    else changes.push(await toChange(hub, repo, name, line));
+  const read = async (text: string, index: number) => {
+    const line = parseLine(text, index + 1);
+    return line.key === 'header' ? line : toChange(hub, repo, name, line);
+  };
+  for await (const change of mapInOrder(readLines(exchange.chunks), AT_ONCE, read)) {
+    if ('key' in change) header = change.value;
+    else changes.push(change);
   }
   if (!header) throw badRequest('Expected a line with key "header" in the commit, got none');
   const { summary, description, parentCommit } = header;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -9,7 +9,7 @@ import { badRequest, HubError } from '../http/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import type { Repo } from '../store/repo.ts';
-import { UPLOAD_LIFETIME } from '../store/temporary.ts';
+import { receive, UPLOAD_LIFETIME } from '../store/temporary.ts';
 
 const PART_BYTES = 64 * 1024 * 1024;
 const URL_SECONDS = UPLOAD_LIFETIME / 1000;
@@ -116,8 +116,7 @@ export async function lfsTransfer(hub: Hub, exchange: Exchange): Promise<void> {
     const folder = partsFolder(claims.session);
     await mkdir(folder, { recursive: true });
     const wanted = Math.min(PART_BYTES, Number(claims.size) - (Number(claims.part) - 1) * PART_BYTES);
-    const target = join(folder, `${claims.part}`);
-    await pipeline(exchange.chunks, limitTo(wanted), createWriteStream(target));
+    await receive(join(folder, `${claims.part}`), limitTo(exchange.chunks, wanted));
     exchange.empty(200, { ETag: `"${claims.session}-${claims.part}"` });
   } else if (verb === 'complete' && exchange.method === 'POST' && claims.complete) {
     await exchange.bytes();
@@ -145,16 +144,14 @@ export async function lfsTransfer(hub: Hub, exchange: Exchange): Promise<void> {
   }
 }
 
-function limitTo(most: number) {
-  return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    let size = 0;
-    for await (const chunk of source) {
-      size += chunk.length;
-      if (size > most) throw badRequest(`Expected a part of ${most} bytes, got more`);
-      yield chunk;
-    }
-    if (size !== most) throw badRequest(`Expected a part of ${most} bytes, got ${size}`);
-  };
+async function* limitTo(source: AsyncIterable<Buffer>, most: number): AsyncGenerator<Buffer> {
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > most) throw badRequest(`Expected a part of ${most} bytes, got more`);
+    yield chunk;
+  }
+  if (size !== most) throw badRequest(`Expected a part of ${most} bytes, got ${size}`);
 }
 
 async function* concatenate(paths: readonly string[]): AsyncGenerator<Buffer> {

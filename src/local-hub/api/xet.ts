@@ -1,14 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { requireWrite } from '../http/access.ts';
 import { badRequest, HubError } from '../http/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import type { Repo } from '../store/repo.ts';
-import { sweepExpiredUploads } from '../store/temporary.ts';
+import { receive, sweepExpiredUploads } from '../store/temporary.ts';
 import { parseShard, type ShardFile } from '../xet/shard.ts';
 import { Xorb } from '../xet/xorb.ts';
 
@@ -40,13 +38,7 @@ export async function xetTransfer(hub: Hub, exchange: Exchange): Promise<void> {
   const route = `${exchange.method} ${version}/${verb}`;
   if (route === 'POST v1/xorbs' && /^[0-9a-f]{64}$/.test(hash)) {
     await mkdir(folder, { recursive: true });
-    const partial = join(folder, `${hash}.${randomUUID()}`);
-    try {
-      await pipeline(exchange.chunks, createWriteStream(partial));
-      await rename(partial, join(folder, hash));
-    } finally {
-      await rm(partial, { force: true });
-    }
+    await receive(join(folder, hash), exchange.chunks);
     exchange.json({ was_inserted: true });
   } else if (route === 'POST v1/shards') {
     await rebuildFiles(hub, folder, parseFiles(await exchange.bytes(SHARD_LIMIT)));

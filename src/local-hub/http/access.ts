@@ -70,15 +70,22 @@ async function movedAway(
   return error;
 }
 
-/** A gated repo's files need a token; its card and listing do not. */
+/** A gated repo's files need a token that may write, or of a user who was let in; its card and listing do not. */
 export function requireContent(repo: Repo, exchange: Exchange): void {
-  if (repo.record.gated !== false && !exchange.identity) {
-    throw new HubError(
-      401,
-      `Access to ${repo.type} ${repo.id} is restricted: this needs a token`,
-      'GatedRepo',
-    );
+  const { identity } = exchange;
+  if (repo.record.gated === false) return;
+  if (!identity) {
+    const message = `Access to ${repo.type} ${repo.id} is restricted: this needs a token`;
+    throw new HubError(401, message, 'GatedRepo');
   }
+  const granted = Object.hasOwn(repo.record.access, identity.user) && repo.record.access[identity.user];
+  if (identity.role === 'write' || repo.id.startsWith(`${identity.user}/`)) return;
+  if (granted && granted.status === 'accepted') return;
+  throw new HubError(
+    403,
+    `Access to ${repo.type} ${repo.id} is restricted and you are not in the authorized list. Ask for access at ${exchange.base}/${pagePath(repo)}`,
+    'GatedRepo',
+  );
 }
 
 /** Reads `models`, `datasets` or `spaces`. */

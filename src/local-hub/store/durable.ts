@@ -2,8 +2,31 @@ import { randomUUID } from 'node:crypto';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
-/** Flushes a directory, so that a rename into it survives a power cut. */
-export async function syncDirectory(path: string): Promise<void> {
+/** Flushes of directories that have not begun yet: whoever comes until then is served by the same one. */
+const waiting = new Map<string, Promise<void>>();
+const running = new Map<string, Promise<void>>();
+
+/** Flushes a directory, so that a rename into it survives a power cut; many renames at once share one flush. */
+export function syncDirectory(path: string): Promise<void> {
+  const queued = waiting.get(path);
+  if (queued) return queued;
+  const before = running.get(path) ?? Promise.resolve();
+  const mine: Promise<void> = before
+    .catch(() => undefined)
+    .then(async () => {
+      waiting.delete(path);
+      running.set(path, mine);
+      try {
+        await flushDirectory(path);
+      } finally {
+        if (running.get(path) === mine) running.delete(path);
+      }
+    });
+  waiting.set(path, mine);
+  return mine;
+}
+
+async function flushDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();

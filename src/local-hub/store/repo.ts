@@ -13,12 +13,21 @@ import { RefStore } from './refs.ts';
 export const RepoType = z.enum(['model', 'dataset', 'space']);
 export type RepoType = z.infer<typeof RepoType>;
 
+/** Where a user's wish to read a gated repo stands. */
+const AccessRequest = z.object({
+  status: z.enum(['accepted', 'rejected', 'pending']),
+  timestamp: z.string(),
+});
+export type AccessRequest = z.infer<typeof AccessRequest>;
+
 /** What a repo remembers beside its commits. Secrets' values are write-only through the API. */
 export const RepoRecord = z.object({
   uid: z.string(),
   createdAt: z.string(),
   private: z.boolean().default(false),
   gated: z.union([z.literal(false), z.enum(['auto', 'manual'])]).default(false),
+  /** By user name. */
+  access: z.record(z.string(), AccessRequest).default({}),
   sdk: z.string().optional(),
   hardware: z.string().default('cpu-basic'),
   requestedHardware: z.string().optional(),

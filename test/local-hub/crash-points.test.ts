@@ -1,0 +1,9 @@
+import { expect, it } from '@jest/globals';
+import { crashEverywhere } from '../chaos/crash-hub.ts';
+
+it('shows the state before or after, whichever change of the disk an operation is killed at', async () => {
+  const report = await crashEverywhere({ operations: ['commit', 'squash', 'move', 'gc'], stride: 9 });
+  expect(report.problems).toEqual([]);
+  expect(report.crashes).toBeGreaterThanOrEqual(10);
+  expect(report.before).toBeGreaterThan(0);
+}, 180_000);
