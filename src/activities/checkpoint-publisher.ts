@@ -1,34 +1,23 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CheckpointManifest } from '../domain/checkpoint.ts';
-import { type CheckpointFolder, checkpointOf, dropped, type Retention } from '../domain/checkpoint-choice.ts';
+import { type CheckpointFolder, dropped, type Retention } from '../domain/checkpoint-choice.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { formatMetricLog, type MetricLine, metricsUpTo } from '../domain/metric-log.ts';
-import { type CommitSha, Sha256 } from '../domain/refs.ts';
+import type { CommitSha } from '../domain/refs.ts';
 import {
   type AttemptRecord,
   type LaneResult,
-  type LatestCheckpoint,
   publishedCheckpoints,
   type TrainingLedger,
   updateAttempt,
 } from '../domain/training-ledger.ts';
 import { type CommitRequest, HubConflict } from '../hub/hub.ts';
 import { isError } from '../hub/hub-failure.ts';
-import { parseJson } from '../hub/verified-json.ts';
+import { checkpointFiles, json, type LocalSave, largeFilesOf, readSave } from './checkpoint-commit.ts';
 import { MANIFEST } from './checkpoint-files.ts';
 import { tidyLane } from './lane-storage.ts';
 import { fenced, LANE_FILES, type Lane, readFence } from './training-lane.ts';
-
-/** A checkpoint that the trainer has finished on this machine. */
-export interface LocalSave {
-  step: number;
-  /** Local folder; its name is kept on the Hub. */
-  path: string;
-  manifestSha256: Sha256;
-}
 
 /** How an attempt ends, published together with its last checkpoint. */
 export interface AttemptEnd {
@@ -301,45 +290,4 @@ export class CheckpointPublisher {
       throw error;
     }
   }
-}
-
-/** A checkpoint of this machine with the files that its manifest lists, as they will be on the Hub. */
-async function readSave(save: LocalSave, folder: string): Promise<CheckpointFolder> {
-  const path = join(save.path, MANIFEST);
-  const { files } = parseJson(await readFile(path), CheckpointManifest, path);
-  return checkpointOf(
-    folder,
-    files.map((file) => ({ ...file, path: `${folder}/${file.path}` })),
-  );
-}
-
-/** Files that the Hub keeps in LFS, where they take up room until they are freed. */
-function largeFilesOf(checkpoints: readonly CheckpointFolder[]): Sha256[] {
-  return checkpoints
-    .flatMap(({ files }) => files)
-    .flatMap(({ path, sha256 }) =>
-      sha256 !== null && path.endsWith('.safetensors') ? [Sha256.parse(sha256)] : [],
-    );
-}
-
-async function checkpointFiles(
-  save: LocalSave,
-  folder: string,
-): Promise<NonNullable<CommitRequest['files']>> {
-  const names = await readdir(save.path);
-  const latest: LatestCheckpoint = {
-    format: 1,
-    step: save.step,
-    path: folder,
-    manifestSha256: save.manifestSha256,
-  };
-  return [
-    ...names.sort().map((name) => ({ path: `${folder}/${name}`, content: { file: join(save.path, name) } })),
-    { path: LANE_FILES.latest, content: json(latest) },
-  ];
-}
-
-/** JSON as people like to read it in a repository. */
-export function json(value: unknown): string {
-  return `${JSON.stringify(value, null, 2)}\n`;
 }

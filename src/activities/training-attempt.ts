@@ -15,13 +15,13 @@ import { parseJson } from '../hub/verified-json.ts';
 import { type ActivityContext, cancelReason, isGivenUp } from './activity-context.ts';
 import { dropOlderCopies, openAttemptFolder } from './attempt-folder.ts';
 import { CheckpointClock } from './checkpoint-clock.ts';
+import type { LocalSave } from './checkpoint-commit.ts';
 import { MANIFEST } from './checkpoint-files.ts';
-import { type AttemptEnd, CheckpointPublisher, type LocalSave } from './checkpoint-publisher.ts';
-import { latentCache, restoreLatents, shareLatents } from './latent-cache.ts';
-import { copyBase, copyLocally } from './local-copies.ts';
+import { type AttemptEnd, CheckpointPublisher } from './checkpoint-publisher.ts';
 import { planRunStorage } from './run-storage.ts';
 import { overBudget, refuseHopeless, spentBefore } from './training-budget.ts';
 import { reportedMetrics, type TakenLane } from './training-fence.ts';
+import { bringInputs } from './training-inputs.ts';
 import { describeTraining, type TrainDeps, type TrainPlan, tagResult } from './training-plan.ts';
 import { borrowCheckpoint, bringCheckpoint, isOtherKind, type ResumePoint } from './training-resume.ts';
 import { watchedCall } from './watched-call.ts';
@@ -106,15 +106,13 @@ export class TrainingAttempt {
     await this.#planStorage();
     await openAttemptFolder(this.#folder);
     const { from, own } = await this.#resume();
-    const base = await copyBase(
-      { hub, workDir, signal, onProgress: this.#bytes('base') },
-      request.context.base,
-    );
-    const dataset = await copyLocally(
-      { hub, workDir, signal, onProgress: this.#bytes('dataset') },
-      request.dataset,
-    );
-    const cache = await this.#encode(base, dataset);
+    const { base, dataset, cache } = await bringInputs({
+      ...{ hub, workDir, signal, request, resolution: training.resolution },
+      onProgress: (what) => this.#bytes(what),
+      encode: (params) =>
+        this.#call((onEvent) => this.#deps.trainer.call('encode', params, { onEvent, signal })),
+      log: (line) => this.#log(line),
+    });
     this.#log(
       `training ${lane.branch} from step ${this.#step} to ${this.#plan.lastStep}, fencing token ${this.#taken.token}`,
     );
@@ -213,32 +211,6 @@ export class TrainingAttempt {
     await this.#settle({ ended, failure, result: null }, BEAT_MS).catch((reason: unknown) =>
       this.#log(`the end of this attempt could not be recorded: ${String(reason)}`),
     );
-  }
-
-  async #encode(base: string, dataset: string): Promise<string> {
-    const { request, training } = this.#plan;
-    const cache = latentCache({
-      hub: this.#deps.hub,
-      namespace: request.context.namespace,
-      workDir: this.#deps.workDir,
-      base: request.context.base,
-      dataset: request.dataset,
-      resolution: training.resolution,
-    });
-    const signal = this.#activity.cancellationSignal;
-    const out = await restoreLatents(cache, { signal, onProgress: this.#bytes('latents') });
-    const splits = ['train', 'held_out'] as const;
-    const params = { base, dataset, out, resolution: training.resolution, splits: [...splits] };
-    const encoded = await this.#call((onEvent) =>
-      this.#deps.trainer.call('encode', params, { onEvent, signal }),
-    );
-    // A cache that cannot be shared costs the next machine time, and this one nothing.
-    if (encoded.bytes > 0)
-      await shareLatents(cache, signal).catch((error: unknown) => {
-        signal.throwIfAborted();
-        this.#log(`latents were not shared: ${String(error)}`);
-      });
-    return out;
   }
 
   /** Brings the newest whole checkpoint here and stands at its step; null: from the start. */

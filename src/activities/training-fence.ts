@@ -11,7 +11,7 @@ import {
 } from '../domain/training-ledger.ts';
 import { HubConflict } from '../hub/hub.ts';
 import type { ActivityContext } from './activity-context.ts';
-import { json } from './checkpoint-publisher.ts';
+import { json } from './checkpoint-commit.ts';
 import { chooseCheckpoint, LANE_FILES, readLane } from './training-lane.ts';
 import { knownResult, type TrainPlan } from './training-plan.ts';
 

@@ -81,8 +81,9 @@ it('trains a run to its end over mutual TLS, and ends in good order when its wor
     HF_TOKEN: TOKEN,
     HF_ENDPOINT: fleet.hubUrl,
     TEMPORAL_ADDRESS: door.address,
-    TEMPORAL_TLS_CLIENT_CERT_DATA: door.certificate,
-    TEMPORAL_TLS_CLIENT_KEY_DATA: door.key,
+    // As a form with one line leaves it, and as people write it.
+    TEMPORAL_TLS_CLIENT_CERT_DATA: door.certificate.replaceAll('\n', ' '),
+    TEMPORAL_TLS_CLIENT_KEY_DATA: door.key.replaceAll('\n', '\\n'),
     TEMPORAL_TLS_SERVER_CA_CERT_DATA: door.ca,
     PLEIN_AIR_SOURCE: PROJECT,
     PLEIN_AIR_CONTENT: join(fleet.root, 'content'),
