@@ -112,4 +112,4 @@ it('goes on from the Hub alone: Temporal’s database wiped, every machine gone,
   await start('undisturbed');
   expect((await resultOf('undisturbed')).adapterSha256).toBe(result.adapterSha256);
   await gpu.kill();
-}, 400_000);
+}, 900_000);
