@@ -6,6 +6,8 @@ export interface ClockParts {
   limits: Pick<CheckpointConfig, 'minSeconds' | 'maxSeconds'>;
   /** Mean seconds that a machine lives, as known now. */
   betweenPreemptions: () => number;
+  /** What the attempt before this one had measured from asking to the Hub; null: nothing is known. */
+  saveSecondsBefore: number | null;
   /** Asks the trainer for a checkpoint. */
   ask: () => void;
 }
@@ -40,12 +42,13 @@ export class CheckpointClock {
     if (this.#running) this.#arm(takenAt);
   }
 
-  /** A checkpoint is on the Hub; those that were superseded by it are forgotten. */
-  published(path: string): void {
+  /** A checkpoint is on the Hub, and those that it superseded are forgotten; longest save of late, in seconds. */
+  published(path: string): number | null {
     const takenAt = this.#underWay.get(path);
-    if (takenAt === undefined) return;
+    if (takenAt === undefined) return null;
     this.#saves.push((Date.now() - takenAt) / 1000);
     for (const [other, at] of this.#underWay) if (at <= takenAt) this.#underWay.delete(other);
+    return longestOfLate(this.#saves, 0);
   }
 
   /** How long training stood still for a checkpoint. */
@@ -59,11 +62,11 @@ export class CheckpointClock {
   }
 
   #arm(takenAt: number): void {
-    const { limits, betweenPreemptions, ask } = this.#parts;
+    const { limits, betweenPreemptions, saveSecondsBefore, ask } = this.#parts;
     const seconds = secondsToNextCheckpoint({
       ...limits,
       stallSeconds: longestOfLate(this.#stalls, 0),
-      saveSeconds: longestOfLate(this.#saves, limits.maxSeconds / 4),
+      saveSeconds: longestOfLate(this.#saves, saveSecondsBefore ?? limits.maxSeconds / 4),
       betweenPreemptions: betweenPreemptions(),
     });
     clearTimeout(this.#timer);

@@ -71,6 +71,7 @@ export class TrainingAttempt {
     this.#clock = new CheckpointClock({
       limits: checkpoints,
       betweenPreemptions: () => secondsBetweenPreemptions(ledgerTotals(this.#publisher.ledger)),
+      saveSecondsBefore: reportedMetrics(p.activity).checkpointSaveSeconds ?? null,
       ask: () => p.deps.trainer.checkpoint(),
     });
     this.#publisher = this.#createPublisher(p.taken);
@@ -272,7 +273,9 @@ export class TrainingAttempt {
       metrics: () => mergeMetrics(this.#metrics),
       standing: () => ({ step: this.#step, gpuSeconds: this.#gpuSeconds() }),
       onPublished: (save, commit) => {
-        this.#clock.published(save.path);
+        const checkpointSaveSeconds = this.#clock.published(save.path);
+        if (checkpointSaveSeconds !== null)
+          this.#progress.tell({ kind: 'metrics', values: { checkpointSaveSeconds } });
         this.#progress.tell({ kind: 'checkpoint', step: save.step, commit, at: Date.now() });
         void dropOlderCopies(join(this.#folder, 'checkpoints'), save.path);
       },

@@ -6,12 +6,13 @@ describe('the clock of checkpoints', () => {
   afterEach(() => void jest.useRealTimers());
 
   /** A clock whose machines live so long that only its bounds count, and when it asked, in seconds from now. */
-  function started() {
+  function started(saveSecondsBefore: number | null = null) {
     const began = Date.now();
     const asked: number[] = [];
     const clock = new CheckpointClock({
       limits: { minSeconds: 60, maxSeconds: 180 },
       betweenPreemptions: () => 1e9,
+      saveSecondsBefore,
       ask: () => asked.push((Date.now() - began) / 1000),
     });
     clock.start();
@@ -25,12 +26,18 @@ describe('the clock of checkpoints', () => {
     jest.advanceTimersByTime(2_000);
     clock.saved('a');
     jest.advanceTimersByTime(8_000);
-    clock.published('a');
+    expect(clock.published('a')).toBe(10);
     jest.advanceTimersByTime(125_000);
     expect(asked).toEqual([135, 270]);
     clock.saved('b');
     jest.advanceTimersByTime(170_000);
     expect(asked).toEqual([135, 270, 440]);
+  });
+
+  it('begins with what the attempt before it had measured', () => {
+    const { asked } = started(20);
+    jest.advanceTimersByTime(200_000);
+    expect(asked).toEqual([160]);
   });
 
   it('counts from a checkpoint that came by itself', () => {
