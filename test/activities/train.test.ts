@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { GpuProgress, Training, TrainRequest } from '../../src/domain/activities.ts';
 import { PipelineError } from '../../src/domain/errors.ts';
 import type { RepoRef } from '../../src/domain/refs.ts';
@@ -6,6 +6,9 @@ import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
 import { attempt, EVERY, openStand, QUICK, readJson, STEPS, type Stand, TOKEN } from './training-stand.ts';
+
+/** Real trainers on a machine that may be busy with much else. */
+jest.setTimeout(300_000);
 
 let stand: Stand;
 /** A trainer that has imported everything, for the attempts that nobody kills. */
