@@ -13,7 +13,7 @@ export async function planRunStorage(
   hub: Hub,
   p: {
     context: Pick<RunContext, 'run' | 'config' | 'base'>;
-    training: Pick<TrainingConfig, 'rank' | 'targets' | 'ema'>;
+    training: Pick<TrainingConfig, 'rank' | 'targets' | 'ema' | 'optimizer'>;
     steps: number;
   },
 ): Promise<Extract<StoragePlan, { fits: true }>> {

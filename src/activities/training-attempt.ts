@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Training } from '../domain/activities.ts';
 import { CheckpointManifest, fingerprintDifferences } from '../domain/checkpoint.ts';
@@ -12,6 +12,7 @@ import { type CommitSha, Sha256 } from '../domain/refs.ts';
 import type { TrainerEvent, VerbResult } from '../domain/trainer-protocol.ts';
 import { type LaneResult, ledgerTotals, updateAttempt } from '../domain/training-ledger.ts';
 import { parseJson } from '../hub/verified-json.ts';
+import { EVENTS_FILE, tensorboardEvents } from '../reports/tensorboard.ts';
 import { type ActivityContext, cancelReason, isGivenUp } from './activity-context.ts';
 import { dropOlderCopies, openAttemptFolder } from './attempt-folder.ts';
 import { CheckpointClock } from './checkpoint-clock.ts';
@@ -19,10 +20,11 @@ import type { LocalSave } from './checkpoint-commit.ts';
 import { MANIFEST } from './checkpoint-files.ts';
 import { type AttemptEnd, CheckpointPublisher } from './checkpoint-publisher.ts';
 import { planRunStorage } from './run-storage.ts';
-import { overBudget, refuseHopeless, spentBefore } from './training-budget.ts';
+import { checkFits, overBudget, refuseHopeless, spentBefore } from './training-budget.ts';
 import { reportedMetrics, type TakenLane } from './training-fence.ts';
 import { bringInputs } from './training-inputs.ts';
 import { describeTraining, type TrainDeps, type TrainPlan, tagResult } from './training-plan.ts';
+import { TrainingRecord } from './training-record.ts';
 import { borrowCheckpoint, bringCheckpoint, isOtherKind, type ResumePoint } from './training-resume.ts';
 import { watchedCall } from './watched-call.ts';
 
@@ -48,6 +50,7 @@ export class TrainingAttempt {
   #storage: Pick<Extract<StoragePlan, { fits: true }>, 'keepEvery' | 'squashEvery'>;
   #resumedWith: ResumePoint['fingerprint'] = null;
   #publisher: CheckpointPublisher;
+  readonly #record: TrainingRecord;
   #metrics: MetricLine[] = [];
   #step: number;
   #spentBefore = 0;
@@ -75,6 +78,11 @@ export class TrainingAttempt {
       ask: () => p.deps.trainer.checkpoint(),
     });
     this.#publisher = this.#createPublisher(p.taken);
+    this.#record = new TrainingRecord({
+      hub: p.deps.hub,
+      record: { type: 'dataset', repo: context.repos.record },
+      log: (line) => this.#log(line),
+    });
   }
 
   /** Trains and publishes; what was trained is durable on the Hub before this returns or throws, wherever it may be. */
@@ -105,6 +113,7 @@ export class TrainingAttempt {
     const signal = this.#activity.cancellationSignal;
     await this.#checkBudgets();
     await this.#planStorage();
+    await this.#checkMemory();
     await openAttemptFolder(this.#folder);
     const { from, own } = await this.#resume();
     const { base, dataset, cache } = await bringInputs({
@@ -173,6 +182,9 @@ export class TrainingAttempt {
     this.#clock.stop();
     const commit = await this.#settle(end, signal.aborted ? STOP_SAVE_LIMIT_MS : LAST_SAVE_LIMIT_MS);
     if (done) await tagResult(this.#plan, commit);
+    const events = tensorboardEvents(mergeMetrics(this.#metrics));
+    this.#record.offer(`runs/${this.#plan.request.lane}/${EVENTS_FILE}`, Promise.resolve(events));
+    await this.#record.settle();
     if (done) return describeTraining(this.#plan, this.#publisher.ledger, lane, commit);
     if (this.#halt.signal.aborted) throw this.#halt.signal.reason;
     const saved = `step ${result.step} of ${this.#plan.lastStep} is saved in ${this.#plan.lane.repo.repo} at ${commit}`;
@@ -311,6 +323,8 @@ export class TrainingAttempt {
       this.#progress.tell({ kind: 'metrics', values: { gpuSeconds, runGpuSeconds } });
       this.#watchBudget();
     }
+    if (event.event === 'sample')
+      this.#record.offer(`samples/${this.#plan.request.lane}/${basename(event.path)}`, readFile(event.path));
     if (event.event === 'checkpoint') {
       const save = { step: event.step, path: event.path, manifestSha256: Sha256.parse(event.manifestSha256) };
       this.#clock.saved(save.path);
@@ -354,6 +368,10 @@ export class TrainingAttempt {
     this.#spentBefore = await spentBefore(this.#plan, this.#taken.ledger);
     this.#watchBudget();
     this.#halt.signal.throwIfAborted();
+  }
+
+  async #checkMemory(): Promise<void> {
+    this.#log(await this.#call(() => checkFits(this.#plan, this.#deps.trainer)));
   }
 
   #watchBudget(): void {

@@ -27,7 +27,17 @@ export function loraParameters(
   return training.rank * width * (shape.num_layers * double + shape.num_single_layers * single);
 }
 
-/** Bytes of one checkpoint: fp32 weights, two fp32 AdamW moments, and the moving average where there is one. */
-export function checkpointBytes(parameters: number, training: Pick<TrainingConfig, 'ema'>): number {
-  return parameters * 4 * (training.ema > 0 ? 4 : 3);
+/** Bytes that an optimizer keeps for one LoRA weight: fp32 moments, 8 bit ones with their scales, or Prodigy's four. */
+export const MOMENT_BYTES: Record<TrainingConfig['optimizer'], number> = {
+  adamw: 8,
+  'adamw-8bit': 2 + 8 / 256,
+  prodigy: 16,
+};
+
+/** Bytes of one checkpoint: fp32 weights, the optimizer's state, and the moving average where there is one. */
+export function checkpointBytes(
+  parameters: number,
+  training: Pick<TrainingConfig, 'ema' | 'optimizer'>,
+): number {
+  return Math.round(parameters * (4 + MOMENT_BYTES[training.optimizer] + (training.ema > 0 ? 4 : 0)));
 }

@@ -13,6 +13,7 @@ import { takeSnapshot } from '../run-snapshot.ts';
 import { showRun } from '../show-run.ts';
 import { mustParse, startWorkflow, unservedQueues } from '../start-run.ts';
 import { studyResultLines } from '../study-view.ts';
+import { profileOfThisMachine } from '../this-machine.ts';
 import { watchRun } from '../watch-run.ts';
 
 interface InputOptions extends CommonOptions {
@@ -33,6 +34,7 @@ export function addRunCommands(program: Command): void {
     action<InputOptions>(
       withInput(program.command(name).description(what)).option('--watch', 'follow the run until it ends'),
       async ({ dataDir, json }, options) => {
+        if (options.profile === 'auto') options.profile = await profileOfThisMachine();
         const config = readInput(type, options);
         const client = await connectClient(dataDir);
         const { input, workflowId } = named(config.input, name === 'start' ? 'run' : 'study');
@@ -98,7 +100,10 @@ function withInput(command: Command): Command {
       collect,
       [],
     )
-    .option('--profile <profile>', 'tiny, t4, l4, a100 or h100');
+    .option(
+      '--profile <profile>',
+      'tiny, t4, l4, a100 or h100; auto: the one for the accelerator of this machine',
+    );
 }
 
 /** Gathers the values of an option that may be given more than once. */
