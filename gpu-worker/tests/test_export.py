@@ -138,3 +138,36 @@ def test_diffusers_loads_the_file_and_predicts_what_the_trainer_predicted(whole_
     assert torch.equal(ours, theirs)
     assert not torch.allclose(ours, plain)
     assert torch.equal(after, plain)
+
+
+def test_diffusers_paints_the_same_pictures_with_the_file_as_the_trainer_did_while_it_trained(
+    whole_run, tmp_path, small_base, dataset, cache
+):
+    from conftest import TRAINING
+    from plein_air.base import open_base
+    from plein_air.encoding.store import Store
+    from plein_air.holding import Holding
+    from plein_air.protocol.decode import decode
+    from plein_air.training.adapter import FILE, fresh_adapter
+    from plein_air.training.samples import Samples
+    from plein_air.training.settings import Sampling, Training
+    from plein_air.training.strips import Strips
+
+    file = run(whole_run["checkpoint"], tmp_path)["diffusers"]
+    base = open_base(str(small_base), Holding("fp32"))
+    splits = [Samples(str(dataset), split, Store(cache), base) for split in ("train", "held_out")]
+    strips = Strips(base, Sampling(64, 3, 1.0), splits[0], splits[1], str(tmp_path))
+
+    def painted(step: int) -> str:
+        return strips.paint(step, lambda: None)[1]
+
+    with fresh_adapter(base.transformer(), decode(Training, TRAINING), base.device) as adapter:
+        adapter.load(read_tensors(file["path"]))
+        ours = painted(1)
+    plain = painted(2)
+    pipeline = base.pipeline()
+    pipeline.load_lora_weights(str(Path(file["path"]).parent), weight_name=FILE)
+    theirs = painted(3)
+    pipeline.unload_lora_weights()
+    assert ours == theirs
+    assert ours != plain

@@ -4,6 +4,7 @@ import type { Evaluation, GpuActivities, GpuProgress } from '../domain/activitie
 import { PipelineError } from '../domain/errors.ts';
 import { EvaluationReport } from '../domain/evaluation-report.ts';
 import type { CommitSha, FileRef, RepoRef, Sha256 } from '../domain/refs.ts';
+import { TrainingConfig } from '../domain/run-config.ts';
 import type { StandardSample } from '../domain/sample-set.ts';
 import type { TrainerEvent, VerbParams, VerbResult } from '../domain/trainer-protocol.ts';
 import { sha256Of, sha256OfFile } from '../hub/hashing.ts';
@@ -196,7 +197,9 @@ class Attempt {
     stage: string,
     p: Pick<VerbParams<'sample'>, 'base' | 'adapter' | 'out'>,
   ): Promise<VerbResult<'sample'>> {
-    const { evaluation, training } = this.#request.context.config;
+    const { evaluation, training: asked } = this.#request.context.config;
+    // A context that an older worker wrote lacks the newer fields.
+    const training = TrainingConfig.parse(asked);
     return this.#deps.trainer.call(
       'sample',
       {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RunContext, Training } from '../domain/activities.ts';
 import { type CommitRef, Sha256 } from '../domain/refs.ts';
+import { TrainingConfig } from '../domain/run-config.ts';
 import { type StandardSample, sampleSet, sampleSetText } from '../domain/sample-set.ts';
 import { sha256Of } from '../hub/hashing.ts';
 
@@ -39,16 +40,10 @@ export type EvaluationKey = z.infer<typeof EvaluationKey>;
 export function runSamples(context: RunContext): { samples: StandardSample[]; sha256: Sha256 } {
   const { config } = context;
   const samples = sampleSet(config);
-  return {
-    samples,
-    sha256: sha256Of(
-      sampleSetText(samples, {
-        ...config.evaluation,
-        precision: config.training.precision,
-        quantisation: config.training.quantisation,
-      }),
-    ),
-  };
+  // A context that an older worker wrote lacks the newer fields.
+  const { precision, quantisation } = TrainingConfig.parse(config.training);
+  const text = sampleSetText(samples, { ...config.evaluation, precision, quantisation });
+  return { samples, sha256: sha256Of(text) };
 }
 
 /** Everything that decides an evaluation's figures, and the hash of it. */

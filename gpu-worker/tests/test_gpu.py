@@ -1,0 +1,70 @@
+"""What only a CUDA device can show; skipped openly where there is none."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import NoEvents
+from plein_air.durable import sha256_file
+from plein_air.training import train
+
+
+def has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not has_cuda(), reason="needs a CUDA device, and there is none")]
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bf16": {"precision": "bf16"},
+    "fp16": {"precision": "fp16"},
+    "NF4": {"precision": "bf16", "quantisation": "nf4", "gradientCheckpointing": True},
+    "int8": {"precision": "bf16", "quantisation": "int8", "gradientCheckpointing": True},
+    "fp8": {"precision": "bf16", "quantisation": "fp8", "gradientCheckpointing": True},
+    "offloaded": {"precision": "bf16", "offloadBlocks": 2, "gradientCheckpointing": True},
+    "8 bit AdamW": {"optimizer": "adamw-8bit", "rank": 128, "targets": "attention"},
+    "Prodigy": {"optimizer": "prodigy", "learningRate": 1},
+    "compiled": {"precision": "bf16", "compile": True},
+    "flash": {"precision": "bf16", "attention": "flash"},
+    "memory-efficient": {"precision": "bf16", "attention": "memory-efficient"},
+}
+
+
+def run(params: dict[str, Any], out: Path, settings: dict[str, Any], **more: Any) -> dict[str, Any]:
+    training = {**params["training"], **settings}
+    request = {**params, "out": str(out), "training": training, **more}
+    return train.run(request, NoEvents(), threading.Event())  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_resuming_on_the_gpu_changes_no_byte(train_params, tmp_path, settings):
+    whole = run(train_params, tmp_path / "whole", settings)
+    half = run(train_params, tmp_path / "half", settings, stopAtStep=3)
+    resumed = run(train_params, tmp_path / "resumed", settings, resumeFrom=half["checkpoint"])
+
+    def hashes(checkpoint: str) -> dict[str, str]:
+        return {file.name: sha256_file(file) for file in Path(checkpoint).iterdir()}
+
+    assert hashes(resumed["checkpoint"]) == hashes(whole["checkpoint"])
+
+
+def test_vae_and_encoders_have_left_the_gpu_when_training_begins(train_params, tmp_path, monkeypatch):
+    from plein_air import base
+    from plein_air.training.trainer import Trainer
+
+    held: list[set[str]] = []
+    plain = Trainer.run
+
+    def watched(self: Trainer, stop: threading.Event) -> dict[str, Any]:
+        held.append({part for loaded in base._session.values() for part in loaded})
+        return plain(self, stop)
+
+    monkeypatch.setattr(Trainer, "run", watched)
+    run(train_params, tmp_path, {})
+    assert held == [{"transformer"}]
