@@ -51,6 +51,11 @@ export const DropReason = z.enum([
 ]);
 export type DropReason = z.infer<typeof DropReason>;
 
+const NONE_DROPPED = Object.fromEntries(DropReason.options.map((reason) => [reason, 0])) as Record<
+  DropReason,
+  number
+>;
+
 export const DroppedImage = z.strictObject({
   source: z.string(),
   reason: DropReason,
@@ -70,7 +75,8 @@ export const DatasetManifest = z.strictObject({
   rows: z.int(),
   images: z.record(Split, z.int()),
   /** Count by reason; reasons that did not occur are 0. `other-style` is counted, not listed. */
-  dropped: z.record(DropReason, z.int()),
+  /** A dataset that an older version prepared knows fewer reasons. */
+  dropped: z.partialRecord(DropReason, z.int()).transform((known) => ({ ...NONE_DROPPED, ...known })),
   bytesRead: z.int(),
   files: z.array(z.strictObject({ path: z.string(), bytes: z.int(), sha256: Sha256 })),
   /** Artists all of whose pictures are in that one split: works by hands that training never saw. */

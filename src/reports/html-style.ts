@@ -28,14 +28,14 @@ code{font:.86em/1.4 ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',mon
 .facts dt{color:var(--soft);font-size:.78rem;letter-spacing:.04em}
 .facts dd{margin:.1rem 0 0;overflow-wrap:anywhere}
 nav ol{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.3rem;padding:.75rem 0;margin:0;border-block:1px solid var(--line);font-size:.9rem}
-section{padding:clamp(2.2rem,6vw,3.6rem) 0 0;scroll-margin-top:1rem}
+main>section{padding:clamp(2.2rem,6vw,3.6rem) 0 0;scroll-margin-top:1rem}
 .scroll{overflow-x:auto;margin:0 0 1rem}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 caption{text-align:left;color:var(--soft);font-size:.85rem;padding-bottom:.5rem}
 th{text-align:left;font-weight:500;color:var(--soft);font-size:.8rem;border-bottom:1px solid var(--line);padding:.3rem .9rem .3rem 0;white-space:nowrap}
 td{border-bottom:1px solid var(--line);padding:.5rem .9rem .5rem 0;vertical-align:top}
 td:first-child{white-space:nowrap}
-.number{text-align:right}
+.number{text-align:right;white-space:nowrap}
 ul{padding-left:1.1rem;max-width:46rem}li{margin:.25rem 0}
 figure{margin:0 0 1.6rem}
 figcaption,.caption,.source{color:var(--soft);font-size:.86rem;line-height:1.5}
@@ -59,5 +59,5 @@ footer{padding-block:3.5rem 3rem;color:var(--soft);font-size:.86rem}
 .steps img{width:100%;height:auto;display:block;border-radius:2px}
 @media (max-width:34rem){.steps figure{grid-template-columns:3.6rem minmax(0,1fr)}}
 @media (max-width:34rem){.strip{grid-template-columns:3.6rem}.facts{grid-template-columns:1fr 1fr}}
-@media print{nav{display:none}body{font-size:10pt}section{break-inside:avoid-page}}
+@media print{nav{display:none}body{font-size:10pt}main>section{break-inside:avoid-page}}
 `;

@@ -85,7 +85,7 @@ function table(b: Extract<Block, { kind: 'table' }>): string {
     .join('');
   const rows = b.rows.map((row) => `<tr>${row.map((value, i) => cell(rich(value), i)).join('')}</tr>`);
   const caption = b.caption === undefined ? '' : `<caption>${rich(b.caption)}</caption>`;
-  return `<div class="scroll" role="region" tabindex="0" aria-label="${escapeHtml(b.head.join(', '))}"><table>${caption}<thead><tr>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
+  return `<section class="scroll" tabindex="0" aria-label="${escapeHtml(b.head.join(', '))}"><table>${caption}<thead><tr>${head}</tr></thead><tbody>${rows.join('')}</tbody></table></section>`;
 }
 
 function facts(items: [string, Rich][]): string {
@@ -113,7 +113,7 @@ function img(p: Picture): string {
 }
 
 function rawImg(p: Picture): string {
-  return `<img src="data:${p.mime};base64,${p.bytes.toString('base64')}" alt="${escapeHtml(p.alt)}" width="${p.width}" height="${p.height}" loading="lazy">`;
+  return `<img src="data:${p.mime};base64,${p.bytes.toString('base64')}" alt="${escapeHtml(p.alt)}" width="${p.width}" height="${p.height}" decoding="async">`;
 }
 
 /** A plot that shrinks with the page and takes its text colour from it. */

@@ -43,11 +43,11 @@ export function duration(seconds: number): string {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** `25 Nov 01:07:30` in UTC. */
+/** `25 Nov 01:07:30` in UTC, which no line break tears apart. */
 export function moment(at: number): string {
   const [date = '', time = ''] = new Date(at).toISOString().split('T');
   const [, month, day] = date.split('-');
-  return `${Number(day)} ${MONTHS[Number(month) - 1]} ${time.slice(0, 8)}`;
+  return `${Number(day)}\u00a0${MONTHS[Number(month) - 1]}\u00a0${time.slice(0, 8)}`;
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];

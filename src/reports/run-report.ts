@@ -138,10 +138,7 @@ function headFacts(summary: RunSummary): [string, Rich][] {
   }
   const gpuHours = summary.context.config.budget.gpuHours;
   if (training !== null)
-    facts.push([
-      'GPU budget used',
-      `${figure((training.gpuSeconds / 3600 / gpuHours) * 100)} % of ${gpuHours} h`,
-    ]);
+    facts.push(['GPU budget used', `${(training.gpuSeconds / 36 / gpuHours).toFixed(1)} % of ${gpuHours} h`]);
   const total = elapsed(summary.phases);
   if (total !== null) facts.push(['From start to end', duration(total)]);
   return facts;
@@ -260,7 +257,7 @@ function releaseSection({ records, commit }: ReportBuild): Section[] {
           kind: 'paragraph',
           text: [
             'Back to the release before: ',
-            { code: `plein-air rollback --model ${records.summary.context.config.model}` },
+            { code: `plein-air rollback ${records.summary.context.config.model}` },
           ],
         },
       ],

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDocument, REPORT_FILE, rebuildReport } from '../../src/activities/document.ts';
 import type { RunSummary } from '../../src/domain/activities.ts';
-import { PHASES } from '../../src/domain/phases.ts';
 import type { RepoRef } from '../../src/domain/refs.ts';
 import type { Trial } from '../../src/domain/search-space.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
-import { runInTest, sha } from './run-in-test.ts';
+import { sha } from './run-in-test.ts';
+import { failedSummary, wholeSummary } from './summary-in-test.ts';
 
 let root: string;
 let server: Awaited<ReturnType<typeof startLocalHub>>;
@@ -26,48 +26,7 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-async function summaryOf(run: string): Promise<RunSummary> {
-  const { context, dataset, training, evaluation, gate } = await runInTest({ hub, namespace: 'team', run });
-  return {
-    context,
-    phases: PHASES.map((name, i) => ({
-      ...{ name, status: 'done', startedAt: i * 1000, endedAt: i * 1000 + 900 },
-      result: '<script>alert(1)</script> | [x](javascript:1)',
-    })),
-    dataset,
-    analysis: {
-      ...{ verdict: 'ready', reasons: ['Enough <b>pictures</b>.'], cached: false },
-      record: { ...evaluation.report, path: 'records/analysis.json' },
-    },
-    study: {
-      strategy: 'gp',
-      chosen: 1,
-      trials: [trial(0, { learningRate: 1e-3 }, 0.5), trial(1, { learningRate: 2e-3 }, 0.4)],
-      parameters: { learningRate: 2e-3 },
-      pruner: 'none',
-      confirmations: [],
-      stopped: 'all 2 trials were tried',
-      sure: 'Trial 1 has the best figures of 2.',
-      record: null,
-    },
-    training,
-    evaluation,
-    gate,
-    approval: null,
-    release: null,
-    failure: null,
-  };
-}
-
-const trial = (number: number, parameters: Trial['parameters'], value: number): Trial => ({
-  number,
-  parameters,
-  state: 'complete',
-  value,
-  reports: [{ step: 40, values: [value], violations: [] }],
-  gpuSeconds: 3,
-});
-
+const summaryOf = (run: string) => wholeSummary(hub, run);
 const recordOf = (s: RunSummary): RepoRef => ({ type: 'dataset', repo: s.context.repos.record });
 
 describe('document', () => {
@@ -111,22 +70,7 @@ describe('document', () => {
   });
 
   it('is written for a run that failed before it had anything', async () => {
-    const { context } = await summaryOf('failed');
-    const nothing = {
-      dataset: null,
-      analysis: null,
-      study: null,
-      training: null,
-      evaluation: null,
-      gate: null,
-    };
-    const phases = PHASES.map(
-      (name) => ({ name, status: 'pending', startedAt: null, endedAt: null, result: '' }) as const,
-    );
-    const summary: RunSummary = {
-      ...{ context, phases: [...phases], ...nothing, approval: null, release: null },
-      failure: 'BadData: too few pictures',
-    };
+    const summary = await failedSummary(hub, 'failed');
     const { record } = await createDocument({ hub })({ summary });
     const html = (await hub.read(recordOf(summary), record.commit, REPORT_FILE))?.toString() ?? '';
     expect(html.includes('BadData: too few pictures')).toBe(true);

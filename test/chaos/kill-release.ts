@@ -10,7 +10,7 @@ import type { Release } from '../../src/domain/activities.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
-import { listReleases, PRODUCTION, releaseRepo, tagAt } from '../../src/releases/catalogue.ts';
+import { listReleases, PREVIOUS, PRODUCTION, releaseRepo, tagAt } from '../../src/releases/catalogue.ts';
 import { readJournal } from '../../src/releases/journal.ts';
 import { connectSpaceApp } from '../../src/space/gradio.ts';
 import { servedRelease } from '../../src/space/space-repo.ts';
@@ -89,6 +89,7 @@ export class KillStand {
     const id = `${action}-${this.#operations}`;
     const isThere = (await this.hub.resolve(releaseRepo(repos.release))) !== null;
     const before = isThere ? await tagAt(this.hub, repos.release, PRODUCTION) : null;
+    const previous = isThere ? await tagAt(this.hub, repos.release, PREVIOUS) : null;
     const args =
       action === 'deploy'
         ? await runInTest({
@@ -126,21 +127,27 @@ export class KillStand {
     const first = await Promise.race([done.then(() => 'done' as const), ended.then(() => 'killed' as const)]);
     let successor: ChildProcess | null = null;
     if (first === 'killed') {
-      problems.push(...(await this.#isWhole(`${id} between`, [before, null])));
+      problems.push(...(await this.#isWhole(`${id} between`, { old: before, previous, action })));
       successor = await this.#worker(() => undefined);
     }
     const release = await done;
     const ms = performance.now() - started;
     for (const child of [victim, successor]) await stop(child);
-    problems.push(...(await this.#isWhole(`${id} end`, [release.release.tag])));
+    problems.push(...(await this.#isWhole(`${id} end`, release.release.tag)));
     const last = (await readJournal(this.hub, repos.release)).at(-1);
     if (last?.state !== 'done' || last.tag !== release.release.tag)
       problems.push(`${id}: the journal ends with ${last?.state} ${last?.tag}`);
     return { problems, ms, steps, killed: first === 'killed' };
   }
 
-  /** `production`, its bytes, the Space's files and the running app all name one release, which `allowed` may narrow. */
-  async #isWhole(when: string, allowed: (string | null)[]): Promise<string[]> {
+  /**
+   * At the end `production`, its bytes, the Space's files and the running app all name the expected release; in between,
+   * before anybody went on, `production` is the old one or the new one, and whole.
+   */
+  async #isWhole(
+    when: string,
+    expected: string | { old: string | null; previous: string | null; action: string },
+  ): Promise<string[]> {
     const { hub } = this;
     const tag = await tagAt(hub, repos.release, PRODUCTION);
     const releases = await listReleases(hub, repos.release);
@@ -202,6 +209,8 @@ async function stop(child: ChildProcess | null): Promise<void> {
 export async function killReleases(p: {
   random: number;
   everyStep: boolean;
+  /** Default: both. */
+  actions?: readonly ('deploy' | 'rollback')[];
   seed: number;
   say: (line: string) => void;
 }): Promise<KillReport> {
@@ -223,7 +232,8 @@ export async function killReleases(p: {
   };
   try {
     await operate('deploy', null);
-    for (const action of ['deploy', 'rollback'] as const) {
+    if (p.actions?.includes('deploy') === false) await operate('deploy', null);
+    for (const action of p.actions ?? (['deploy', 'rollback'] as const)) {
       const undisturbed = await operate(action, null);
       report.seconds[action] = undisturbed.ms / 1000;
       report.steps[action] = undisturbed.steps.length;
