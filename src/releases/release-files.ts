@@ -15,6 +15,7 @@ import type { SampleRow } from '../reports/run-records.ts';
 import type { ReleaseSample } from '../space/space-config.ts';
 import { SMOKE_FOLDER } from '../space/space-repo.ts';
 import { codeCommit } from './code-commit.ts';
+import { refuseUnreadableExport } from './kohya-names.ts';
 import { ADAPTER_FILE, fingerprintOf, PROVENANCE_FILE, type Provenance } from './provenance.ts';
 
 type Request = Parameters<PipelineActivities['deploy']>[0];
@@ -136,6 +137,7 @@ async function readExports(hub: Hub, request: Request): Promise<Export[]> {
   return Promise.all(
     others.map(async (file) => {
       const bytes = (await hub.read(repo, adapter.commit, file.path)) ?? Buffer.alloc(0);
+      refuseUnreadableExport(`${adapter.repo}:${file.path}`, bytes);
       return {
         format: 'kohya',
         path: `${request.context.config.model}_kohya.safetensors`,

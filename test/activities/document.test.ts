@@ -5,7 +5,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDocument, REPORT_FILE, rebuildReport } from '../../src/activities/document.ts';
 import type { RunSummary } from '../../src/domain/activities.ts';
 import type { RepoRef } from '../../src/domain/refs.ts';
-import type { Trial } from '../../src/domain/search-space.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';

@@ -74,6 +74,19 @@ function reportInTest(adapterSha256: Sha256): EvaluationReport {
   };
 }
 
+/** A safetensors file with the names of one layer's LoRA, or of `stem`. */
+export function kohyaInTest(stem = 'lora_unet_double_blocks_0_img_attn_qkv'): Buffer {
+  const names = ['lora_down.weight', 'lora_up.weight', 'alpha'].map((side) => `${stem}.${side}`);
+  const tensors = names.map((name, i) => [
+    name,
+    { dtype: 'F32', shape: [1], data_offsets: [4 * i, 4 * i + 4] },
+  ]);
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(tensors)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([length, header, Buffer.alloc(4 * names.length)]);
+}
+
 /** A finished run as its repositories hold it, with a verdict on an adapter of random bytes. */
 export async function runInTest(p: {
   hub: Hub;
@@ -128,7 +141,7 @@ export async function runInTest(p: {
   );
   const evaluated = await storeAll(hub, record, {
     'evaluation/adapter/pytorch_lora_weights.safetensors': adapterBytes,
-    'evaluation/adapter/painter_kohya.safetensors': Buffer.alloc(4000, 7),
+    'evaluation/adapter/painter_kohya.safetensors': kohyaInTest(),
     'evaluation/report.json': report,
     'evaluation/verdict.json': JSON.stringify(stored),
     'evaluation/samples.json': JSON.stringify(samples),

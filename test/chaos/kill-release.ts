@@ -153,20 +153,20 @@ export class KillStand {
     const releases = await listReleases(hub, repos.release);
     const entry = releases.find((r) => r.tag === tag);
     if (entry === undefined)
-      return tag === null && allowed.includes(null) ? [] : [`${when}: production is ${tag}`];
+      return typeof expected !== 'string' && tag === expected.old ? [] : [`${when}: production is ${tag}`];
     const bytes = await hub.read(releaseRepo(repos.release), PRODUCTION, entry.provenance.adapter.path);
     const sha256 = createHash('sha256')
       .update(bytes ?? '')
       .digest('hex');
     const problems: string[] = [];
     if (sha256 !== entry.provenance.adapter.sha256) problems.push(`${when}: production ${tag} has ${sha256}`);
-    if (allowed.length > 1) {
-      const newest = releases[0]?.tag ?? null;
-      if (![...allowed, newest].includes(tag))
-        problems.push(`${when}: production is ${tag}, neither old nor new`);
+    if (typeof expected !== 'string') {
+      const next = expected.action === 'deploy' ? releases[0]?.tag : expected.previous;
+      if (tag !== expected.old && tag !== next)
+        problems.push(`${when}: production is ${tag}, neither ${expected.old} nor ${next}`);
       return problems;
     }
-    if (tag !== allowed[0]) problems.push(`${when}: expected ${allowed[0]} in production, got ${tag}`);
+    if (tag !== expected) problems.push(`${when}: expected ${expected} in production, got ${tag}`);
     const files = await servedRelease(hub, repos.space);
     if (files?.adapterSha256 !== sha256) problems.push(`${when}: the Space's files pin ${files?.tag}`);
     const app = await connectSpaceApp((await hub.spaceHost(repos.space)) ?? '', TOKEN, 20_000);
