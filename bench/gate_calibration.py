@@ -1,9 +1,9 @@
-"""How often the default gate errs, on real features of generated pictures whose truth is known.
+"""How often the default gate errs, on pictures that models of known quality painted.
 
-    python bench/gate_calibration.py STYLE_SET OTHER_SET [--rounds 300]
+    python bench/gate_calibration.py set.json MODELS [--rounds 200]
 
-Both sets are folders of `writeTrainingSet` (src/wikiart/generated/training-set.ts): pictures of the wanted style, and of
-every other style. A model is played by drawing its 64 pictures (16 prompts x 4 seeds) from a pool.
+`set.json` comes from bench/sample-set.ts, MODELS from bench/gate_models.py. A model is played by drawing its seeds: per
+prompt, so many of the sixteen that were painted. Every rate has its 95 % interval (Clopper and Pearson).
 """
 
 from __future__ import annotations
@@ -11,168 +11,221 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "gpu-worker" / "src"))
 
-from plein_air.evaluation.copying import closeness_limit, copying_rate, find_nearest
-from plein_air.evaluation.diversity import vendi_ratio, within_prompt_ratio
-from plein_air.evaluation.features import open_encoder
-from plein_air.evaluation.intervals import Floats, Measured, clustered_mean
-from plein_air.evaluation.set_distances import kid_kernel, measure_distances
-from plein_air.evaluation.style import StyleMap
+from plein_air.evaluation.figures import gains, own_figures, slice_gains
+from plein_air.evaluation.intervals import Measured
+from plein_air.evaluation.scene import Part, Scene, Shown
 
-SIDE = 128
-PROMPTS = np.arange(64) // 4
-CONFIDENCE = 0.95
-RULES = {
-    "kid.improvement": ("above", 0.0),
-    "style.marginGain": ("above", 0.0),
-    "diversity.vendi": ("above", 0.35),
-    "diversity.withinPrompt": ("above", 0.3),
-    "copying.close": ("below", 0.3),
-}
-"""Those of `efficientnet-lite0` in src/domain/gate-rules.ts."""
+PROMPTS = 64
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A model's pictures by prompt and seed."""
+
+    features: np.ndarray
+    pixels: np.ndarray
+
+    @classmethod
+    def read(cls, folder: Path) -> Pool:
+        stored = np.load(folder / "features.npz")
+        # Looks come one after the other, each prompt by prompt with two seeds.
+        order = [stored[name].reshape(-1, PROMPTS, 2, *stored[name].shape[1:]) for name in ("features", "pixels")]
+        by_seed = [np.moveaxis(a, 1, 0).reshape(PROMPTS, -1, *a.shape[3:]) for a in order]
+        return cls(by_seed[0], by_seed[1])
+
+    def take(self, seeds: np.ndarray) -> Shown:
+        """Pictures of the seeds (prompts, n), prompt by prompt."""
+        rows = np.arange(PROMPTS)[:, None]
+        pixels = self.pixels[rows, seeds]
+        features = self.features[rows, seeds].reshape(-1, self.features.shape[-1])
+        return Shown(list(pixels.reshape(-1, *pixels.shape[2:])), {"set": features.astype(np.float64)})
+
+
+class Gate:
+    """The default rules over features."""
+
+    def __init__(self, asked: dict[str, Any], models: Path) -> None:
+        self.rules = [r for r in asked["gate"]["rules"] if not r["metric"].startswith(("parity.", "integrity."))]
+        self.confidence, self.looks = asked["gate"]["lookConfidence"], asked["gate"]["looks"]
+        self.prompts = asked["samples"][: 2 * PROMPTS : 2]
+        self.scene = read_scene(models, self.confidence)
+
+    def measure(self, ours: Shown, base: Shown, production: Shown | None) -> dict[tuple[str, str, str], Measured]:
+        """Every ruled figure by metric, slice and opponent."""
+        samples = [p for p in self.prompts for _ in range(len(ours.pixels) // PROMPTS)]
+        whole = Part.of(samples, [s["trigger"] for s in samples])
+        found: dict[tuple[str, str, str], Measured] = {}
+        for name, other in (("base", base), ("production", production)):
+            if other is None:
+                continue
+            figures = gains(self.scene, ours, other, whole)[0] | own_figures(self.scene, ours, whole)
+            found |= {(metric, "", name): value for metric, value in figures.items()}
+            for part in {r.get("slice") for r in self.rules} - {None}:
+                wanted = [s["sealed"] and s["trigger"] if part == "sealed" else s["genre"] == part for s in samples]
+                some = slice_gains(self.scene, ours, other, Part.of(samples, wanted))
+                found |= {(metric, part, name): value for metric, value in some.items()}
+        return found
+
+    def judge(self, found: dict[tuple[str, str, str], Measured]) -> tuple[str, list[str]]:
+        """The verdict, and the rules that did not hold."""
+        outcomes: dict[str, str] = {}
+        for rule in self.rules:
+            against = rule.get("against", "base")
+            if against == "best" or (against != "base" and not any(key[2] == against for key in found)):
+                continue
+            m = found[rule["metric"], rule.get("slice") or "", against]
+            name = f"{rule['metric']} {rule.get('slice') or ''} {'' if against == 'base' else 'vs ' + against}".strip()
+            outcomes[name] = outcome(m, rule["must"], rule["threshold"])
+        bad = [f"{name} ({result})" for name, result in outcomes.items() if result != "pass"]
+        if "fail" in outcomes.values():
+            return "FAIL", bad
+        return ("INCONCLUSIVE" if bad else "PASS"), bad
+
+    def verdict(self, draws: list[tuple[Shown, Shown, Shown | None]]) -> tuple[str, list[str]]:
+        """The verdict after as many looks as it takes."""
+        result: tuple[str, list[str]] = ("FAIL", [])
+        for look in draws[: self.looks]:
+            result = self.judge(self.measure(*look))
+            if result[0] != "INCONCLUSIVE":
+                break
+        return result
+
+
+def outcome(m: Measured, must: str, threshold: float) -> str:
+    """As `compare` in src/domain/gate.ts."""
+    if m.low is None or m.high is None:
+        return "fail"
+    if must == "above":
+        return "pass" if m.low > threshold else "fail" if m.high <= threshold else "inconclusive"
+    return "pass" if m.high < threshold else "fail" if m.low >= threshold else "inconclusive"
+
+
+def read_scene(models: Path, confidence: float) -> Scene:
+    """Reference paintings of the tiny profile."""
+
+    @dataclass(frozen=True)
+    class Row:
+        cluster: int
+        style: str
+
+    def split(*names: str) -> tuple[np.ndarray, list[Row]]:
+        stored = [np.load(models / f"split-{name}" / "features.npz") for name in names]
+        rows = [Row(int(c), str(s)) for one in stored for c, s in zip(one["clusters"], one["styles"], strict=True)]
+        return np.concatenate([one["features"] for one in stored]), rows
+
+    unseen, held_out = split("held_out", "test")
+    beside, neighbours = split("neighbours")
+    train, _ = split("train")
+
+    class Rows:
+        pass
+
+    dataset: Any = Rows()
+    dataset.held_out, dataset.neighbours = held_out, neighbours
+    return Scene.of(dataset, {"set": unseen}, beside, train, confidence, 0)
+
+
+def rate(hits: int, rounds: int) -> str:
+    """A share with its exact two-sided 95 % interval."""
+    from scipy.special import betaincinv
+
+    low = betaincinv(hits, rounds - hits + 1, 0.025) if hits else 0.0
+    high = betaincinv(hits + 1, rounds - hits, 0.975) if hits < rounds else 1.0
+    return f"{hits / rounds:.1%} [{low:.1%}, {high:.1%}]"
 
 
 def main() -> None:
-    """Prints one line a kind of model: how often it passes, and how often each rule fails it."""
+    """Prints one line a kind of candidate."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("style", type=Path)
-    parser.add_argument("others", type=Path)
-    parser.add_argument("--rounds", type=int, default=300)
+    parser.add_argument("set", type=Path)
+    parser.add_argument("models", type=Path)
+    parser.add_argument("--rounds", type=int, default=200)
     asked = parser.parse_args()
-    encoder = open_encoder("efficientnet-lite0", SIDE)
-    wanted, _ = read(asked.style)
-    others, styles = read(asked.others)
-    kept = np.random.default_rng(0).permutation(len(others))[: 27 * 24]
-    style, blurred = (
-        encoder.features(list(wanted)),
-        encoder.features([blur(p) for p in wanted]),
+    gate = Gate(json.loads(asked.set.read_text()), asked.models)
+    base, style = Pool.read(asked.models / "base"), Pool.read(asked.models / "twin-1")
+    rng = np.random.default_rng(0)
+
+    def seeds(count: int) -> np.ndarray:
+        return np.stack([rng.permutation(16)[:count] for _ in range(PROMPTS)])
+
+    def looks(ours: Pool, against: Pool, production: Pool | None) -> list[tuple[Shown, Shown, Shown | None]]:
+        """Two looks; production paints other seeds than ours, so that equal models do not paint equal pictures."""
+        drawn = seeds(8)
+        return [
+            (ours.take(drawn[:, :n]), against.take(drawn[:, :n] if against is not ours else drawn[:, 4 : 4 + n]),
+             None if production is None else production.take(drawn[:, 4 : 4 + n]))
+            for n in (2, 4)
+        ]  # fmt: skip
+
+    twins = {f"twin-{i}": Pool.read(asked.models / f"twin-{i}") for i in range(2, 9)}
+    print_rate(
+        "A/A: the adapter against itself in production, other seeds",
+        gate,
+        asked.rounds,
+        lambda: looks(style, base, style),
     )
-    mixed, names = encoder.features([others[i] for i in kept]), np.array(styles)[kept]
-    train, unseen, new, new_blurred = (
-        style[:120],
-        style[120:160],
-        style[160:],
-        blurred[160:],
+    print_rate("A/A: the base again, as a candidate", gate, asked.rounds, lambda: looks(base, base, None))
+    both = seeds(2) * 0 + np.arange(2)
+    first = {"twin-1": Pool(style.features[:, :2], style.pixels[:, :2]), **twins}
+    pairs = [(a, b) for a in first for b in first if a != b]
+    counts: Counter[str] = Counter()
+    why: Counter[str] = Counter()
+    for a, b in pairs:
+        verdict, bad = gate.judge(gate.measure(first[a].take(both), base.take(both), first[b].take(both)))
+        counts[verdict] += 1
+        why.update(bad)
+    print(
+        f"A/A: twins (another training seed) against each other, one look: {describe(counts, len(pairs))}; {top(why)}",
+        flush=True,
     )
-    neighbours = {
-        str(n): mixed[names == n][:12]
-        for n in sorted(set(names))
-        if (names == n).sum() >= 12
-    }
-    judge = Judge(train, unseen, StyleMap.of(unseen, neighbours))
-    rng = np.random.default_rng(1)
-
-    def pick(pool: Floats, count: int = 64) -> Floats:
-        return pool[rng.choice(len(pool), count, replace=False)]
-
-    def partly(part: float) -> Callable[[], Floats]:
-        def draw() -> Floats:
-            rows = pick(mixed)
-            learnt = rng.choice(64, round(64 * part), replace=False)
-            rows[learnt] = pick(new_blurred, len(learnt))
-            return rows
-
-        return draw
-
-    def base() -> Floats:
-        return pick(mixed)
-
-    for name, candidate, against in (
-        ("A/A: the base again", base, base),
-        ("A/A: the style again", lambda: pick(new), lambda: pick(new)),
-        ("learnt, sharp", lambda: pick(new), base),
-        ("learnt, blurred", lambda: pick(new_blurred), base),
-        *(
-            (f"{part:.0%} of pictures learnt, blurred", partly(part), base)
-            for part in (0.1, 0.2, 0.3, 0.5)
-        ),
-        ("copyist", lambda: pick(train), base),
-        ("one picture", lambda: np.repeat(pick(new, 1), 64, 0), base),
-        ("one picture a prompt", lambda: np.repeat(pick(new, 16), 4, 0), base),
-    ):
-        print(judge.rates(name, candidate, against, asked.rounds), flush=True)
+    print(differences(gate, first, base, both))
 
 
-class Judge:
-    """The default gate over features."""
-
-    def __init__(self, train: Floats, unseen: Floats, styles: StyleMap) -> None:
-        self.train, self.unseen, self.styles = train, unseen, styles
-        self.limit = closeness_limit(train, unseen, styles.middle, 0.95)
-
-    def measure(
-        self, candidate: Floats, base: Floats, seed: int
-    ) -> dict[str, Measured]:
-        """The ruled figures of one pair of sets."""
-        middle = self.styles.middle
-        gains = self.styles.margins(candidate) - self.styles.margins(base)
-        nearest = find_nearest(candidate, self.train, self.unseen, middle)
-        return {
-            "kid.improvement": measure_distances(
-                candidate=candidate, base=base, reference=self.unseen, prompts=PROMPTS,
-                reference_groups=np.arange(len(self.unseen)), kernel=kid_kernel, confidence=CONFIDENCE,
-            ).improvement,
-            "style.marginGain": clustered_mean(gains, PROMPTS, CONFIDENCE, seed, "", rounds=1000),
-            "diversity.vendi": vendi_ratio(candidate - middle, base - middle, PROMPTS, CONFIDENCE),
-            "diversity.withinPrompt": within_prompt_ratio(candidate - middle, base - middle, PROMPTS, CONFIDENCE),
-            "copying.close": copying_rate(nearest, self.limit, PROMPTS, CONFIDENCE, seed),
-        }  # fmt: skip
-
-    def rates(
-        self,
-        name: str,
-        candidate: Callable[[], Floats],
-        base: Callable[[], Floats],
-        rounds: int,
-    ) -> str:
-        """How often the gate passes such a model, how often each rule passes it, and the mean estimates."""
-        passed = {rule: 0 for rule in RULES}
-        estimates: dict[str, list[float]] = {rule: [] for rule in RULES}
-        whole = 0
-        for seed in range(rounds):
-            figures = self.measure(candidate(), base(), seed)
-            outcomes = {rule: holds(figures[rule], *RULES[rule]) for rule in RULES}
-            whole += all(outcomes.values())
-            for rule in RULES:
-                passed[rule] += outcomes[rule]
-                estimates[rule].append(figures[rule].estimate)
-        each = ", ".join(
-            f"{rule} {np.mean(estimates[rule]):.3f} holds {passed[rule] / rounds:.1%}"
-            for rule in RULES
-        )
-        return f"{name}: PASS {whole / rounds:.1%} of {rounds}; {each}"
+def print_rate(name: str, gate: Gate, rounds: int, draw: Any) -> None:
+    """Verdicts of a kind of candidate."""
+    counts: Counter[str] = Counter()
+    why: Counter[str] = Counter()
+    for _ in range(rounds):
+        verdict, bad = gate.verdict(draw())
+        counts[verdict] += 1
+        why.update(bad)
+    print(f"{name}: {describe(counts, rounds)}; {top(why)}", flush=True)
 
 
-def holds(measured: Measured, must: str, threshold: float) -> bool:
-    """Whether a rule's bound is on the right side."""
-    if measured.low is None or measured.high is None:
-        return False
-    return measured.low > threshold if must == "above" else measured.high < threshold
+def describe(counts: Counter[str], rounds: int) -> str:
+    """Every verdict's rate."""
+    return ", ".join(f"{v} {rate(counts[v], rounds)}" for v in ("PASS", "INCONCLUSIVE", "FAIL")) + f" of {rounds}"
 
 
-def read(folder: Path) -> tuple[np.ndarray, list[str]]:
-    """Pictures (n, side, side, 3) and their styles."""
-    described = [
-        json.loads(line)
-        for line in (folder / "pictures.jsonl").read_text().splitlines()
+def top(why: Counter[str]) -> str:
+    """The rules that failed most."""
+    return "most often: " + (", ".join(f"{name} x{n}" for name, n in why.most_common(6)) or "none")
+
+
+def differences(gate: Gate, twins: dict[str, Pool], base: Pool, seeds: np.ndarray) -> str:
+    """What twins differ by: the non-inferiority margins are twice the 95 % quantile of it."""
+    names = list(twins)
+    found: dict[str, list[float]] = {}
+    for i, a in enumerate(names):
+        for b in names[i + 1 :]:
+            measured = gate.measure(twins[a].take(seeds), base.take(seeds), twins[b].take(seeds))
+            for (metric, part, against), m in measured.items():
+                if against == "production" and part == "":
+                    found.setdefault(metric, []).append(m.estimate)
+    lines = [
+        f"  {metric}: 95 % of twins within {np.quantile(np.abs(np.array(v) - (1 if metric.startswith('diversity') else 0)), 0.95):.4f}"
+        for metric, v in sorted(found.items())
     ]
-    raw = np.fromfile(folder / "pictures.rgb", dtype=np.uint8)
-    return raw.reshape(len(described), SIDE, SIDE, 3), [
-        picture["style"] for picture in described
-    ]
-
-
-def blur(picture: np.ndarray) -> np.ndarray:
-    """At half the resolution, as a small model paints."""
-    half = Image.fromarray(picture).resize((SIDE // 2, SIDE // 2), Image.Resampling.BOX)
-    return np.asarray(half.resize((SIDE, SIDE), Image.Resampling.BICUBIC))
+    return "twins differ by\n" + "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -157,8 +157,8 @@ def test_the_report_names_what_it_measured_with_and_what_it_left_out(trained: tu
     assert len(report["encoder"]["weightsSha256"]) == 64
     assert report["adapterSha256"] == ADAPTER_SHA256
     assert report["dataset"]["unseen"] == 24
-    assert "adherence" in [entry["metric"] for entry in report["omitted"]]
-    assert "adherence" not in report["metrics"]
+    assert "adherence.clip" in [entry["metric"] for entry in report["omitted"]]
+    assert "adherence.clip" not in report["metrics"]
 
 
 def test_every_genre_has_a_slice_of_its_own(trained: tuple[Path, dict[str, Any]]) -> None:
@@ -203,7 +203,7 @@ def test_a_set_that_asked_something_else_is_refused(world: dict[str, Path], tmp_
 def test_an_unknown_encoder_is_named(
     world: dict[str, Path], trained: tuple[Path, dict[str, Any]], tmp_path: Path
 ) -> None:
-    with pytest.raises(TrainerError, match="got 'dinov2-base'"):
+    with pytest.raises(TrainerError, match="DINOv2 repository"):
         measure(world, trained[0] / "candidate", tmp_path, encoder="dinov2-base")
 
 

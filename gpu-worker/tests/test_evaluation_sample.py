@@ -209,3 +209,16 @@ def test_a_missing_adapter_is_refused_by_name(small_base: Path, tmp_path: Path) 
 def test_an_id_that_comes_twice_is_refused(small_base: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainerError, match="p0-s0 more than once"):
         paint(small_base, tmp_path, samples=[SAMPLES[0], SAMPLES[0]])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_a_base_in_a_short_type_paints_nearly_the_same_picture(
+    small_base: Path, tmp_path: Path, precision: str
+) -> None:
+    for kind in ("fp32", precision):
+        paint(small_base, tmp_path / kind, precision=kind)
+    one, other = (
+        np.asarray(Image.open(tmp_path / kind / f"{SAMPLES[0]['id']}.png")).astype(float)
+        for kind in ("fp32", precision)
+    )
+    assert 0 < np.abs(one - other).mean() < 8

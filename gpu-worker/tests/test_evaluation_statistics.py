@@ -290,10 +290,10 @@ def test_a_copyist_is_found_by_rate_and_by_excess() -> None:
     copies = train[np.arange(64)] + normal(1, 64, 20) * 0.05
     nearest = find_nearest(copies, train, held_out, middle)
     assert (nearest.train == np.arange(64)).all()
-    excess = copying_excess(nearest, (90, 30), prompts_of(64), 0.95, 0)
-    assert excess.low == pytest.approx(1.0)
-    close = copying_rate(nearest, closeness_limit(train, held_out, middle, 0.95), prompts_of(64), 0.95, 0)
-    assert close.low == pytest.approx(1.0)
+    excess = copying_excess(nearest, (90, 30), prompts_of(64), 0.95)
+    assert excess.estimate == 1 and excess.low is not None and excess.low > 0.3
+    close = copying_rate(nearest, closeness_limit(train, held_out, middle, 0.95), prompts_of(64), 0.95)
+    assert close.estimate == 1 and close.low is not None and close.low > 0.8
 
 
 def test_a_model_that_copies_nothing_shows_no_excess_on_average() -> None:
@@ -302,9 +302,9 @@ def test_a_model_that_copies_nothing_shows_no_excess_on_average() -> None:
     for seed in range(60):
         train, held_out, middle = split(seed)
         nearest = find_nearest(normal(5000 + seed, 64, 20), train, held_out, middle)
-        rates.append(copying_excess(nearest, (90, 30), prompts_of(64), 0.95, 0).estimate)
+        rates.append(copying_excess(nearest, (90, 30), prompts_of(64), 0.95).estimate)
         close.append(
-            copying_rate(nearest, closeness_limit(train, held_out, middle, 0.95), prompts_of(64), 0.95, 0).estimate
+            copying_rate(nearest, closeness_limit(train, held_out, middle, 0.95), prompts_of(64), 0.95).estimate
         )
     assert abs(np.mean(rates)) < 3 * np.std(rates) / math.sqrt(60)
     assert 0.02 < np.mean(close) < 0.12
@@ -319,6 +319,5 @@ def test_one_copied_picture_in_four_is_seen_by_the_rate() -> None:
         closeness_limit(train, held_out, middle, 0.95),
         prompts_of(64),
         0.95,
-        0,
     )
     assert close.estimate >= 0.25

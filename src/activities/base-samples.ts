@@ -23,6 +23,17 @@ export function sharedSamples(context: RunContext, sampleSetSha256: Sha256): Sha
   };
 }
 
+/** Where the pictures of a release are kept: beside the base's, by the release's bytes. */
+export function samplesOfRelease(
+  context: RunContext,
+  sampleSetSha256: Sha256,
+  adapterSha256: Sha256,
+): SharedSamples {
+  const { repo } = sharedSamples(context, sampleSetSha256);
+  const key = sha256Of(JSON.stringify([adapterSha256, sampleSetSha256]));
+  return { repo, folder: `releases/${key.slice(0, 24)}` };
+}
+
 /**
  * Fetches shared pictures below `toFolder`; returns their folder, which may be empty. The trainer keeps only those that
  * carry its own recipe (base, set, software, device) and paints the rest.
@@ -62,7 +73,7 @@ export async function shareSamples(p: {
   if (known?.equals(manifest)) return;
   await hub.commit({
     repo: shared.repo,
-    message: `Standard samples of the base (${p.samples.length} pictures)`,
+    message: `Standard samples in ${shared.folder} (${p.samples.length} pictures)`,
     files: [...p.samples.map(({ id }) => `${id}.png`), 'manifest.json'].map((name) => ({
       path: `${shared.folder}/${name}`,
       content: { file: join(from, name) },

@@ -129,7 +129,9 @@ function refuseWithoutSignOff({ context }: DeployRequest): void {
 
 async function verifyApproved(hub: Hub, request: DeployRequest): Promise<Approved> {
   const { context, evaluation, gate, approval } = request;
-  if (gate.verdict !== 'PASS') throw refused(`Expected verdict PASS, got ${gate.verdict}`);
+  // A person may overrule rules that do not hold, never a report that is not about these bytes.
+  const overruled = context.config.gate.allowOverride && approval?.decision === 'approved';
+  if (gate.verdict !== 'PASS' && !overruled) throw refused(`Expected verdict PASS, got ${gate.verdict}`);
   if (context.config.gate.requireApproval && approval?.decision !== 'approved')
     throw refused(
       approval === null
@@ -137,8 +139,14 @@ async function verifyApproved(hub: Hub, request: DeployRequest): Promise<Approve
         : `Expected a person's approval, got "${approval.decision}" by ${approval.by}: ${approval.reason}`,
     );
   const verdict = await readVerified(hub, gate.record, Verdict);
-  if (verdict.verdict !== 'PASS')
-    throw refused(`Expected verdict PASS in ${gate.record.repo}:${gate.record.path}, got ${verdict.verdict}`);
+  if (verdict.verdict !== gate.verdict)
+    throw refused(
+      `Expected the verdict ${gate.verdict} in ${gate.record.repo}:${gate.record.path}, got ${verdict.verdict}`,
+    );
+  if (verdict.problems.length > 0 || (verdict.verdict !== 'PASS' && !overruled))
+    throw refused(
+      `Expected verdict PASS in ${gate.record.repo}:${gate.record.path}, got ${[verdict.verdict, ...verdict.problems].join(': ')}`,
+    );
   const { adapter } = evaluation;
   const bytes = await hub.read({ type: adapter.type, repo: adapter.repo }, adapter.commit, adapter.path);
   if (bytes === null)

@@ -1,25 +1,30 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Evaluation, GpuActivities, GpuProgress } from '../domain/activities.ts';
+import { CheckpointManifest } from '../domain/checkpoint.ts';
 import { PipelineError } from '../domain/errors.ts';
+import { MODEL_ROLES, splitModelId } from '../domain/evaluation-models.ts';
 import { EvaluationReport } from '../domain/evaluation-report.ts';
-import type { CommitSha, FileRef, RepoRef, Sha256 } from '../domain/refs.ts';
-import { TrainingConfig } from '../domain/run-config.ts';
+import { lookConfidence } from '../domain/gate-config.ts';
+import { CommitRef, type CommitSha, type FileRef, RepoId, type RepoRef, Sha256 } from '../domain/refs.ts';
 import type { StandardSample } from '../domain/sample-set.ts';
 import type { TrainerEvent, VerbParams, VerbResult } from '../domain/trainer-protocol.ts';
 import { sha256Of, sha256OfFile } from '../hub/hashing.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
+import { findRivals, type RivalRelease } from '../releases/rivals.ts';
 import type { Trainer } from '../trainer/trainer.ts';
-import { fetchSharedSamples, sharedSamples, shareSamples } from './base-samples.ts';
 import {
+  completed,
   EVALUATION_FILES,
   EVALUATION_FOLDER,
   EvaluationKey,
   evaluationKey,
+  type PinnedModel,
   runSamples,
 } from './evaluation-key.ts';
 import { copyBase, copyLocally } from './local-copies.ts';
+import { SAMPLING_FOLDER, Sampling } from './sampling.ts';
 
 type EvaluateRequest = Parameters<GpuActivities['evaluate']>[0];
 
@@ -34,25 +39,76 @@ export interface EvaluateDeps {
   signal?: () => AbortSignal | undefined;
 }
 
+/** Everything that an evaluation is made from, looked up once. */
+interface Inputs {
+  request: EvaluateRequest;
+  look: number;
+  rivals: RivalRelease[];
+  models: PinnedModel[];
+  key: ReturnType<typeof evaluationKey>;
+}
+
 /**
- * Paints the standard samples with base and candidate, measures them, and stores all of it in one commit of the record
- * repository. Done for the same inputs before, it answers at once; killed, it goes on with the pictures it finds.
+ * Paints the standard samples with base, candidate and the releases it has to stand against, measures them, and stores
+ * all of it in one commit of the record repository. Done for the same inputs before, it answers at once; killed, it goes
+ * on with the pictures it finds.
  */
 export function createEvaluate(deps: EvaluateDeps): GpuActivities['evaluate'] {
-  return async (request) => {
-    const known = await findDone(deps.hub, request);
-    return known ?? new Attempt(deps, request).run();
+  return async (asked) => {
+    const inputs = await lookUp(deps.hub, { ...asked, context: completed(asked.context) });
+    const known = await findDone(deps.hub, inputs);
+    return known ?? new Attempt(deps, inputs).run();
   };
 }
 
+async function lookUp(hub: Hub, request: EvaluateRequest): Promise<Inputs> {
+  const { context, training } = request;
+  const look = request.look ?? 1;
+  // A sabotaged export has bytes of its own: nobody's release.
+  const candidate = context.config.sabotage === 'none' ? training.adapterSha256 : NOBODY;
+  const [rivals, models] = await Promise.all([
+    findRivals(hub, context, candidate),
+    pinModels(hub, context.config.evaluation.models),
+  ]);
+  return { request, look, rivals, models, key: evaluationKey({ ...request, look, rivals, models }) };
+}
+
+const NOBODY = Sha256.parse('0'.repeat(64));
+
+/** The commit that each named model stands for now. */
+async function pinModels(
+  hub: Hub,
+  models: EvaluateRequest['context']['config']['evaluation']['models'],
+): Promise<PinnedModel[]> {
+  const named = MODEL_ROLES.flatMap((role) => {
+    const id = models[role];
+    return id === null ? [] : [{ role, ...splitModelId(id) }];
+  });
+  return Promise.all(
+    named.map(async ({ role, repo, revision }) => {
+      const commit = await hub.resolve({ type: 'model', repo: RepoId.parse(repo) }, revision);
+      if (commit !== null) return { role, repo, commit };
+      throw new PipelineError(
+        'InvalidInput',
+        `evaluation.models.${role}: expected a model repository that the token can read, got "${repo}" at "${revision}", which is not on ${hub.endpoint}; null leaves its metrics out`,
+      );
+    }),
+  );
+}
+
+/** Weights as safetensors, configuration and tokenizer: pickles and other tools' copies stay where they are. */
+function isNeeded(path: string): boolean {
+  return !path.includes('/') && /\.(safetensors|json|txt|model)$/.test(path);
+}
+
 /** The evaluation of the same inputs that the record repository holds, its report verified; null: there is none. */
-async function findDone(hub: Hub, request: EvaluateRequest): Promise<Evaluation | null> {
+async function findDone(hub: Hub, { request, key }: Inputs): Promise<Evaluation | null> {
   const repo = recordOf(request);
   const head = await hub.resolve(repo);
   const bytes = head === null ? null : await hub.read(repo, head, EVALUATION_FILES.key);
   if (head === null || bytes === null) return null;
   const known = parseJson(bytes, EvaluationKey, `${repo.repo} ${EVALUATION_FILES.key}`);
-  if (known.key !== evaluationKey(request).key) return null;
+  if (known.key !== key.key) return null;
   const report = await hub.read(repo, head, EVALUATION_FILES.report);
   const adapter = await hub.read(repo, head, EVALUATION_FILES.adapter);
   const whole =
@@ -76,23 +132,38 @@ function recordOf(request: EvaluateRequest): RepoRef {
   return { type: 'dataset', repo: request.context.repos.record };
 }
 
+/** Folders of pictures on this machine, as the verb `evaluate` takes them. */
+type Painted = Pick<VerbParams<'evaluate'>, 'baseSamples' | 'candidateSamples' | 'rivals' | 'parity'>;
+
+/** An adapter is judged on the base that it was trained on; a checkpoint that names another one is refused. */
+async function refuseOtherBase(checkpoint: string, base: CommitSha): Promise<void> {
+  const path = join(checkpoint, 'manifest.json');
+  const { fingerprint } = parseJson(await readFile(path), CheckpointManifest, path);
+  const trainedOn = fingerprint['base.commit'] ?? base;
+  if (trainedOn !== base)
+    throw new PipelineError(
+      'Corrupt',
+      `expected an adapter trained on base commit ${base}, got one trained on ${trainedOn} (${path}): evaluate it with its own base`,
+    );
+}
+
 type Files = { path: string; content: string | { file: string } }[];
 
 /** One attempt at an evaluation that is not done yet. */
 class Attempt {
   readonly #deps: EvaluateDeps;
+  readonly #inputs: Inputs;
   readonly #request: EvaluateRequest;
-  readonly #key: ReturnType<typeof evaluationKey>;
   readonly #set: { samples: StandardSample[]; sha256: Sha256 };
   /** Named by the key: what an earlier attempt left is found again, another evaluation's is not. */
   readonly #folder: string;
 
-  constructor(deps: EvaluateDeps, request: EvaluateRequest) {
+  constructor(deps: EvaluateDeps, inputs: Inputs) {
     this.#deps = deps;
-    this.#request = request;
-    this.#key = evaluationKey(request);
-    this.#set = runSamples(request.context);
-    this.#folder = join(deps.workDir, 'evaluations', this.#key.key.slice(0, 24));
+    this.#inputs = inputs;
+    this.#request = inputs.request;
+    this.#set = runSamples(inputs.request.context, inputs.look);
+    this.#folder = join(deps.workDir, 'evaluations', inputs.key.key.slice(0, 24));
   }
 
   async run(): Promise<Evaluation> {
@@ -103,44 +174,25 @@ class Attempt {
     const adapter = exported.files.find((file) => file.format === 'diffusers');
     if (adapter === undefined)
       throw new PipelineError('Internal', 'expected an adapter in format diffusers from export, got none');
-    const baseSamples = await this.#sampleBase(base);
-    const candidateSamples = join(this.#folder, 'candidate');
-    await this.#sample('candidate samples', { base, adapter: adapter.path, out: candidateSamples });
-    const { config } = context;
-    const measured = await this.#deps.trainer.call(
-      'evaluate',
-      {
-        base,
-        adapter: adapter.path,
-        dataset: data,
-        baseSamples,
-        candidateSamples,
-        encoder: config.evaluation.encoder,
-        samples: this.#set.samples.map(({ id, prompt, promptId, genre }) => ({
-          id,
-          prompt,
-          promptId,
-          genre,
-        })),
-        confidence: config.gate.confidence,
-        seed: config.seed,
-        out: join(this.#folder, 'report'),
-      },
-      this.#options('measuring'),
-    );
+    const adapterSha256 = await sha256OfFile(adapter.path);
+    const pictures = await this.#paint(base, adapter.path, adapterSha256);
+    const measured = await this.#measure({ base, adapter: adapter.path, dataset: data, pictures });
     const reportBytes = await readFile(measured.report);
     const report = parseJson(reportBytes, EvaluationReport, measured.report);
     const key: EvaluationKey = {
       format: 1,
-      ...this.#key,
+      ...this.#inputs.key,
       reportSha256: sha256Of(reportBytes),
-      adapterSha256: await sha256OfFile(adapter.path),
+      adapterSha256,
       sampleSetSha256: this.#set.sha256,
       summary: summarise(report),
     };
     return this.#store(key, [
-      ...this.#sampleFiles(EVALUATION_FILES.base, baseSamples),
-      ...this.#sampleFiles(EVALUATION_FILES.candidate, candidateSamples),
+      ...this.#sampleFiles(EVALUATION_FILES.base, pictures.baseSamples),
+      ...this.#sampleFiles(EVALUATION_FILES.candidate, pictures.candidateSamples),
+      ...pictures.rivals.flatMap((rival) =>
+        this.#sampleFiles(`${EVALUATION_FILES.rivals}/${rival.name}`, rival.samples),
+      ),
       ...exported.files.map((file) => ({
         path: `${EVALUATION_FOLDER}/adapter/${basename(file.path)}`,
         content: { file: file.path },
@@ -155,6 +207,63 @@ class Attempt {
     ]);
   }
 
+  /** The pictures of everybody in the comparison, and a few of the candidate's once more. */
+  async #paint(base: string, adapter: string, adapterSha256: Sha256): Promise<Painted> {
+    const { hub, workDir, trainer } = this.#deps;
+    const sampling = new Sampling(
+      {
+        hub,
+        workDir,
+        paint: (params, stage) => trainer.call('sample', params, this.#options(stage)),
+        copying: (stage) => this.#copying(stage),
+        signal: this.#deps.signal?.(),
+      },
+      this.#request.context,
+      this.#set.samples,
+    );
+    const baseSamples = await sampling.ofBase(base);
+    const candidateSamples = await sampling.ofCandidate({ base, adapter, adapterSha256 });
+    const { deployedPrecision } = this.#request.context.config.evaluation;
+    const again = await sampling.again({ base, adapter, out: join(this.#folder, 'again') });
+    const rivals: Painted['rivals'] = [];
+    for (const release of this.#inputs.rivals) {
+      const { folder, prompts, rival } = await sampling.ofRival(release);
+      rivals.push({ ...rival, samples: folder, prompts });
+    }
+    return { baseSamples, candidateSamples, rivals, parity: { ...again, deployedPrecision } };
+  }
+
+  async #measure(p: {
+    base: string;
+    adapter: string;
+    dataset: string;
+    pictures: Painted;
+  }): Promise<VerbResult<'evaluate'>> {
+    const { config } = this.#request.context;
+    const models: VerbParams<'evaluate'>['models'] = [];
+    for (const { role, repo, commit } of this.#inputs.models) {
+      const ref = CommitRef.parse({ type: 'model', repo, commit });
+      const path = await copyLocally(this.#copying(`model for ${role}`), ref, undefined, isNeeded);
+      models.push({ role: role as (typeof models)[number]['role'], repo, commit, path });
+    }
+    const { pictures, ...rest } = p;
+    return this.#deps.trainer.call(
+      'evaluate',
+      {
+        ...rest,
+        ...pictures,
+        encoder: config.evaluation.encoder,
+        models,
+        samples: this.#set.samples.map(({ seed: _, ...sample }) => sample),
+        heldOutLoss: this.#request.training.heldOutLoss,
+        confidence: lookConfidence(config.gate),
+        seed: config.seed,
+        out: join(this.#folder, 'report'),
+      },
+      this.#options('measuring'),
+    );
+  }
+
   /** The checkpoint's adapter, verified, as the files that would be released. */
   async #export(): Promise<VerbResult<'export'>> {
     const { context, training } = this.#request;
@@ -166,6 +275,7 @@ class Attempt {
         'Corrupt',
         `expected the trained adapter ${training.adapterSha256} in ${training.checkpoint.repo} ${training.path} at ${training.checkpoint.commit}, got ${sha256}`,
       );
+    await refuseOtherBase(checkpoint, context.base.commit);
     const { config } = context;
     return this.#deps.trainer.call(
       'export',
@@ -178,42 +288,6 @@ class Attempt {
         sabotage: config.sabotage,
       },
       this.#options('exporting'),
-    );
-  }
-
-  /** The base's pictures: those that an earlier run shared, else painted now and shared. */
-  async #sampleBase(base: string): Promise<string> {
-    const { hub, workDir } = this.#deps;
-    const shared = sharedSamples(this.#request.context, this.#set.sha256);
-    const signal = this.#deps.signal?.();
-    const out = await fetchSharedSamples({ hub, shared, toFolder: join(workDir, 'base-samples'), signal });
-    const made = await this.#sample('base samples', { base, adapter: null, out });
-    if (made.reused < made.images)
-      await shareSamples({ hub, shared, samples: this.#set.samples, from: out, signal });
-    return out;
-  }
-
-  #sample(
-    stage: string,
-    p: Pick<VerbParams<'sample'>, 'base' | 'adapter' | 'out'>,
-  ): Promise<VerbResult<'sample'>> {
-    const { evaluation, training: asked } = this.#request.context.config;
-    // A context that an older worker wrote lacks the newer fields.
-    const training = TrainingConfig.parse(asked);
-    return this.#deps.trainer.call(
-      'sample',
-      {
-        ...p,
-        adapterScale: 1,
-        samples: this.#set.samples.map(({ id, prompt, seed }) => ({ id, prompt, seed })),
-        size: evaluation.size,
-        inferenceSteps: evaluation.inferenceSteps,
-        guidance: evaluation.guidance,
-        precision: training.precision,
-        quantisation: training.quantisation,
-        offloadBlocks: training.offloadBlocks,
-      },
-      this.#options(stage),
     );
   }
 
@@ -234,7 +308,11 @@ class Attempt {
     for (;;) {
       this.#beat('storing', 0, files.length);
       const head = await hub.resolve(repo);
-      const there = head === null ? [] : await hub.list(repo, head, EVALUATION_FOLDER);
+      const folders = [EVALUATION_FOLDER, SAMPLING_FOLDER];
+      const there =
+        head === null
+          ? []
+          : (await Promise.all(folders.map((folder) => hub.list(repo, head, folder)))).flat();
       try {
         const commit = await hub.commit({
           repo,

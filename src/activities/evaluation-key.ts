@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import type { RunContext, Training } from '../domain/activities.ts';
-import { type CommitRef, Sha256 } from '../domain/refs.ts';
-import { TrainingConfig } from '../domain/run-config.ts';
+import type { Rival } from '../domain/gate.ts';
+import { lookConfidence } from '../domain/gate-config.ts';
+import { type CommitRef, type CommitSha, Sha256 } from '../domain/refs.ts';
+import { RunConfig } from '../domain/run-config.ts';
 import { type StandardSample, sampleSet, sampleSetText } from '../domain/sample-set.ts';
 import { sha256Of } from '../hub/hashing.ts';
 
 /** Grows when the same inputs would be measured in another way. */
-const EVALUATION_VERSION = 1;
+const EVALUATION_VERSION = 2;
 
 /** Folder of an evaluation in the record repository, with `EVALUATION_FILES` in it. */
 export const EVALUATION_FOLDER = 'evaluation';
@@ -21,6 +23,8 @@ export const EVALUATION_FILES = {
   /** `<sample id>.png` each, and `manifest.json`. */
   candidate: `${EVALUATION_FOLDER}/candidate`,
   base: `${EVALUATION_FOLDER}/base`,
+  /** `production` and `best`, where there are such releases: a picture a sample, as above. */
+  rivals: `${EVALUATION_FOLDER}/rivals`,
 } as const;
 
 /** `evaluation/key.json`. */
@@ -36,18 +40,43 @@ export const EvaluationKey = z.strictObject({
 });
 export type EvaluationKey = z.infer<typeof EvaluationKey>;
 
-/** The sample set of a run with its identity. */
-export function runSamples(context: RunContext): { samples: StandardSample[]; sha256: Sha256 } {
+/** A context with every field of the configuration: one that an older worker wrote lacks the newer ones. */
+export function completed(context: RunContext): RunContext {
+  return { ...context, config: RunConfig.parse(context.config) };
+}
+
+/** The sample set of a run at a look (from 1), with its identity. */
+export function runSamples(context: RunContext, look = 1): { samples: StandardSample[]; sha256: Sha256 } {
   const { config } = context;
-  const samples = sampleSet(config);
-  // A context that an older worker wrote lacks the newer fields.
-  const { precision, quantisation } = TrainingConfig.parse(config.training);
-  const text = sampleSetText(samples, { ...config.evaluation, precision, quantisation });
-  return { samples, sha256: sha256Of(text) };
+  const samples = sampleSet(config, look);
+  return {
+    samples,
+    sha256: sha256Of(
+      sampleSetText(samples, {
+        ...config.evaluation,
+        precision: config.training.precision,
+        quantisation: config.training.quantisation,
+      }),
+    ),
+  };
+}
+
+/** A model behind a metric, at the commit that its name stood for. */
+export interface PinnedModel {
+  role: string;
+  repo: string;
+  commit: CommitSha;
 }
 
 /** Everything that decides an evaluation's figures, and the hash of it. */
-export function evaluationKey(p: { context: RunContext; dataset: CommitRef; training: Training }): {
+export function evaluationKey(p: {
+  context: RunContext;
+  dataset: CommitRef;
+  training: Training;
+  look: number;
+  rivals: readonly Rival[];
+  models: readonly PinnedModel[];
+}): {
   key: Sha256;
   inputs: Record<string, unknown>;
 } {
@@ -57,10 +86,14 @@ export function evaluationKey(p: { context: RunContext; dataset: CommitRef; trai
     base,
     dataset: p.dataset,
     adapterSha256: p.training.adapterSha256,
+    heldOutLoss: p.training.heldOutLoss,
     sabotage: config.sabotage,
-    sampleSetSha256: runSamples(p.context).sha256,
+    sampleSetSha256: runSamples(p.context, p.look).sha256,
     encoder: config.evaluation.encoder,
-    confidence: config.gate.confidence,
+    models: p.models,
+    deployedPrecision: config.evaluation.deployedPrecision,
+    rivals: p.rivals.map(({ name, tag, adapterSha256 }) => ({ name, tag, adapterSha256 })),
+    confidence: lookConfidence(config.gate),
     seed: config.seed,
     trigger: config.dataset.trigger,
     model: config.model,

@@ -16,14 +16,20 @@ type CopyDeps = {
   onProgress?: (doneBytes: number, totalBytes: number) => void;
 };
 
-/** A local copy of a repository at a commit, or of one folder of it; files that are there and verify are kept. */
-export async function copyLocally(deps: CopyDeps, ref: CommitRef, folder?: string): Promise<string> {
+/** A local copy of a repository at a commit, or of part of it; files that are there and verify are kept. */
+export async function copyLocally(
+  deps: CopyDeps,
+  ref: CommitRef,
+  folder?: string,
+  wanted?: (path: string) => boolean,
+): Promise<string> {
   const toFolder = copyFolder(deps.workDir, ref);
   await deps.hub.download({
     repo: { type: ref.type, repo: ref.repo },
     commit: ref.commit,
     toFolder,
     ...(folder === undefined ? {} : { folder }),
+    ...(wanted === undefined ? {} : { wanted }),
     ...(deps.signal === undefined ? {} : { signal: deps.signal }),
     ...(deps.onProgress === undefined ? {} : { onProgress: deps.onProgress }),
   });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { GpuActivities, TrialMeasures } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { EvaluationReport } from '../domain/evaluation-report.ts';
-import { type StandardSample, sampleSet, sampleSetText } from '../domain/sample-set.ts';
+import { openSamples, type StandardSample, sampleSetText } from '../domain/sample-set.ts';
 import type { TrainerEvent } from '../domain/trainer-protocol.ts';
 import { sha256Of, sha256OfFile } from '../hub/hashing.ts';
 import { parseJson } from '../hub/verified-json.ts';
@@ -18,7 +18,7 @@ const METRICS = {
   style: 'style.margin',
   copying: 'copying.excess',
   diversity: 'diversity.vendi',
-  adherence: 'adherence',
+  adherence: 'adherence.clip',
 } as const satisfies Record<keyof TrialMeasures, string>;
 
 /**
@@ -65,7 +65,8 @@ class Measurement {
         baseSamples,
         candidateSamples,
         encoder: config.evaluation.encoder,
-        samples: this.#samples.map(({ id, prompt, promptId, genre }) => ({ id, prompt, promptId, genre })),
+        ...{ rivals: [], parity: null, models: [], heldOutLoss: null },
+        samples: this.#samples.map(({ seed: _, ...sample }) => sample),
         confidence: config.gate.confidence,
         seed: config.seed,
         out: join(this.#folder, 'report'),
@@ -159,14 +160,9 @@ class Measurement {
   }
 }
 
-/** The first sample of some of the standard set's prompts, evenly spread over it, so that every genre has its part. */
+/** One sample of some of the set's open prompts: the sealed ones are for the gate alone. */
 export function trialSamples({ context: { config } }: Pick<MeasureRequest, 'context'>): StandardSample[] {
-  const evaluation = { ...config.evaluation, seedsPerPrompt: 1 };
-  const all = sampleSet({ ...config, evaluation });
-  const wanted = Math.min(config.tuning.objective.prompts, all.length);
-  return all.filter(
-    (_, i) => Math.floor((i * wanted) / all.length) !== Math.floor(((i - 1) * wanted) / all.length),
-  );
+  return openSamples(config, config.tuning.objective.prompts);
 }
 
 function figures({ context }: MeasureRequest, report: EvaluationReport): TrialMeasures {

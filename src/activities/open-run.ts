@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import type { PipelineActivities } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { CommitRef, type RepoRef, RunName } from '../domain/refs.ts';
+import { GateRule } from '../domain/gate-config.ts';
+import { gateRules, rulesText } from '../domain/gate-rules.ts';
+import { CommitRef, type RepoRef, RunName, Sha256 } from '../domain/refs.ts';
 import { releaseRepos, runNameFrom, runRepos } from '../domain/repositories.ts';
 import { RunConfig } from '../domain/run-config.ts';
+import { sha256Of } from '../hub/hashing.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
+import { parseJson } from '../hub/verified-json.ts';
 import { planRunStorage } from './run-storage.ts';
 
 /** `records/run.json`: what a run was started with and which commits it is pinned to. */
@@ -17,6 +21,8 @@ export const RunRecord = z.strictObject({
   amendments: z
     .array(z.strictObject({ workflowRunId: z.string(), changed: z.record(z.string(), z.unknown()) }))
     .default([]),
+  /** The gate's rules as they stood before training, and the sha256 of `rulesText`. */
+  gate: z.strictObject({ rules: z.array(GateRule), sha256: Sha256 }).optional(),
 });
 export type RunRecord = z.infer<typeof RunRecord>;
 export const RUN_RECORD = 'records/run.json';
@@ -73,6 +79,7 @@ async function pin({
         config.dataset.revision,
         'dataset.source',
       ),
+      gate: pinRules(config),
     };
     const { training } = config;
     const context = { run: RunName.parse(config.run), config: fresh.config, base: fresh.base };
@@ -89,6 +96,18 @@ async function pin({
       if (!(error instanceof HubConflict)) throw error;
     }
   }
+}
+
+function pinRules(config: RunConfig): NonNullable<RunRecord['gate']> {
+  const rules = gateRules(config);
+  return { rules, sha256: sha256Of(rulesText(config.gate, rules)) };
+}
+
+/** A run's record; null where there is none, as in a model's re-evaluations. */
+export async function readRunRecord(hub: Hub, record: RepoRef): Promise<RunRecord | null> {
+  const head = await hub.resolve(record);
+  const bytes = head === null ? null : await hub.read(record, head, RUN_RECORD);
+  return bytes === null ? null : parseJson(bytes, RunRecord, `${record.repo} ${RUN_RECORD}`);
 }
 
 /** Sections that may change when a run goes on: they decide how long it may take and what it survives, not what comes out. */

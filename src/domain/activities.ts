@@ -111,6 +111,16 @@ export interface Training {
   gpuSeconds: number;
 }
 
+/** The checkpoint that goes to the gate. */
+export interface ChosenCheckpoint {
+  /** The training with that checkpoint in place of its last one. */
+  training: Training;
+  /** `records/checkpoints.json`; null: there was nothing to choose. */
+  record: FileRef | null;
+  /** In words. */
+  reason: string;
+}
+
 export interface Evaluation {
   /** `evaluation/report.json` in the record repository. */
   report: FileRef;
@@ -126,6 +136,8 @@ export interface GateDecision {
   reasons: string[];
   /** `evaluation/verdict.json` in the record repository. */
   record: FileRef;
+  /** What could still change the verdict: a further look, or the same one against what is in production by now. */
+  next?: 'look' | 'measure-again' | undefined;
 }
 
 export interface Approval {
@@ -231,7 +243,7 @@ export interface PipelineActivities {
   /** Stores a finished study with its report. */
   recordStudy(p: { context: RunContext; study: StudyState; chosen: number }): Promise<StudyRecord>;
   /** Reads the report from the Hub, decides, stores the verdict. */
-  judge(p: { context: RunContext; evaluation: Evaluation }): Promise<GateDecision>;
+  judge(p: { context: RunContext; evaluation: Evaluation; look?: number }): Promise<GateDecision>;
   /** Re-verifies verdict and bytes and publishes them as the next tag; nothing of what is served changes. */
   publishRelease(p: DeployRequest): Promise<ReleaseCandidate>;
   /** Publishes unless that was done, updates the Space, tries it, moves `production`. */
@@ -283,7 +295,19 @@ export interface GpuActivities {
   train(p: TrainRequest): Promise<Training>;
   /** Samples and measures a trial as far as its study's goals and limits need it. */
   measureTrial(p: { context: RunContext; dataset: CommitRef; training: Training }): Promise<TrialMeasures>;
-  evaluate(p: { context: RunContext; dataset: CommitRef; training: Training }): Promise<Evaluation>;
+  /** Samples a few checkpoints near the least held-out loss on the open prompts and takes the earliest that wins. */
+  chooseCheckpoint(p: {
+    context: RunContext;
+    dataset: CommitRef;
+    training: Training;
+  }): Promise<ChosenCheckpoint>;
+  /** Paints and measures the standard samples; look 2 asks every prompt for as many seeds again, and so on. */
+  evaluate(p: {
+    context: RunContext;
+    dataset: CommitRef;
+    training: Training;
+    look?: number;
+  }): Promise<Evaluation>;
   /** Loads a candidate from the Hub and paints with it as a user would; `Unhealthy` unless it paints what was judged. */
   tryRelease(p: {
     context: RunContext;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { Sha256 } from './refs.ts';
+import { MODEL_ROLES } from './evaluation-models.ts';
+import { CommitSha, Sha256 } from './refs.ts';
 
 /** A figure with its bounds, each one-sided at the report's confidence; null: it could not be had. */
 export const Metric = z.strictObject({
@@ -14,6 +15,21 @@ export const Metric = z.strictObject({
 export type Metric = z.infer<typeof Metric>;
 
 const Fault = z.enum(['nan', 'blank', 'size']);
+
+/** Figures of the prompts of one kind, or of the `sealed` ones. */
+const Slice = z.strictObject({ genre: z.string(), metrics: z.record(z.string(), Metric) });
+
+/** A release that the candidate was compared with: the same prompts and seeds, picture by picture. */
+export const Comparison = z.strictObject({
+  name: z.enum(['production', 'best']),
+  tag: z.string(),
+  adapterSha256: Sha256,
+  manifestSha256: Sha256,
+  /** What the candidate gained over it; names as in the report's own metrics. */
+  metrics: z.record(z.string(), Metric),
+  slices: z.array(Slice),
+});
+export type Comparison = z.infer<typeof Comparison>;
 
 /** `evaluation/report.json`: everything that the trainer measured about a candidate. */
 export const EvaluationReport = z.strictObject({
@@ -49,7 +65,20 @@ export const EvaluationReport = z.strictObject({
   confidence: z.number(),
   seed: z.int(),
   metrics: z.record(z.string(), Metric),
-  slices: z.array(z.strictObject({ genre: z.string(), metrics: z.record(z.string(), Metric) })),
+  slices: z.array(Slice),
+  /** Releases compared with; none for a first release. Absent in reports from before there were any. */
+  comparisons: z.array(Comparison).optional(),
+  /** Models behind adherence, style, copying and preference, each at the commit that was used. */
+  models: z
+    .array(
+      z.strictObject({
+        role: z.enum(MODEL_ROLES),
+        repo: z.string(),
+        commit: CommitSha,
+        weightsSha256: Sha256,
+      }),
+    )
+    .optional(),
   /** What this encoder's profile cannot measure, and why: left out openly. */
   omitted: z.array(z.strictObject({ metric: z.string(), reason: z.string() })),
   faults: z.strictObject({ candidate: z.record(z.string(), Fault), base: z.record(z.string(), Fault) }),
@@ -67,6 +96,8 @@ export const EvaluationReport = z.strictObject({
       nearestTrainCosine: z.number(),
       nearestUnseen: z.string(),
       nearestUnseenCosine: z.number(),
+      /** Figures of this picture by the models of the report; null for a picture that cannot be measured. */
+      scores: z.record(z.string(), z.number().nullable()).optional(),
       fault: Fault.nullable(),
       baseFault: Fault.nullable(),
     }),

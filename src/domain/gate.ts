@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { EvaluationReport, type Metric } from './evaluation-report.ts';
 import { GateRule } from './gate-config.ts';
+import { normalQuantile } from './normal.ts';
 import { Sha256 } from './refs.ts';
 
 /** How one rule came out; `sentence` is for people. */
@@ -9,9 +10,21 @@ export const RuleOutcome = GateRule.extend({
   low: z.number().nullable(),
   high: z.number().nullable(),
   outcome: z.enum(['pass', 'fail', 'inconclusive']),
+  /** The bound that was compared with the threshold. */
+  bound: z.number().nullable().optional(),
+  /** The true value that this rule would pass nine times in ten, at this many pictures and this spread. */
+  detectable: z.number().nullable().optional(),
   sentence: z.string(),
 });
 export type RuleOutcome = z.infer<typeof RuleOutcome>;
+
+/** A release that stood against the candidate. */
+export const Rival = z.strictObject({
+  name: z.enum(['production', 'best']),
+  tag: z.string(),
+  adapterSha256: Sha256,
+});
+export type Rival = z.infer<typeof Rival>;
 
 /** `evaluation/verdict.json`: the verdict, every rule behind it, and exactly what was judged. */
 export const Verdict = z.strictObject({
@@ -27,6 +40,17 @@ export const Verdict = z.strictObject({
   /** The report that was judged. */
   reportSha256: Sha256,
   sampleSetSha256: Sha256,
+  /** sha256 of the rules, as the run's record held them before training. */
+  rulesSha256: Sha256.optional(),
+  /** Which look this was, of how many at most; `confidence` is one look's share. */
+  look: z.int().min(1).optional(),
+  looks: z.int().min(1).optional(),
+  /** Releases compared with. */
+  rivals: z.array(Rival).optional(),
+  /** Rules that had nobody to compare with, in words: a first release has no production before it. */
+  notApplicable: z.array(z.string()).optional(),
+  /** True: somebody else was put into production since the report; it must be measured again. */
+  stale: z.boolean().optional(),
 });
 export type Verdict = z.infer<typeof Verdict>;
 
@@ -40,6 +64,11 @@ export interface Expected {
   /** Pictures in the set. */
   samples: number;
   encoder: string;
+  /** What is in production and the best release ever, when judged; a candidate is not compared with itself. */
+  rivals: readonly Rival[];
+  rulesSha256?: Sha256;
+  look?: number;
+  looks?: number;
 }
 
 /**
@@ -60,6 +89,10 @@ export function decide(p: {
     adapterSha256: expected.adapterSha256,
     reportSha256: expected.reportSha256,
     sampleSetSha256: expected.sampleSetSha256,
+    rivals: [...expected.rivals],
+    ...(expected.rulesSha256 === undefined ? {} : { rulesSha256: expected.rulesSha256 }),
+    ...(expected.look === undefined ? {} : { look: expected.look }),
+    ...(expected.looks === undefined ? {} : { looks: expected.looks }),
   };
   const parsed = EvaluationReport.safeParse(p.report);
   if (!parsed.success) {
@@ -69,10 +102,40 @@ export function decide(p: {
     return { format: 1, verdict: 'FAIL', rules: [], problems: [problem], ...about };
   }
   const report = parsed.data;
-  const problems = [...findProblems(report, expected, confidence)];
+  const others = [...findOtherRivals(report, expected)];
+  const problems = [...findProblems(report, expected, confidence), ...others];
   if (p.rules.length === 0) problems.push('Expected at least one rule, got none: nothing would be proved.');
-  const rules = p.rules.map((rule) => judgeRule(rule, report));
-  return { format: 1, verdict: combine(rules, problems), rules, problems, ...about };
+  const asked = p.rules.filter((rule) => rivalOf(rule, expected) !== null);
+  if (p.rules.length > 0 && asked.length === 0)
+    problems.push(
+      'Expected at least one rule that applies, got only rules against releases that do not exist.',
+    );
+  const rules = asked.map((rule) => judgeRule(rule, report, confidence));
+  const notApplicable = p.rules
+    .filter((rule) => !asked.includes(rule))
+    .map(
+      (rule) =>
+        `${nameOf(rule)}: there is no ${rule.against === 'best' ? 'other best release' : 'other release in production'} to compare with.`,
+    );
+  return {
+    ...{ format: 1, verdict: combine(rules, problems), rules, problems, ...about, notApplicable },
+    stale: others.length > 0 && problems.length === others.length,
+  };
+}
+
+/** The rule's other side: `true` for the base, which is always there; null for a release that does not exist. */
+function rivalOf(rule: GateRule, expected: Expected): Rival | true | null {
+  const against = rule.against ?? 'base';
+  return against === 'base' ? true : (expected.rivals.find((rival) => rival.name === against) ?? null);
+}
+
+/** Figures against releases other than those that stand now are stale, however good. */
+function* findOtherRivals(report: EvaluationReport, expected: Expected): Generator<string> {
+  for (const { name, tag, adapterSha256 } of expected.rivals) {
+    const compared = report.comparisons?.find((comparison) => comparison.name === name);
+    if (compared?.adapterSha256 !== adapterSha256)
+      yield `Expected a comparison with ${name} ${tag} (${adapterSha256}), got ${compared === undefined ? 'none' : `one with ${compared.tag} (${compared.adapterSha256})`}: measure again.`;
+  }
 }
 
 function combine(rules: readonly RuleOutcome[], problems: readonly string[]): Verdict['verdict'] {
@@ -93,20 +156,53 @@ function* findProblems(report: EvaluationReport, expected: Expected, confidence:
     yield `Expected bounds at a confidence of ${confidence} or more, got ${report.confidence}.`;
 }
 
-function judgeRule(rule: GateRule, report: EvaluationReport): RuleOutcome {
-  const metric = Object.hasOwn(report.metrics, rule.metric) ? report.metrics[rule.metric] : undefined;
+function findMetric(rule: GateRule, report: EvaluationReport): Metric | undefined {
+  const against = rule.against ?? 'base';
+  const from =
+    against === 'base' ? report : report.comparisons?.find((comparison) => comparison.name === against);
+  const metrics =
+    rule.slice === undefined
+      ? from?.metrics
+      : from?.slices.find((slice) => slice.genre === rule.slice)?.metrics;
+  return metrics !== undefined && Object.hasOwn(metrics, rule.metric) ? metrics[rule.metric] : undefined;
+}
+
+/** A rule's figure in words: `style.marginGain of sealed against production`. */
+export function nameOf(rule: Pick<GateRule, 'metric' | 'slice' | 'against'>): string {
+  const against = rule.against === undefined || rule.against === 'base' ? '' : ` against ${rule.against}`;
+  return `${rule.metric}${rule.slice === undefined ? '' : ` of ${rule.slice}`}${against}`;
+}
+
+function judgeRule(rule: GateRule, report: EvaluationReport, confidence: number): RuleOutcome {
+  const metric = findMetric(rule, report);
+  const name = nameOf(rule);
   if (metric === undefined) {
     const reason = report.omitted.find((entry) => entry.metric === rule.metric)?.reason;
     const why = reason === undefined ? 'it is missing from the report' : `it was left out: ${reason}`;
-    return { ...rule, ...NOTHING, outcome: 'fail', sentence: `FAIL ${rule.metric}: ${why}.` };
+    return { ...rule, ...NOTHING, outcome: 'fail', sentence: `FAIL ${name}: ${why}.` };
   }
   const { estimate, low, high } = metric;
   const figures = { estimate, low, high };
   const flaw = findFlaw(metric);
-  if (flaw !== null)
-    return { ...rule, ...figures, outcome: 'fail', sentence: `FAIL ${rule.metric}: ${flaw}.` };
+  if (flaw !== null) return { ...rule, ...figures, outcome: 'fail', sentence: `FAIL ${name}: ${flaw}.` };
   const outcome = compare(rule, low as number, high as number);
-  return { ...rule, ...figures, outcome, sentence: describe(rule, metric, outcome) };
+  return {
+    ...rule,
+    ...figures,
+    bound: rule.must === 'above' ? low : high,
+    detectable: detectable(rule, metric, confidence),
+    outcome,
+    sentence: describe(rule, metric, outcome),
+  };
+}
+
+/** Threshold plus what the bound keeps away from the estimate, plus 1.28 standard errors: power 0.9. */
+function detectable(rule: GateRule, metric: Metric, confidence: number): number | null {
+  const { estimate, low, high } = metric as { estimate: number; low: number; high: number };
+  const reach = rule.must === 'above' ? estimate - low : high - estimate;
+  const away = reach * (1 + normalQuantile(0.9) / normalQuantile(confidence));
+  const value = rule.must === 'above' ? rule.threshold + away : rule.threshold - away;
+  return Number.isFinite(value) ? Number(value.toPrecision(6)) : null;
 }
 
 const NOTHING = { estimate: null, low: null, high: null };
@@ -129,7 +225,7 @@ function compare(rule: GateRule, low: number, high: number): RuleOutcome['outcom
 function describe(rule: GateRule, metric: Metric, outcome: RuleOutcome['outcome']): string {
   const bounds = `${short(metric.estimate)} [${short(metric.low)}, ${short(metric.high)}]`;
   const asked = `${rule.must === 'above' ? 'lower' : 'upper'} bound ${rule.must} ${short(rule.threshold)}`;
-  return `${outcome.toUpperCase()} ${rule.metric}: ${bounds} over ${metric.n} pictures; asked: ${asked}.`;
+  return `${outcome.toUpperCase()} ${nameOf(rule)}: ${bounds} over ${metric.n} pictures; asked: ${asked}.`;
 }
 
 function short(value: number | null): string {

@@ -2,6 +2,14 @@
 export const PROFILES = ['tiny', 't4', 'l4', 'a100', 'h100'] as const;
 export type Profile = (typeof PROFILES)[number];
 
+/** Models behind the metrics of the real base; the tiny profile's one encoder comes from a wheel. */
+const MODELS = {
+  features: 'facebook/dinov2-base',
+  clip: 'openai/clip-vit-large-patch14',
+  style: 'yuxi-liu-wired/CSD',
+  preference: 'yuvalkirstain/PickScore_v1',
+};
+
 /** What each profile changes against the schema's defaults, which are those of an A100. */
 const OVERRIDES: Record<Profile, Record<string, unknown>> = {
   tiny: {
@@ -41,8 +49,8 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
       },
     },
     evaluation: {
-      promptSet: 'tiny-v1',
-      seedsPerPrompt: 4,
+      promptSet: 'tiny-v2',
+      seedsPerPrompt: 2,
       size: 128,
       inferenceSteps: 12,
       guidance: 1,
@@ -54,16 +62,19 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
   },
   t4: {
     dataset: { resolution: 512 },
-    evaluation: { size: 512 },
+    evaluation: { size: 512, models: MODELS, deployedPrecision: 'fp16' },
     training: { precision: 'fp16', quantisation: 'nf4', rank: 8, alpha: 8 },
   },
   l4: {
     dataset: { resolution: 512 },
-    evaluation: { size: 512 },
+    evaluation: { size: 512, models: MODELS },
     training: { quantisation: 'int8' },
   },
-  a100: {},
-  h100: { training: { batchSize: 4, accumulation: 1 } },
+  a100: { evaluation: { models: { ...MODELS, questions: 'llava-hf/llava-1.5-7b-hf' } } },
+  h100: {
+    training: { batchSize: 4, accumulation: 1 },
+    evaluation: { models: { ...MODELS, questions: 'llava-hf/llava-1.5-7b-hf' } },
+  },
 };
 
 /** Defaults of the profile that an input asks for; an unknown one yields none, and the schema names it. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { EvaluationModels } from './evaluation-models.ts';
 import { GateConfig } from './gate-config.ts';
 import { PROFILES, profileDefaults } from './profiles.ts';
 import { RepoId, RunName } from './refs.ts';
@@ -162,7 +163,7 @@ export type TrainingConfig = z.infer<typeof TrainingConfig>;
 export const EvaluationConfig = z
   .strictObject({
     /** Version of the prompt set in `domain/sample-set.ts`. */
-    promptSet: z.enum(['standard-v1', 'tiny-v1']).default('standard-v1'),
+    promptSet: z.enum(['standard-v1', 'standard-v2', 'tiny-v1', 'tiny-v2']).default('standard-v2'),
     /** Paired seeds per prompt, the same for every model compared. */
     seedsPerPrompt: z.int().min(1).max(32).default(4),
     /** Side of the square samples in pixels. */
@@ -173,6 +174,12 @@ export const EvaluationConfig = z
     guidance: z.number().min(0).max(20).default(3.5),
     /** Feature encoder of the set metrics. */
     encoder: z.enum(['efficientnet-lite0', 'dinov2-base']).default('dinov2-base'),
+    /** Models behind the metrics; what stays null is left out of report and rules, openly. */
+    models: EvaluationModels,
+    /** Compute type in which the released adapter is served: a few pictures are painted in it, too, and compared. */
+    deployedPrecision: z.enum(['fp32', 'bf16', 'fp16']).default('bf16'),
+    /** Checkpoints near the least held-out loss that are sampled to choose one; 1: the last one is taken unseen. */
+    checkpoints: z.int().min(1).max(5).default(3),
   })
   .prefault({});
 export type EvaluationConfig = z.infer<typeof EvaluationConfig>;

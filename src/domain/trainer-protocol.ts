@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MODEL_ROLES } from './evaluation-models.ts';
 import { Confirmation } from './finalists.ts';
 import { Dimension, Trial, TrialParameters } from './search-space.ts';
 import { StudyInsight } from './study.ts';
@@ -150,11 +151,38 @@ export const EvaluateParams = z.strictObject({
   /** Folders that `sample` filled. */
   baseSamples: Path,
   candidateSamples: Path,
+  /** Releases that the candidate is compared with; `prompts` are those that they were asked, sample by sample. */
+  rivals: z.array(
+    z.strictObject({
+      name: z.enum(['production', 'best']),
+      tag: z.string(),
+      adapterSha256: Sha,
+      samples: Path,
+      prompts: z.array(z.string()),
+    }),
+  ),
+  /** A few of the pictures painted again: from the exported file loaded anew, and in the precision that is served. */
+  parity: z.strictObject({ reload: Path, deployed: Path, deployedPrecision: z.string() }).nullable(),
   encoder: z.enum(['efficientnet-lite0', 'dinov2-base']),
+  /** Models behind further metrics, each in a folder of its own. */
+  models: z.array(
+    z.strictObject({ role: z.enum(MODEL_ROLES), repo: z.string(), commit: z.string(), path: Path }),
+  ),
   /** Which prompt and genre each sample id belongs to, for clustering. */
   samples: z.array(
-    z.strictObject({ id: z.string(), prompt: z.string(), promptId: z.string(), genre: z.string() }),
+    z.strictObject({
+      id: z.string(),
+      prompt: z.string(),
+      promptId: z.string(),
+      genre: z.string(),
+      /** The prompt without the trigger. */
+      text: z.string(),
+      trigger: z.boolean(),
+      sealed: z.boolean(),
+    }),
   ),
+  /** Of the evaluated checkpoint; null: not measured. */
+  heldOutLoss: z.number().nullable(),
   confidence: z.number(),
   seed: z.int(),
   /** `report.json` and the closest pairs' pictures are written here. */

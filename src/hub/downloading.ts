@@ -19,6 +19,8 @@ export interface DownloadRequest {
   repo: RepoRef;
   commit: CommitSha;
   folder?: string;
+  /** Which of those files are wanted; default: all. */
+  wanted?: (path: string) => boolean;
   toFolder: string;
   signal?: AbortSignal;
   onProgress?: (doneBytes: number, totalBytes: number) => void;
@@ -26,11 +28,12 @@ export interface DownloadRequest {
 
 /** Brings a folder of a commit here, four files at a time; returns the paths, as in the repository. */
 export async function downloadFolder(hub: Connection, request: DownloadRequest): Promise<string[]> {
-  const files = await listFolder(hub, {
+  const listed = await listFolder(hub, {
     repo: request.repo,
     revision: request.commit,
     folder: request.folder,
   });
+  const files = request.wanted === undefined ? listed : listed.filter(({ path }) => request.wanted?.(path));
   for (const { path } of files) refuseEscape(path, request.repo);
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
   let done = 0;

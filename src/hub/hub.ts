@@ -52,6 +52,8 @@ export interface Hub {
     repo: RepoRef;
     commit: CommitSha;
     folder?: string;
+    /** Which of those files are wanted; default: all. */
+    wanted?: (path: string) => boolean;
     toFolder: string;
     signal?: AbortSignal;
     onProgress?: (doneBytes: number, totalBytes: number) => void;

@@ -58,6 +58,8 @@ export const Provenance = z.strictObject({
   dataset: CommitRef,
   evaluation: z.strictObject({ report: FileRef, verdict: FileRef, adapter: FileRef }),
   approval: StoredApproval.nullable(),
+  /** The gate's verdict where a person released against it; absent: it was PASS. */
+  overruled: z.enum(['FAIL', 'INCONCLUSIVE']).optional(),
   training: StoredTraining,
   context: StoredContext,
   /** sha256 over the run's configuration, keys sorted. */

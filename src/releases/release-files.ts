@@ -167,6 +167,7 @@ async function lineage(
     dataset: dataset.dataset,
     evaluation: { report: evaluation.report, verdict: gate.record, adapter: evaluation.adapter },
     approval,
+    ...(gate.verdict === 'PASS' ? {} : { overruled: gate.verdict }),
     training,
     context,
     configFingerprint: fingerprintOf(context.config),

@@ -21,10 +21,10 @@ export interface Picture {
   href: string | null;
 }
 
-/** The same prompt and seeds painted twice. */
+/** The same prompt and seeds painted by base and candidate, and by what is in production where there is such. */
 export interface PairedSamples {
   prompt: string;
-  pairs: { seed: number; base: Picture | null; candidate: Picture | null }[];
+  pairs: { seed: number; base: Picture | null; candidate: Picture | null; production?: Picture | null }[];
 }
 
 /** What a report is made of: one list, two renderings. */

@@ -75,7 +75,7 @@ function cardText(facts: CardFacts): string {
   const licence = licenceFor(base.repo);
   const sections = [
     `# ${escapeMarkdown(titleOf(config.model))}`,
-    `${code(provenance.tag)} · a LoRA that teaches [${escapeMarkdown(base.repo)}](https://huggingface.co/${base.repo}) to paint in the manner of ${escapeMarkdown(config.dataset.style)}. It was released because it passed every rule of its gate, not because it looked good once.`,
+    `${code(provenance.tag)} · a LoRA that teaches [${escapeMarkdown(base.repo)}](https://huggingface.co/${base.repo}) to paint in the manner of ${escapeMarkdown(config.dataset.style)}. ${whyReleased(provenance)}`,
     facts.grid ? '![The standard samples: base and adapter, side by side](images/grid.png)' : '',
     `## Use it\n\n${usage(provenance)}`,
     `Put ${code(config.dataset.trigger)} at the end of the prompt: it calls the style up. A ComfyUI and sd-scripts version is in ${provenance.exports.map((e) => code(e.path)).join(', ') || 'no file of this release'}.`,
@@ -90,6 +90,14 @@ function cardText(facts: CardFacts): string {
     `## Licence\n\n${[licence.modification, licence.notice].filter((t) => t !== '').join('\n\n')}`,
   ];
   return `${sections.filter((s) => s !== '').join('\n\n')}\n`;
+}
+
+/** An override stands in the card's first lines: nobody should have to look for it. */
+function whyReleased({ overruled, approval }: Provenance): string {
+  if (overruled === undefined)
+    return 'It was released because it passed every rule of its gate, not because it looked good once.';
+  const who = approval === null ? 'nobody whose name is known' : escapeMarkdown(approval.by);
+  return `**Its gate said ${overruled}: it was released against that by ${who}**, who wrote: ${escapeMarkdown(approval?.reason ?? 'nothing')}`;
 }
 
 function usage(p: Provenance): string {

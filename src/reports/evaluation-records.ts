@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Evaluation, GateDecision } from '../domain/activities.ts';
 import { EvaluationReport, type Metric } from '../domain/evaluation-report.ts';
-import { type RuleOutcome, Verdict } from '../domain/gate.ts';
+import { nameOf, type RuleOutcome, Verdict } from '../domain/gate.ts';
 import type { FileRef } from '../domain/refs.ts';
 import type { Hub } from '../hub/hub.ts';
 import { readVerifiedBytes } from '../hub/verified-json.ts';
@@ -27,12 +27,21 @@ type StoredSample = z.infer<typeof StoredSamples>[number];
 /** Rules with figures, standard samples and closest training pictures, as evaluation and gate stored them. */
 export async function readEvaluationRecords(
   hub: Hub,
-  p: { evaluation: Evaluation; gate: GateDecision | null; shown: Shown; closest: number },
+  p: {
+    evaluation: Evaluation;
+    gate: GateDecision | null;
+    /** The verdict itself, where it is not stored yet. */
+    verdict?: Verdict;
+    shown: Shown;
+    closest: number;
+  },
 ): Promise<EvaluationRecords> {
   const { evaluation } = p;
   const report = parse(EvaluationReport, await readVerifiedBytes(hub, evaluation.report));
-  const verdict = p.gate === null ? null : parse(Verdict, await readVerifiedBytes(hub, p.gate.record));
-  const ruled = new Set(verdict?.rules.map((rule) => rule.metric));
+  const verdict =
+    p.verdict ?? (p.gate === null ? null : parse(Verdict, await readVerifiedBytes(hub, p.gate.record)));
+  const ruled = new Set(verdict?.rules.map(nameOf));
+  const production = report?.comparisons?.some(({ name }) => name === 'production') ?? false;
   const files = folderOf(hub, evaluation.report);
   return {
     gate: verdict?.rules.map(gateRow) ?? [],
@@ -44,9 +53,10 @@ export async function readEvaluationRecords(
     slices: (report?.slices ?? []).map((s) => ({
       slice: s.genre,
       metrics: Object.fromEntries(Object.entries(s.metrics).map(([name, m]) => [name, m.estimate])),
+      gain: s.metrics['style.marginGain'] ?? null,
     })),
     encoder: report === null ? null : `${report.encoder.name} (${report.encoder.package})`,
-    samples: await readSamples(files, p.shown),
+    samples: await readSamples(files, p.shown, production),
     closest: await readClosest(files, report, p.closest),
   };
 }
@@ -62,7 +72,7 @@ function folderOf(hub: Hub, report: FileRef): Read {
 
 function gateRow(rule: RuleOutcome): GateRow {
   return {
-    metric: rule.metric,
+    metric: nameOf(rule),
     low: rule.low,
     value: rule.estimate,
     high: rule.high,
@@ -86,7 +96,7 @@ function informativeRow(metric: string, m: Metric): GateRow {
   };
 }
 
-async function readSamples(read: Read, shown: Shown): Promise<SampleRow[]> {
+async function readSamples(read: Read, shown: Shown, production: boolean): Promise<SampleRow[]> {
   const listed = parse(StoredSamples, await read('samples.json')) ?? [];
   const byPrompt = groupBy(listed, (sample) => sample.promptId);
   const rows = spread([...byPrompt.values()], shown.prompts);
@@ -100,6 +110,7 @@ async function readSamples(read: Read, shown: Shown): Promise<SampleRow[]> {
           seed,
           base: await read(`base/${id}.png`),
           candidate: await read(`candidate/${id}.png`),
+          ...(production ? { production: await read(`rivals/production/${id}.png`) } : {}),
         })),
       ),
     })),

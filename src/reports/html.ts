@@ -96,10 +96,16 @@ function facts(items: [string, Rich][]): string {
 function samples(s: PairedSamples): string {
   const row = (name: string, pictures: (Picture | null)[]) =>
     `<div class="strip"><span class="who">${name}</span>${pictures.map((p) => (p === null ? '<span class="missing">no picture</span>' : img(p))).join('')}</div>`;
+  const production = s.pairs.some((p) => p.production !== undefined)
+    ? row(
+        'in production',
+        s.pairs.map((p) => p.production ?? null),
+      )
+    : '';
   return `<figure><figcaption>${escapeHtml(s.prompt)}</figcaption>${row(
     'base',
     s.pairs.map((p) => p.base),
-  )}${row(
+  )}${production}${row(
     'with the style',
     s.pairs.map((p) => p.candidate),
   )}</figure>`;

@@ -1,4 +1,4 @@
-import type { Block, Inline, ReportDocument, Rich, Section } from './blocks.ts';
+import type { Block, Inline, PairedSamples, Picture, ReportDocument, Rich, Section } from './blocks.ts';
 import { code, escapeMarkdown, markdownTable } from './markdown.ts';
 
 /** The same report as Markdown; pictures are files beside it. */
@@ -37,8 +37,8 @@ function block(b: Block): string {
     case 'picture':
       return `![${escapeMarkdown(b.picture.alt)}](${b.picture.file})\n\n${markdownRich(b.caption)}`;
     case 'samples': {
-      const grid =
-        b.grid === null ? [] : [`![${escapeMarkdown('Base and candidate, side by side')}](${b.grid})`];
+      if (b.grid === null) return `${sampleTable(b.samples)}\n\n${markdownRich(b.caption)}`;
+      const grid = [`![${escapeMarkdown('Base and candidate, side by side')}](${b.grid})`];
       const prompts = b.samples.map((s, i) => `${i + 1}. *${escapeMarkdown(s.prompt)}*`).join('\n');
       return [...grid, prompts, markdownRich(b.caption)].join('\n\n');
     }
@@ -51,6 +51,23 @@ function block(b: Block): string {
         markdownRich(b.caption),
       ].join('\n\n');
   }
+}
+
+/** A prompt a row, its pictures side by side at the first seed. */
+function sampleTable(samples: PairedSamples[]): string {
+  const produced = samples.some((s) => s.pairs[0]?.production !== undefined);
+  const cell = (picture: Picture | null | undefined) =>
+    picture == null ? '' : `![${escapeMarkdown(picture.alt)}](${picture.file})`;
+  const head = ['prompt', 'base', ...(produced ? ['in production'] : []), 'with the style'];
+  return markdownTable(
+    head,
+    samples.map(({ prompt, pairs: [first] }) => [
+      escapeMarkdown(prompt),
+      cell(first?.base),
+      ...(produced ? [cell(first?.production)] : []),
+      cell(first?.candidate),
+    ]),
+  );
 }
 
 function facts(items: [string, Rich][]): string {

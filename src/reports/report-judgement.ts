@@ -8,19 +8,28 @@ import type { ReportBuild } from './run-report.ts';
 /** Sections about the candidate: its pictures, its gate, and how near it came to its training set. */
 export async function judgementSections(
   build: ReportBuild,
+  at: Place,
 ): Promise<{ pictures: Section[]; gate: Section[]; copying: Section[] }> {
   return {
-    pictures: await pictures(build),
+    pictures: await pictures(build, at),
     gate: await gate(build),
-    copying: await copying(build),
+    copying: await copying(build, at),
   };
 }
 
-async function pictures(build: ReportBuild): Promise<Section[]> {
+/** Where the evaluation's pictures lie from the report, and whether the Markdown shows them as one grid. */
+interface Place {
+  folder: string;
+  grid: boolean;
+}
+
+async function pictures(build: ReportBuild, at: Place): Promise<Section[]> {
   const { samples, summary } = build.records;
   if (samples.length === 0 || summary.evaluation === null) return [];
-  const grid = await sampleGrid(samples.map(({ prompt, pairs }) => ({ prompt, pairs: pairs.slice(0, 2) })));
-  build.files.push({ path: 'samples.png', content: grid });
+  if (at.grid) {
+    const grid = await sampleGrid(samples.map(({ prompt, pairs }) => ({ prompt, pairs: pairs.slice(0, 2) })));
+    build.files.push({ path: 'samples.png', content: grid });
+  }
   const longest = samples.length * (samples[0]?.pairs.length ?? 0) > 40 ? 256 : 320;
   const { report } = summary.evaluation;
   const folder = report.path.slice(0, report.path.lastIndexOf('/') + 1);
@@ -31,8 +40,11 @@ async function pictures(build: ReportBuild): Promise<Section[]> {
       pairs: await Promise.all(
         row.pairs.map(async (pair) => ({
           seed: pair.seed,
-          base: await painted({ row, pair, who: 'base', longest, url }),
-          candidate: await painted({ row, pair, who: 'candidate', longest, url }),
+          base: await painted({ row, pair, who: 'base', longest, url, at }),
+          candidate: await painted({ row, pair, who: 'candidate', longest, url, at }),
+          ...(pair.production === undefined
+            ? {}
+            : { production: await painted({ row, pair, who: 'production', longest, url, at }) }),
         })),
       ),
     })),
@@ -46,7 +58,7 @@ async function pictures(build: ReportBuild): Promise<Section[]> {
         {
           kind: 'samples',
           samples: shown,
-          grid: 'samples.png',
+          grid: at.grid ? 'samples.png' : null,
           caption: `The same prompts and seeds, painted by the base model and with the adapter. Chosen by rule before training, not by eye after it; “${summary.context.config.dataset.trigger}” is added to each prompt.`,
         },
       ],
@@ -61,22 +73,29 @@ function withoutTrigger(prompt: string, trigger: string): string {
 async function painted(p: {
   row: SampleRow;
   pair: SampleRow['pairs'][number];
-  who: 'base' | 'candidate';
+  who: keyof typeof PAINTERS;
   longest: number;
   url: (path: string) => string;
+  at: Place;
 }) {
-  const { row, pair, who, longest } = p;
+  const { row, pair, who, longest, at } = p;
   const bytes = pair[who];
-  if (bytes === null) return null;
-  const by = who === 'base' ? 'the base model' : 'the adapter';
+  if (bytes === null || bytes === undefined) return null;
+  const { by, folder } = PAINTERS[who];
   return inlinePicture({
     bytes,
     alt: `${row.prompt}, painted by ${by}, seed ${pair.seed}`,
-    file: `../evaluation/${who}/${pair.id}.png`,
-    href: p.url(`${who}/${pair.id}.png`),
+    file: `${at.folder}/${folder}/${pair.id}.png`,
+    href: p.url(`${folder}/${pair.id}.png`),
     longest,
   });
 }
+
+const PAINTERS = {
+  base: { by: 'the base model', folder: 'base' },
+  candidate: { by: 'the adapter', folder: 'candidate' },
+  production: { by: 'the release in production', folder: 'rivals/production' },
+} as const;
 
 async function gate(build: ReportBuild): Promise<Section[]> {
   const { records } = build;
@@ -111,7 +130,7 @@ async function gate(build: ReportBuild): Promise<Section[]> {
     });
   }
   if (records.informative.length > 0) blocks.push(informative(records.informative));
-  if (records.slices.length > 0) blocks.push(...slices(build));
+  if (records.slices.length > 0) blocks.push(...slices(build), ...(await slicePlot(build)));
   for (const { metric, reason } of records.omitted)
     blocks.push({ kind: 'paragraph', text: ['Not measured: ', { code: metric }, `, ${reason}`] });
   return [
@@ -176,7 +195,38 @@ function slices(build: ReportBuild): Block[] {
   ];
 }
 
-async function copying(build: ReportBuild): Promise<Section[]> {
+/** What each kind of prompt gained in style, with its interval: what lost does not hide in the mean. */
+async function slicePlot(build: ReportBuild): Promise<Block[]> {
+  const rows = build.records.slices.flatMap(({ slice, gain }) =>
+    gain == null || gain.low === null || gain.high === null || gain.estimate === null
+      ? []
+      : [
+          {
+            metric: slice,
+            low: gain.low,
+            value: gain.estimate,
+            high: gain.high,
+            threshold: 0,
+            holds: gain.low > 0,
+          },
+        ],
+  );
+  if (rows.length === 0) return [];
+  const svg = await intervalPlot(rows);
+  build.files.push({ path: 'plots/slices.svg', content: Buffer.from(svg) });
+  build.files.push({ path: 'plots/slices.png', content: await svgToPng(svg) });
+  return [
+    {
+      kind: 'plot',
+      svg,
+      alt: `Gain in style margin over the base by kind of prompt: ${rows.map((r) => `${r.metric} ${figure(r.value)}`).join(', ')}`,
+      caption: 'Gain in style margin over the base, by kind of prompt. The upright tick is no gain.',
+      file: 'plots/slices.png',
+    },
+  ];
+}
+
+async function copying(build: ReportBuild, at: Place): Promise<Section[]> {
   const { closest, summary } = build.records;
   if (closest.length === 0 || summary.evaluation === null) return [];
   const evaluation = summary.evaluation.report;
@@ -194,7 +244,7 @@ async function copying(build: ReportBuild): Promise<Section[]> {
           : await inlinePicture({
               bytes: pair.picture,
               alt: `Sample ${pair.sampleId}, its nearest training picture and its nearest unseen picture, side by side`,
-              file: `../evaluation/${pair.path}`,
+              file: `${at.folder}/${pair.path}`,
               href: build.url({
                 ...evaluation,
                 path: `${evaluation.path.slice(0, evaluation.path.lastIndexOf('/') + 1)}${pair.path}`,

@@ -1,5 +1,6 @@
 import type { RunSummary } from '../domain/activities.ts';
 import type { DatasetManifest } from '../domain/dataset-record.ts';
+import type { Metric } from '../domain/evaluation-report.ts';
 import type { AttemptRecord } from '../domain/training-ledger.ts';
 import type { CurvePoint } from './plots.ts';
 
@@ -21,7 +22,14 @@ export interface GateRow {
 export interface SampleRow {
   promptId: string;
   prompt: string;
-  pairs: { seed: number; base: Buffer | null; candidate: Buffer | null; id: string }[];
+  /** `production` is absent where nothing was in production. */
+  pairs: {
+    seed: number;
+    base: Buffer | null;
+    candidate: Buffer | null;
+    production?: Buffer | null;
+    id: string;
+  }[];
 }
 
 /** A sample nearest to training pictures; its picture shows sample, training picture and unseen picture. */
@@ -52,7 +60,8 @@ export interface RunRecords {
   /** Why the report itself was not believed, and what the encoder cannot measure. */
   problems: string[];
   omitted: { metric: string; reason: string }[];
-  slices: { slice: string; metrics: Record<string, number | null> }[];
+  /** `gain` is the gain in style margin with its bounds. */
+  slices: { slice: string; metrics: Record<string, number | null>; gain?: Metric | null }[];
   encoder: string | null;
   samples: SampleRow[];
   closest: ClosestPair[];

@@ -30,28 +30,10 @@ export interface ReportBuild {
 export async function runReport(
   records: RunRecords,
 ): Promise<{ document: ReportDocument; files: ReportFile[] }> {
-  const url: ReportBuild['url'] = (ref) =>
-    `${repoUrl(records.endpoint, ref)}/resolve/${ref.commit}/${ref.path}`;
-  const build: ReportBuild = {
-    records,
-    files: [],
-    url,
-    file: (ref) => [
-      { link: ref.path, href: url(ref) },
-      ' in ',
-      { code: ref.repo },
-      ' at ',
-      { code: ref.commit.slice(0, 8) },
-    ],
-    commit: (ref) => [
-      { link: ref.repo, href: `${repoUrl(records.endpoint, ref)}/tree/${ref.commit}` },
-      ' at ',
-      { code: ref.commit.slice(0, 12) },
-    ],
-  };
+  const build = reportBuild(records);
   const { summary } = records;
   const { context } = summary;
-  const judgement = await judgementSections(build);
+  const judgement = await judgementSections(build, { folder: '../evaluation', grid: true });
   const sections = [
     phaseSection(summary),
     ...judgement.pictures,
@@ -76,6 +58,29 @@ export async function runReport(
         { link: 'summary.json', href: '../records/summary.json' },
       ],
     },
+  };
+}
+
+/** A report in the making: links that lead to a run's Hub, no files yet. */
+export function reportBuild(records: RunRecords): ReportBuild {
+  const url: ReportBuild['url'] = (ref) =>
+    `${repoUrl(records.endpoint, ref)}/resolve/${ref.commit}/${ref.path}`;
+  return {
+    records,
+    files: [],
+    url,
+    file: (ref) => [
+      { link: ref.path, href: url(ref) },
+      ' in ',
+      { code: ref.repo },
+      ' at ',
+      { code: ref.commit.slice(0, 8) },
+    ],
+    commit: (ref) => [
+      { link: ref.repo, href: `${repoUrl(records.endpoint, ref)}/tree/${ref.commit}` },
+      ' at ',
+      { code: ref.commit.slice(0, 12) },
+    ],
   };
 }
 

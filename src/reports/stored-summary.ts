@@ -51,6 +51,7 @@ const Summary: z.ZodType<RunSummary> = z.strictObject({
       verdict: z.enum(['PASS', 'FAIL', 'INCONCLUSIVE']),
       reasons: z.array(z.string()),
       record: FileRef,
+      next: z.enum(['look', 'measure-again']).optional(),
     })
     .nullable(),
   approval: StoredApproval.nullable(),

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { createChooseCheckpoint } from '../activities/choose-checkpoint.ts';
 import { createEvaluate } from '../activities/evaluate.ts';
 import { createMeasureTrial } from '../activities/measure-trial.ts';
 import { createTrain } from '../activities/train.ts';
@@ -26,6 +27,7 @@ await runWorker('gpu', ({ env, identity }) => {
   });
   const activities: GpuActivities = {
     train: createTrain({ hub, trainer, workDir, activity: currentActivity, log: logLine('train') }),
+    chooseCheckpoint: createChooseCheckpoint({ hub, trainer, workDir, ...current }),
     evaluate: createEvaluate({ hub, trainer, workDir, ...current }),
     measureTrial: createMeasureTrial({ hub, trainer, workDir, ...current }),
     tryRelease: createTryRelease({ hub, trainer, workDir, ...current }),

@@ -10,7 +10,14 @@ import type { RepoId } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
-import { listReleases, PREVIOUS, PRODUCTION, releaseRepo, tagAt } from '../../src/releases/catalogue.ts';
+import {
+  findRelease,
+  listReleases,
+  PREVIOUS,
+  PRODUCTION,
+  releaseRepo,
+  tagAt,
+} from '../../src/releases/catalogue.ts';
 import { readJournal } from '../../src/releases/journal.ts';
 import { servedRelease } from '../../src/space/space-repo.ts';
 import { dyingHub, runInTest, sha, store, WorkerDied } from './run-in-test.ts';
@@ -127,6 +134,19 @@ describe('deploy refuses', () => {
     const request = await run('bad', { verdict });
     await expect(deploy(request)).rejects.toMatchObject(refused);
     expect(await hub.resolve(releaseRepo(request.context.repos.release))).toBeNull();
+  });
+
+  it('a FAIL that a person approved, unless the configuration lets people overrule the gate', async () => {
+    const approval = { decision: 'approved', by: 'Ada', reason: 'the client wants it', at: 1 } as const;
+    const strict = await run('strict', { verdict: 'FAIL' });
+    await expect(deploy({ ...strict, approval })).rejects.toMatchObject(refused);
+    const lenient = await run('lenient', { verdict: 'FAIL', config: { gate: { allowOverride: true } } });
+    await expect(deploy(lenient)).rejects.toMatchObject(refused);
+    const { release } = await deploy({ ...lenient, approval });
+    const ref = releaseRepo(release.repo);
+    const card = (await hub.read(ref, release.commit, 'README.md'))?.toString() ?? '';
+    expect(card).toContain('**Its gate said FAIL: it was released against that by Ada**');
+    expect((await findRelease(hub, release.repo, release.tag))?.provenance.overruled).toBe('FAIL');
   });
 
   it('a FAIL verdict that its caller calls PASS', async () => {

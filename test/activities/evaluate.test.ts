@@ -58,7 +58,10 @@ afterAll(() => stand.close());
 /** A run of its own on the one training: 16 prompts × 2 seeds of 64 pixels. */
 function contextOf(run: string, change: Partial<RunContext['config']> = {}): RunContext {
   const { context } = stand.request('trained');
-  const evaluation = { ...context.config.evaluation, size: 64, inferenceSteps: 2, seedsPerPrompt: 2 };
+  const evaluation: RunContext['config']['evaluation'] = {
+    ...{ ...context.config.evaluation, promptSet: 'tiny-v1' },
+    ...{ size: 64, inferenceSteps: 2, seedsPerPrompt: 2 },
+  };
   const config = { ...context.config, evaluation, ...change };
   return { ...context, config, repos: runRepos('plein-air', RunName.parse(run), config.model) };
 }
@@ -145,7 +148,8 @@ describe('an evaluation', () => {
   it('takes the base pictures that another run shared, and gives the same report from an empty folder', async () => {
     const noted = noting(warm);
     const fresh = await evaluate('fresh', { folder: 'fresh', trainer: noted.trainer });
-    expect(noted.reused).toEqual([PICTURES, 0]);
+    // Base, candidate in the folder of its adapter (none there yet), then the second samplings.
+    expect(noted.reused).toEqual([PICTURES, 0, 0, 0]);
     expect(fresh.report.sha256).toBe(whole.report.sha256);
     expect(fresh.adapter.sha256).toBe(whole.adapter.sha256);
   });
@@ -164,8 +168,9 @@ describe('an evaluation', () => {
     });
     await expect(first).rejects.toMatchObject({ kind: 'TrainerDied' });
     expect(killed).toBe(true);
-    const [key] = await readdir(join(stand.root, 'evaluators', 'killed', 'evaluations'));
-    const candidate = join(stand.root, 'evaluators', 'killed', 'evaluations', key ?? '', 'candidate');
+    const pictures = join(stand.root, 'evaluators', 'killed', 'pictures', 'sampling');
+    const [folder = ''] = await readdir(pictures);
+    const candidate = join(pictures, folder);
     const written = (await readdir(candidate)).filter(
       (name) => name.endsWith('.png') && !name.startsWith('.'),
     );
@@ -176,7 +181,7 @@ describe('an evaluation', () => {
     const second = await evaluate('killed', { folder: 'killed', trainer: noted.trainer });
     expect(written.length).toBeGreaterThan(0);
     expect(written.length).toBeLessThan(PICTURES);
-    expect(noted.reused).toEqual([PICTURES, written.length]);
+    expect(noted.reused.slice(0, 2)).toEqual([PICTURES, written.length]);
     expect(await times()).toEqual(before);
     expect(second.report.sha256).toBe(whole.report.sha256);
   });
@@ -228,7 +233,11 @@ describe('the judge', () => {
       reportSha256: whole.report.sha256,
       problems: [],
     });
-    expect(gate.reasons).toEqual(verdict.rules.map((rule) => rule.sentence));
+    expect(gate.reasons).toEqual([
+      ...verdict.rules.map((rule) => rule.sentence),
+      ...(verdict.notApplicable ?? []),
+    ]);
+    expect(verdict.rulesSha256).toHaveLength(64);
   });
 
   it('says the same of the same report', async () => {

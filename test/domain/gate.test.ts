@@ -2,8 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { EvaluationReport, Metric } from '../../src/domain/evaluation-report.ts';
 import { decide, Verdict } from '../../src/domain/gate.ts';
-import type { GateRule } from '../../src/domain/gate-config.ts';
+import { type GateRule, lookConfidence } from '../../src/domain/gate-config.ts';
 import { gateRules } from '../../src/domain/gate-rules.ts';
+import { normalQuantile } from '../../src/domain/normal.ts';
 import { parseRunConfig } from '../../src/domain/run-config.ts';
 import { EXPECTED, GOOD, metric, RULES, reportInTest, shaOf } from './report-in-test.ts';
 
@@ -65,10 +66,13 @@ describe('the gate', () => {
     );
   });
 
-  it.each(RULES.map((r) => r.metric))('never says PASS when %s is missing', (name) => {
-    const { [name]: _, ...metrics } = GOOD;
-    expect(judge(reportInTest({ metrics })).verdict).toBe('FAIL');
-  });
+  it.each(RULES.filter((r) => r.against === undefined).map((r) => r.metric))(
+    'never says PASS when %s is missing',
+    (name) => {
+      const { [name]: _, ...metrics } = GOOD;
+      expect(judge(reportInTest({ metrics })).verdict).toBe('FAIL');
+    },
+  );
 
   it.each(['estimate', 'low', 'high'] as const)('never says PASS when %s could not be had', (part) => {
     const verdict = judge(withMetrics({ 'kid.improvement': { ...metric(0.4), [part]: null } }));
@@ -112,6 +116,80 @@ describe('the gate', () => {
 
   it('says FAIL without rules: nothing would be proved', () => {
     expect(judge(reportInTest(), []).verdict).toBe('FAIL');
+  });
+});
+
+describe('rules against releases', () => {
+  const production = { name: 'production' as const, tag: 'v3', adapterSha256: shaOf('7') };
+  const comparison = (gain: Metric, sha = production.adapterSha256) => ({
+    ...{ name: 'production' as const, tag: 'v3', adapterSha256: sha, manifestSha256: shaOf('8') },
+    metrics: { 'style.marginGain': gain },
+    slices: [{ genre: 'sealed', metrics: { 'style.marginGain': gain } }],
+  });
+  const against: GateRule = {
+    ...{ metric: 'style.marginGain', must: 'above', threshold: -0.08, against: 'production' },
+  };
+  const rules = [against, { metric: 'effect.pixels', must: 'above' as const, threshold: 0 }];
+  const withRival = { ...EXPECTED, rivals: [production] };
+
+  it('pass a candidate that is no worse than production by more than the margin', () => {
+    const verdict = judge(reportInTest({ comparisons: [comparison(metric(-0.02))] }), rules, withRival);
+    expect(verdict.verdict).toBe('PASS');
+    expect(verdict.rules[0]).toMatchObject({ bound: -0.03, threshold: -0.08, against: 'production' });
+    expect(verdict.rivals).toEqual([production]);
+  });
+
+  it('fail one that is worse, and one that is worse on a slice', () => {
+    const report = reportInTest({ comparisons: [comparison(metric(-0.2))] });
+    expect(judge(report, rules, withRival).verdict).toBe('FAIL');
+    expect(judge(report, [{ ...against, slice: 'sealed' }], withRival).rules[0]?.sentence).toContain(
+      'style.marginGain of sealed against production',
+    );
+    expect(judge(report, [{ ...against, slice: 'night' }], withRival).verdict).toBe('FAIL');
+  });
+
+  it('say nothing about a first release, openly', () => {
+    const verdict = judge(reportInTest(), rules);
+    expect(verdict.verdict).toBe('PASS');
+    expect(verdict.notApplicable?.[0]).toContain('style.marginGain against production');
+    expect(judge(reportInTest(), [against]).verdict).toBe('FAIL');
+  });
+
+  it('call a comparison stale when somebody else is in production by now, and never PASS it', () => {
+    const stale = reportInTest({ comparisons: [comparison(metric(0.5), shaOf('6'))] });
+    for (const report of [stale, reportInTest()]) {
+      const verdict = judge(report, rules, withRival);
+      expect(verdict).toMatchObject({ verdict: 'FAIL', stale: true });
+    }
+    expect(judge(reportInTest({ adapterSha256: shaOf('9') }), rules, withRival).stale).toBe(false);
+  });
+});
+
+describe('the power that a rule reports', () => {
+  it('is the true value that passes nine times in ten', () => {
+    const m = { ...metric(0.5), low: 0.5 - 1.6448536 * 0.1, high: 0.5 + 1.6448536 * 0.1 };
+    const [outcome] = judge(reportInTest({ metrics: { m } }), [rule('above', 0.2)]).rules;
+    // Standard error 0.1: the bound must clear 0.2, and the estimate be within 1.2816 errors of the truth.
+    expect(outcome?.detectable).toBeCloseTo(0.2 + (1.6448536 + 1.2815516) * 0.1, 4);
+  });
+
+  it('rests on quantiles that are those of the tables', () => {
+    for (const [p, z] of [
+      [0.5, 0],
+      [0.9, 1.2815515655],
+      [0.95, 1.644853627],
+      [0.975, 1.9599639845],
+      [0.01, -2.326347874],
+    ])
+      expect(normalQuantile(p as number)).toBeCloseTo(z as number, 8);
+  });
+});
+
+describe('looks', () => {
+  it('share the error among them, so that all together err no more often', () => {
+    expect(lookConfidence({ confidence: 0.95, looks: 1 })).toBeCloseTo(0.95, 12);
+    expect(lookConfidence({ confidence: 0.95, looks: 2 })).toBeCloseTo(0.975, 12);
+    expect(lookConfidence({ confidence: 0.9, looks: 5 })).toBeCloseTo(0.98, 12);
   });
 });
 
@@ -167,7 +245,31 @@ describe('the rules of a run', () => {
   };
 
   it("are its encoder's when it names none", () => {
-    expect(gateRules(config({}))).toEqual(RULES);
+    expect(gateRules(config({}))).toEqual(expect.arrayContaining([...RULES]));
+  });
+
+  it('ask every large slice and the sealed prompts on their own', () => {
+    const slices = gateRules(config({})).flatMap((r) => (r.slice === undefined ? [] : [r.slice]));
+    expect(slices).toEqual([
+      'sealed',
+      'landscape',
+      'water',
+      'city',
+      'portrait',
+      'still_life',
+      'crowd',
+      'night',
+    ]);
+    expect(gateRules(config({ evaluation: { promptSet: 'tiny-v1' } })).map((r) => r.slice)).not.toContain(
+      'sealed',
+    );
+  });
+
+  it('grow by those of every model that is named', () => {
+    const models = { clip: 'openai/clip-vit-large-patch14', preference: 'yuvalkirstain/PickScore_v1' };
+    const metrics = gateRules(config({ evaluation: { models } })).map((r) => r.metric);
+    expect(metrics).toEqual(expect.arrayContaining(['adherence.clipGain', 'preference.winRate']));
+    expect(metrics).not.toContain('adherence.vqaGain');
   });
 
   it('are its own when it names some', () => {

@@ -24,6 +24,8 @@ export const GOOD: Record<string, Metric> = {
   'diversity.vendi': metric(0.95),
   'diversity.withinPrompt': metric(0.9),
   'copying.close': metric(0.02),
+  'parity.reload': metric(0, 0),
+  'parity.deployed': metric(0.001, 0.0005),
 };
 
 /** A whole report of four pictures, with other metrics where wanted. */
@@ -80,6 +82,7 @@ export const EXPECTED: Expected = {
   sampleSetSha256: shaOf('b'),
   samples: 4,
   encoder: 'efficientnet-lite0',
+  rivals: [],
 };
 
 /** The default rules of the ImageNet encoder. */

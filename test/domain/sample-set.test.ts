@@ -1,7 +1,14 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parseRunConfig, type RunConfig } from '../../src/domain/run-config.ts';
-import { PROMPT_SETS, sampleSeed, sampleSet, sampleSetText } from '../../src/domain/sample-set.ts';
+import {
+  openSamples,
+  PROMPT_SETS,
+  sampleSeed,
+  sampleSet,
+  sampleSetText,
+} from '../../src/domain/sample-set.ts';
 import { SampleRequest } from '../../src/domain/trainer-protocol.ts';
 
 const config = (input: unknown = {}): RunConfig => {
@@ -12,13 +19,43 @@ const config = (input: unknown = {}): RunConfig => {
 const both = Object.keys(PROMPT_SETS) as (keyof typeof PROMPT_SETS)[];
 
 describe('the standard sample sets', () => {
-  it('have 60 prompts or more for the real model and 16 for the tiny one', () => {
-    expect(PROMPT_SETS['standard-v1'].length).toBeGreaterThanOrEqual(60);
-    expect(PROMPT_SETS['tiny-v1']).toHaveLength(16);
+  it.each(['standard-v2', 'tiny-v2'] as const)('%s has 60 prompts or more, some of them sealed', (name) => {
+    const prompts = PROMPT_SETS[name];
+    expect(prompts.length).toBeGreaterThanOrEqual(60);
+    const sealed = prompts.filter((p) => p.sealed);
+    expect(sealed.length).toBeGreaterThanOrEqual(14);
+    // Every slice that the gate asks for on its own has a sealed part, too.
+    for (const slice of [
+      'landscape',
+      'water',
+      'city',
+      'portrait',
+      'interior',
+      'still_life',
+      'crowd',
+      'night',
+    ])
+      expect(sealed.map((p) => p.slice)).toContain(slice);
+  });
+
+  it('show no sealed prompt to the choice of a checkpoint, and none without the trigger', () => {
+    const open = openSamples(config());
+    expect(open.length).toBeGreaterThan(20);
+    expect(open.some((sample) => sample.sealed || !sample.trigger)).toBe(false);
+  });
+
+  it('ask every prompt for further seeds at a further look, and leave the first look as it was', () => {
+    const first = sampleSet(config());
+    const second = sampleSet(config(), 2);
+    expect(second.slice(0, first.length)).toEqual(first);
+    expect(second).toHaveLength(2 * first.length);
+    expect(new Set(second.map((s) => s.id)).size).toBe(second.length);
+    // Batches of 16 must not straddle two looks, or the first look's pictures would depend on the second.
+    expect(first.length % 16).toBe(0);
   });
 
   it('cover every slice that the gate is asked about', () => {
-    expect([...new Set(PROMPT_SETS['standard-v1'].map((p) => p.slice))]).toEqual([
+    expect([...new Set(PROMPT_SETS['standard-v2'].map((p) => p.slice))]).toEqual([
       'landscape',
       'water',
       'city',
@@ -70,6 +107,21 @@ describe('the standard sample sets', () => {
       seed: sampleSeed(0, 0, 0),
       promptId: 'landscape-01',
       genre: 'landscape',
+      text: 'a landscape painting of a river with trees in spring',
+      trigger: true,
+      sealed: false,
+    });
+    const texts = (name: keyof typeof PROMPT_SETS) => PROMPT_SETS[name].map((p) => [p.id, p.text, p.sealed]);
+    const hash = (name: keyof typeof PROMPT_SETS) =>
+      createHash('sha256')
+        .update(JSON.stringify(texts(name)))
+        .digest('hex')
+        .slice(0, 16);
+    expect(Object.fromEntries(both.map((name) => [name, hash(name)]))).toEqual({
+      'standard-v1': '92cb6e7465b5ce13',
+      'standard-v2': 'f31bb800c9072960',
+      'tiny-v1': 'ff40380665a5b7b7',
+      'tiny-v2': 'e89d82a054641b1b',
     });
   });
 });

@@ -63,6 +63,7 @@ describe('fineTune', () => {
       'suggest',
       'train',
       'recordStudy',
+      'chooseCheckpoint',
       'evaluate',
       'judge',
       'publishRelease',

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plein_air.evaluation.diversity import unit_rows
-from plein_air.evaluation.intervals import Floats, Measured, clustered_mean
+from plein_air.evaluation.intervals import Floats, Measured, clustered_rate, rate_difference
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,7 @@ def closeness_limit(train: Floats, held_out: Floats, middle: Floats, quantile: f
     return float(np.quantile(cosines.max(1), quantile))
 
 
-def copying_excess(
-    nearest: Nearest, sizes: tuple[int, int], prompts: NDArray[np.int64], confidence: float, seed: int
-) -> Measured:
+def copying_excess(nearest: Nearest, sizes: tuple[int, int], prompts: NDArray[np.int64], confidence: float) -> Measured:
     """Part of the pictures that are nearer to training than chance explains, from 0 (none) to 1 (all).
 
     A model that learnt the style and copied nothing is as near to a training picture as to an unseen one, so its nearest
@@ -46,21 +44,29 @@ def copying_excess(
     """
     chance = sizes[0] / (sizes[0] + sizes[1])
     closer = (nearest.train_cosine > nearest.held_out_cosine).astype(np.float64)
-    return clustered_mean(
-        (closer - chance) / (1 - chance),
-        prompts,
-        confidence,
-        seed,
-        f"rate of nearest pictures in train, above the chance of {sizes[0]} against {sizes[1]}; bootstrap-t over prompts",
-    )
+    what = f"rate of nearest pictures in train, above the chance of {sizes[0]} against {sizes[1]}; {_BOUNDS}"
+    rate = clustered_rate(closer, prompts, confidence, what)
+    low, high = (None if bound is None else (bound - chance) / (1 - chance) for bound in (rate.low, rate.high))
+    return Measured((rate.estimate - chance) / (1 - chance), low, high, rate.n, what)
 
 
-def copying_rate(nearest: Nearest, limit: float, prompts: NDArray[np.int64], confidence: float, seed: int) -> Measured:
+def copying_rate(nearest: Nearest, limit: float, prompts: NDArray[np.int64], confidence: float) -> Measured:
     """Part of the pictures that come nearer to a training picture than unseen paintings do."""
-    return clustered_mean(
-        (nearest.train_cosine > limit).astype(np.float64),
-        prompts,
-        confidence,
-        seed,
-        f"rate of pictures with a cosine above {limit:.6g} to a training picture; bootstrap-t over prompts",
-    )
+    what = f"rate of pictures with a cosine above {limit:.6g} to a training picture; {_BOUNDS}"
+    return clustered_rate(close(nearest, limit), prompts, confidence, what)
+
+
+def copying_increase(
+    ours: Nearest, theirs: Nearest, limit: float, prompts: NDArray[np.int64], confidence: float, seed: int
+) -> Measured:
+    """How much more of our pictures come near to a training picture than of theirs, paired by prompt and seed."""
+    what = f"difference of the rates of pictures with a cosine above {limit:.6g} to a training picture, paired"
+    return rate_difference(close(ours, limit), close(theirs, limit), prompts, confidence, seed, what)
+
+
+def close(nearest: Nearest, limit: float) -> Floats:
+    """1 for a picture that is nearer to a training picture than `limit`, else 0."""
+    return (nearest.train_cosine > limit).astype(np.float64)
+
+
+_BOUNDS = "Clopper and Pearson's bounds at the number of pictures that clusters by prompt leave"

@@ -1,53 +1,82 @@
-"""The verb `evaluate`: what the candidate's pictures gained over the base's, each figure with honest bounds."""
+"""The verb `evaluate`: what the candidate's pictures gained over the base's and over releases', with honest bounds."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from plein_air.durable import sha256_file, write_atomically
-from plein_air.errors import Stopped, TrainerError
+from plein_air.errors import TrainerError
 from plein_air.evaluation.closest import closest_pairs
-from plein_air.evaluation.copying import Nearest, closeness_limit, copying_excess, copying_rate, find_nearest
-from plein_air.evaluation.diversity import vendi_ratio, within_prompt_ratio
-from plein_air.evaluation.features import Encoder, open_encoder
-from plein_air.evaluation.intervals import Floats, Measured, clustered_mean, exact
+from plein_air.evaluation.encoding import LEFT_OUT, Encoding
+from plein_air.evaluation.figures import gains, own_figures, per_picture, pixel_change, slice_gains
+from plein_air.evaluation.intervals import Measured, clustered_mean, exact
+from plein_air.evaluation.models import ModelFolder
 from plein_air.evaluation.pictures import Dataset, SampleFolder, read_dataset, read_samples
 from plein_air.evaluation.report import metric, report_bytes
-from plein_air.evaluation.set_distances import gaussian_kernel, kid_kernel, measure_distances, median_distance
-from plein_air.evaluation.style import StyleMap
+from plein_air.evaluation.scene import Part, Scene, Shown
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
-CLOSE_QUANTILE = 0.95
-"""A picture is close to a training picture when only 5 % of unseen paintings are as close to one."""
+@dataclass(frozen=True)
+class Rival:
+    """A release that the candidate is compared with."""
 
-OMITTED = {
-    "efficientnet-lite0": [
-        ("adherence", "needs a text-image encoder such as CLIP; efficientnet-lite0 knows no words"),
-        ("preference", "needs a preference model, which is not part of this encoder's profile"),
-    ]
-}
-"""Metrics that an encoder's profile cannot measure, with the reason: left out openly, never invented."""
+    name: str
+    tag: str
+    samples: SampleFolder
+    shown: Shown
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """All pictures of an evaluation, checked to be what they should be."""
+
+    dataset: Dataset
+    candidate: SampleFolder
+    base: SampleFolder
+    ours: Shown
+    theirs: Shown
+    rivals: list[Rival]
+
+    @classmethod
+    def read(cls, params: dict[str, Any], adapter_sha256: str) -> Pictures:
+        """Reads every set; one that was made by another model, base or set is refused."""
+        samples = params["samples"]
+        candidate = read_samples(Path(params["candidateSamples"]), samples)
+        base = read_samples(Path(params["baseSamples"]), samples)
+        _check_pairing(candidate, base, adapter_sha256)
+        rivals: list[Rival] = []
+        for asked in params.get("rivals", []):
+            prompts = [{**sample, "prompt": prompt} for sample, prompt in zip(samples, asked["prompts"], strict=True)]
+            folder = read_samples(Path(asked["samples"]), prompts)
+            _check_rival(folder, candidate, asked)
+            rivals.append(Rival(asked["name"], asked["tag"], folder, Shown(folder.pixels)))
+        dataset = read_dataset(Path(params["dataset"]))
+        return cls(dataset, candidate, base, Shown(candidate.pixels), Shown(base.pixels), rivals)
 
 
 def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, Any]:
     """Measures and writes `report.json`: the same bytes for the same pictures, on the same kind of machine."""
     out = Path(params["out"])
-    dataset = read_dataset(Path(params["dataset"]))
-    candidate = read_samples(Path(params["candidateSamples"]), params["samples"])
-    base = read_samples(Path(params["baseSamples"]), params["samples"])
+    samples: list[dict[str, Any]] = params["samples"]
     adapter_sha256 = sha256_file(params["adapter"])
-    _check_pairing(candidate, base, adapter_sha256)
-    encoder = open_encoder(params["encoder"], int(candidate.manifest["size"]))
-    features = _encode_all(encoder, dataset, candidate, base, emit, stop)
-    view = _View.of(features, dataset, params)
+    pictures = Pictures.read(params, adapter_sha256)
+    folders = [ModelFolder(**model) for model in params.get("models", [])]
+    texts = [sample.get("text", sample["prompt"]) for sample in samples]
+    shown = [pictures.ours, pictures.theirs, *(rival.shown for rival in pictures.rivals)]
+    side = int(pictures.candidate.manifest["size"])
+    seen = Encoding(folders, emit, stop).run(params["encoder"], side, pictures.dataset, shown, texts)
+    scene = Scene.of(
+        pictures.dataset, seen.unseen, seen.neighbours, seen.train, float(params["confidence"]), int(params["seed"])
+    )
+    part = Part.of(samples, [sample.get("trigger", True) for sample in samples])
+    encoder = seen.encoder
     report = {
         "format": 1,
         "encoder": {
@@ -57,28 +86,34 @@ def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, A
             "dimensions": encoder.dimensions,
             "side": encoder.side,
         },
+        "models": [
+            {"role": f.role, "repo": f.repo, "commit": f.commit, "weightsSha256": f.weights_sha256()} for f in folders
+        ],
         "adapterSha256": adapter_sha256,
         "samples": {
-            "setSha256": candidate.manifest["setSha256"],
-            "count": len(params["samples"]),
-            "prompts": int(view.prompts.max()) + 1,
-            "candidateManifestSha256": candidate.manifest_sha256,
-            "baseManifestSha256": base.manifest_sha256,
+            "setSha256": pictures.candidate.manifest["setSha256"],
+            "count": len(samples),
+            "prompts": len({sample["promptId"] for sample in samples}),
+            "candidateManifestSha256": pictures.candidate.manifest_sha256,
+            "baseManifestSha256": pictures.base.manifest_sha256,
         },
         "dataset": {
-            "train": len(dataset.train),
-            "unseen": len(dataset.held_out),
-            "neighbours": len(dataset.neighbours),
-            "files": dataset.files,
+            "train": len(pictures.dataset.train),
+            "unseen": len(pictures.dataset.held_out),
+            "neighbours": len(pictures.dataset.neighbours),
+            "files": pictures.dataset.files,
         },
         "confidence": params["confidence"],
         "seed": params["seed"],
-        "metrics": {name: metric(measured) for name, measured in _metrics(view, candidate, base).items()},
-        "slices": _slices(view, params["samples"]),
-        "omitted": [{"metric": name, "reason": reason} for name, reason in OMITTED[encoder.name]],
-        "faults": {"candidate": candidate.faults, "base": base.faults},
-        "perSample": _per_sample(view, dataset, params["samples"], candidate, base),
-        "closest": closest_pairs(out / "closest", view.nearest, dataset, candidate, params["samples"]),
+        "metrics": _entries(_metrics(scene, pictures, part) | _checks(params, pictures, scene)),
+        "slices": _slices(scene, pictures.ours, pictures.theirs, samples),
+        "comparisons": [_comparison(scene, pictures.ours, rival, part, samples) for rival in pictures.rivals],
+        "omitted": _omitted(params, {folder.role for folder in folders}),
+        "faults": {"candidate": pictures.candidate.faults, "base": pictures.base.faults},
+        "perSample": _per_sample(scene, pictures, samples),
+        "closest": closest_pairs(
+            out / "closest", scene.nearest(pictures.ours), pictures.dataset, pictures.candidate, samples
+        ),
     }
     data = report_bytes(report)
     write_atomically(out / "report.json", data)
@@ -105,177 +140,134 @@ def _check_pairing(candidate: SampleFolder, base: SampleFolder, adapter_sha256: 
             )
 
 
-@dataclass(frozen=True)
-class _Features:
-    candidate: Floats
-    base: Floats
-    train: Floats
-    unseen: Floats
-    neighbours: Floats
-    pixel_changes: Floats
+def _check_rival(folder: SampleFolder, candidate: SampleFolder, asked: dict[str, Any]) -> None:
+    """A release may stand on another base, but it must be the one that was asked for, painted in the same way."""
+    made_by = folder.manifest["adapterSha256"]
+    if made_by != asked["adapterSha256"]:
+        raise TrainerError(
+            "InvalidInput",
+            f"Expected pictures of {asked['name']} {asked['tag']} ({asked['adapterSha256']}), got those of {made_by}: "
+            "sample that release.",
+        )
+    for name in ("size", "inferenceSteps", "guidance", "precision", "software"):
+        if folder.manifest[name] != candidate.manifest[name]:
+            raise TrainerError(
+                "InvalidInput",
+                f"Expected {asked['name']} to be sampled with the same {name}, got {folder.manifest[name]} and "
+                f"{candidate.manifest[name]}: sample both anew on one machine.",
+                {"field": name},
+            )
 
 
-def _encode_all(
-    encoder: Encoder, dataset: Dataset, candidate: SampleFolder, base: SampleFolder, emit: Any, stop: threading.Event
-) -> _Features:
-    sets = [
-        candidate.pixels,
-        base.pixels,
-        [painting.pixels for painting in dataset.train],
-        [painting.pixels for painting in dataset.held_out],
-        [painting.pixels for painting in dataset.neighbours],
+def _entries(figures: dict[str, Measured]) -> dict[str, Any]:
+    return {name: metric(measured) for name, measured in figures.items()}
+
+
+def _metrics(scene: Scene, pictures: Pictures, part: Part) -> dict[str, Measured]:
+    figures = own_figures(scene, pictures.ours, part)
+    of_base = own_figures(scene, pictures.theirs, part)
+    gained, distances = gains(scene, pictures.ours, pictures.theirs, part)
+    for name, found in distances.items():
+        figures |= {f"{name}.candidate": found.candidate, f"{name}.base": found.base}
+    for name, measured in of_base.items():
+        group, what = name.split(".")
+        figures[f"{group}.base{what[0].upper()}{what[1:]}"] = measured
+    return figures | gained
+
+
+def _checks(params: dict[str, Any], pictures: Pictures, scene: Scene) -> dict[str, Measured]:
+    """Integrity: whole pictures, the same pictures from the file read again and in the precision that is served."""
+    n = len(pictures.ours.pixels)
+    words = "count of pictures NaN, blank or of a wrong size"
+    figures = {
+        "integrity.broken": exact(float(len(pictures.candidate.faults)), n, words),
+        "integrity.baseBroken": exact(float(len(pictures.base.faults)), n, words),
+    }
+    if params.get("heldOutLoss") is not None:
+        figures["heldOut.loss"] = exact(float(params["heldOutLoss"]), 0, "of the checkpoint, measured in training")
+    parity = params.get("parity")
+    if parity is not None:
+        again, prompts = _again(Path(parity["reload"]), params["samples"], pictures.ours)
+        worst = max((float(np.abs(a.astype(np.int16) - b).max() / 255) for a, b in again), default=float("nan"))
+        figures["parity.reload"] = exact(
+            worst, len(again), "largest change of a pixel when the exported file is loaded and sampled again, 0 to 1"
+        )
+        served, prompts = _again(Path(parity["deployed"]), params["samples"], pictures.ours)
+        figures["parity.deployed"] = clustered_mean(
+            np.array([pixel_change(a, b) for a, b in served]), prompts, scene.confidence, scene.seed,
+            f"mean absolute change of a pixel in {parity['deployedPrecision']}, as it is served; bootstrap-t over prompts",
+        )  # fmt: skip
+    return figures
+
+
+def _again(folder: Path, samples: list[dict[str, Any]], ours: Shown) -> tuple[list[tuple[Any, Any]], Any]:
+    """Pairs of a second sampling's pictures and the first one's, with the prompt that each pair is of."""
+    made = {entry["id"] for entry in json.loads((folder / "manifest.json").read_bytes())["samples"]}
+    rows = [row for row, sample in enumerate(samples) if sample["id"] in made]
+    pictures = read_samples(folder, [samples[row] for row in rows]).pixels
+    part = Part.of([samples[row] for row in rows], [True] * len(rows))
+    return [(picture, ours.pixels[row]) for picture, row in zip(pictures, rows, strict=True)], part.prompts
+
+
+def _omitted(params: dict[str, Any], roles: set[str]) -> list[dict[str, str]]:
+    left = [LEFT_OUT[role] for role in LEFT_OUT if role not in roles]
+    if params.get("parity") is None:
+        left.append(("parity", "the candidate was not sampled a second time"))
+    if params.get("heldOutLoss") is None:
+        left.append(("heldOut.loss", "the training measured none"))
+    return [{"metric": name, "reason": reason} for name, reason in left]
+
+
+def _slices(scene: Scene, ours: Shown, theirs: Shown, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Figures of each genre and of the sealed prompts, so that what lost does not hide in the mean."""
+    genres = sorted({sample["genre"] for sample in samples})
+    parts = [(genre, [sample["genre"] == genre for sample in samples]) for genre in genres]
+    sealed = [sample.get("sealed", False) and sample.get("trigger", True) for sample in samples]
+    if any(sealed):
+        parts.append(("sealed", sealed))
+    return [
+        {"genre": genre, "metrics": _entries(slice_gains(scene, ours, theirs, Part.of(samples, wanted)))}
+        for genre, wanted in parts
     ]
-    total, before = sum(map(len, sets)), 0
-    encoded: list[Floats] = []
-    for pictures in sets:
-        if stop.is_set():
-            raise Stopped
-        offset = before
-        encoded.append(encoder.features(pictures, lambda done, o=offset: emit.progress("features", o + done, total)))
-        before += len(pictures)
-    changes = np.array([_pixel_change(a, b) for a, b in zip(candidate.pixels, base.pixels, strict=True)])
-    return _Features(*encoded, changes)  # pyright: ignore[reportCallIssue]
 
 
-def _pixel_change(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Mean absolute difference in 0 to 1; pictures of different shapes cannot be compared: NaN."""
-    return float(np.abs(a.astype(np.int16) - b).mean() / 255) if a.shape == b.shape else float("nan")
-
-
-@dataclass(frozen=True)
-class _View:
-    """Features with what places them: prompts, groups, the map of styles, the nearest pictures."""
-
-    features: _Features
-    prompts: NDArray[np.int64]
-    unseen_groups: NDArray[np.int64]
-    styles: StyleMap | None
-    middle: Floats
-    nearest: Nearest
-    base_nearest: Nearest
-    confidence: float
-    seed: int
-
-    @classmethod
-    def of(cls, features: _Features, dataset: Dataset, params: dict[str, Any]) -> _View:
-        names = sorted({sample["promptId"] for sample in params["samples"]})
-        number = {name: index for index, name in enumerate(names)}
-        clusters = sorted({painting.cluster for painting in dataset.held_out})
-        place = {cluster: index for index, cluster in enumerate(clusters)}
-        style_names = np.array([painting.style for painting in dataset.neighbours])
-        by_style = {str(name): features.neighbours[style_names == name] for name in sorted(set(style_names.tolist()))}
-        styles = StyleMap.of(features.unseen, by_style) if by_style else None
-        middle = features.unseen.mean(0) if styles is None else styles.middle
-        return cls(
-            features,
-            np.array([number[sample["promptId"]] for sample in params["samples"]]),
-            np.array([place[painting.cluster] for painting in dataset.held_out]),
-            styles,
-            middle,
-            find_nearest(features.candidate, features.train, features.unseen, middle),
-            find_nearest(features.base, features.train, features.unseen, middle),
-            float(params["confidence"]),
-            int(params["seed"]),
-        )
-
-    def mean(self, values: Floats, what: str) -> Measured:
-        """Mean of a per-picture figure with bounds by prompt."""
-        return clustered_mean(values, self.prompts, self.confidence, self.seed, f"{what}; bootstrap-t over prompts")
-
-
-def _metrics(view: _View, candidate: SampleFolder, base: SampleFolder) -> dict[str, Measured]:
-    f = view.features
-    n = len(view.prompts)
-    metrics: dict[str, Measured] = {
-        "integrity.broken": exact(float(len(candidate.faults)), n, "count of pictures NaN, blank or of a wrong size"),
-        "integrity.baseBroken": exact(float(len(base.faults)), n, "count of pictures NaN, blank or of a wrong size"),
-        "effect.pixels": view.mean(f.pixel_changes, "mean absolute change of a pixel against the base, 0 to 1"),
+def _comparison(scene: Scene, ours: Shown, rival: Rival, part: Part, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    gained, distances = gains(scene, ours, rival.shown, part)
+    own = {f"{name}.{rival.name}": found.base for name, found in distances.items()}
+    own |= {f"{name}.{rival.name}": found for name, found in own_figures(scene, rival.shown, part).items()}
+    return {
+        "name": rival.name,
+        "tag": rival.tag,
+        "adapterSha256": rival.samples.manifest["adapterSha256"],
+        "manifestSha256": rival.samples.manifest_sha256,
+        "metrics": _entries(gained | own),
+        "slices": _slices(scene, ours, rival.shown, samples),
     }
-    for name, kernel in (("kid", kid_kernel), ("cmmd", gaussian_kernel(median_distance(f.unseen)))):
-        distances = measure_distances(
-            candidate=f.candidate,
-            base=f.base,
-            reference=f.unseen,
-            prompts=view.prompts,
-            reference_groups=view.unseen_groups,
-            kernel=kernel,
-            confidence=view.confidence,
-        )
-        metrics |= {
-            f"{name}.candidate": distances.candidate,
-            f"{name}.base": distances.base,
-            f"{name}.improvement": distances.improvement,
-        }
-    if view.styles is not None:
-        own, of_base = view.styles.margins(f.candidate), view.styles.margins(f.base)
-        metrics |= {
-            "style.margin": view.mean(own, "cosine to the style's centroid minus the best to a neighbour's"),
-            "style.baseMargin": view.mean(of_base, "cosine to the style's centroid minus the best to a neighbour's"),
-            "style.marginGain": view.mean(own - of_base, "gain in style margin, paired by prompt and seed"),
-        }
-    seen, unseen = f.candidate - view.middle, f.base - view.middle
-    sizes = (len(f.train), len(f.unseen))
-    limit = closeness_limit(f.train, f.unseen, view.middle, CLOSE_QUANTILE)
-    metrics |= {
-        "diversity.vendi": vendi_ratio(seen, unseen, view.prompts, view.confidence),
-        "diversity.withinPrompt": within_prompt_ratio(seen, unseen, view.prompts, view.confidence),
-        "copying.excess": copying_excess(view.nearest, sizes, view.prompts, view.confidence, view.seed),
-        "copying.baseExcess": copying_excess(view.base_nearest, sizes, view.prompts, view.confidence, view.seed),
-        "copying.close": copying_rate(view.nearest, limit, view.prompts, view.confidence, view.seed),
-    }
-    return metrics
 
 
-def _slices(view: _View, samples: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Style margin of each genre, so that a genre that lost does not hide in the mean."""
-    if view.styles is None:
-        return []
-    own, of_base = view.styles.margins(view.features.candidate), view.styles.margins(view.features.base)
-    genres = np.array([sample["genre"] for sample in samples])
-    slices: list[dict[str, Any]] = []
-    for genre in sorted(set(genres.tolist())):
-        rows = np.flatnonzero(genres == genre)
-        _, prompts = np.unique(view.prompts[rows], return_inverse=True)
-        figures = {
-            "style.margin": own[rows],
-            "style.marginGain": own[rows] - of_base[rows],
-        }
-        slices.append(
-            {
-                "genre": genre,
-                "metrics": {
-                    name: metric(
-                        clustered_mean(values, prompts, view.confidence, view.seed, "bootstrap-t over prompts")
-                    )
-                    for name, values in figures.items()
-                },
-            }
-        )
-    return slices
-
-
-def _per_sample(
-    view: _View, dataset: Dataset, samples: list[dict[str, str]], candidate: SampleFolder, base: SampleFolder
-) -> list[dict[str, Any]]:
-    f = view.features
-    own = view.styles.margins(f.candidate) if view.styles else np.full(len(samples), np.nan)
-    of_base = view.styles.margins(f.base) if view.styles else np.full(len(samples), np.nan)
-    rivals = view.styles.nearest_neighbour(f.candidate) if view.styles else [None] * len(samples)
+def _per_sample(scene: Scene, pictures: Pictures, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    own, of_base = per_picture(scene, pictures.ours), per_picture(scene, pictures.theirs)
+    unknown = np.full(len(samples), np.nan)
+    margins, base_margins = own.get("style.margin", unknown), of_base.get("style.margin", unknown)
+    features = pictures.ours.features["set"]
+    rivals = scene.styles.nearest_neighbour(features) if scene.styles else [None] * len(samples)
+    nearest = scene.nearest(pictures.ours)
     return [
         {
             "id": sample["id"],
             "promptId": sample["promptId"],
             "genre": sample["genre"],
-            "styleMargin": float(own[row]),
-            "baseStyleMargin": float(of_base[row]),
+            "styleMargin": float(margins[row]),
+            "baseStyleMargin": float(base_margins[row]),
             "nearestStyle": rivals[row],
-            "pixelChange": float(f.pixel_changes[row]),
-            "nearestTrain": dataset.train[view.nearest.train[row]].id,
-            "nearestTrainCosine": float(view.nearest.train_cosine[row]),
-            "nearestUnseen": dataset.held_out[view.nearest.held_out[row]].id,
-            "nearestUnseenCosine": float(view.nearest.held_out_cosine[row]),
-            "fault": candidate.faults.get(sample["id"]),
-            "baseFault": base.faults.get(sample["id"]),
+            "pixelChange": pixel_change(pictures.ours.pixels[row], pictures.theirs.pixels[row]),
+            "nearestTrain": pictures.dataset.train[nearest.train[row]].id,
+            "nearestTrainCosine": float(nearest.train_cosine[row]),
+            "nearestUnseen": pictures.dataset.held_out[nearest.held_out[row]].id,
+            "nearestUnseenCosine": float(nearest.held_out_cosine[row]),
+            "scores": {name: float(values[row]) for name, values in own.items() if name != "style.margin"},
+            "fault": pictures.candidate.faults.get(sample["id"]),
+            "baseFault": pictures.base.faults.get(sample["id"]),
         }
         for row, sample in enumerate(samples)
     ]

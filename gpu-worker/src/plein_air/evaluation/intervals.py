@@ -122,6 +122,49 @@ def clustered_mean(
     return Measured(estimate, estimate - float(high_t) * error, estimate - float(low_t) * error, len(values), method)  # pyright: ignore[reportArgumentType]
 
 
+def clustered_rate(hits: Floats, clusters: NDArray[np.int64], confidence: float, method: str) -> Measured:
+    """Bounds of a rate: Clopper and Pearson's, at the number of independent pictures that the clusters leave.
+
+    No hit in n pictures does not prove a rate of 0: then every prompt counts once, as if its pictures were all alike.
+
+    Args:
+        hits: 0 or 1 a picture, shape (n,).
+        clusters: Prompt number of each picture, shape (n,), 0 to G - 1.
+        confidence: One-sided.
+        method: In words.
+    """
+    from scipy.special import betaincinv
+
+    n = len(hits)
+    if n == 0 or not np.isfinite(hits).all():
+        return Measured(math.nan, None, None, n, method)
+    rate = float(hits.mean())
+    counts = np.bincount(clusters).astype(np.float64)
+    effective = float(len(counts))
+    if 0 < rate < 1:
+        error = float(_ratio_error(np.bincount(clusters, weights=hits), counts))  # pyright: ignore[reportArgumentType]
+        simple = rate * (1 - rate) / n
+        effective = n / max(1.0, error**2 / simple)
+    seen = rate * effective
+    low = float(betaincinv(seen, effective - seen + 1, 1 - confidence)) if seen > 0 else 0.0
+    high = float(betaincinv(seen + 1, effective - seen, confidence)) if seen < effective else 1.0
+    return Measured(rate, low, high, n, method)
+
+
+def rate_difference(
+    ours: Floats, theirs: Floats, clusters: NDArray[np.int64], confidence: float, seed: int, method: str
+) -> Measured:
+    """Bounds of the difference of two paired rates; where no picture differs, they are those of a rate of 0."""
+    measured = clustered_mean(ours - theirs, clusters, confidence, seed, method)
+    if measured.low is None or measured.low != measured.high:
+        return measured
+    # Nothing differs, in so many prompts: the true difference may still be as large as a rate that was never seen.
+    reach = clustered_rate(np.zeros(len(ours)), clusters, confidence, method).high
+    if reach is None:
+        return measured
+    return Measured(measured.estimate, measured.estimate - reach, measured.estimate + reach, measured.n, method)
+
+
 def _ratio_error(sums: Floats, counts: Floats) -> Floats:
     """Standard error of sum(sums) / sum(counts) over independent clusters on the last axis."""
     groups = sums.shape[-1]

@@ -173,9 +173,9 @@ def _painter(base: FluxBase, params: Mapping[str, Any]) -> Iterator[Any]:
                 num_inference_steps=params["inferenceSteps"],
                 guidance_scale=float(params["guidance"]),
                 generator=[torch.Generator("cpu").manual_seed(int(sample["seed"])) for sample in batch],
-                output_type="np",
+                output_type="latent",
             )
-        return np.asarray(made.images, dtype=np.float32)  # pyright: ignore[reportAttributeAccessIssue]
+            return _decode(pipeline, made.images, params["size"])  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
 
     try:
         yield paint
@@ -183,6 +183,15 @@ def _painter(base: FluxBase, params: Mapping[str, Any]) -> Iterator[Any]:
         # The transformer is the session's: it goes back as it came.
         if params["adapter"] is not None:
             pipeline.unload_lora_weights()
+
+
+def _decode(pipeline: Any, latents: torch.Tensor, size: int) -> NDArray[np.float32]:
+    """Pictures from latents as FluxPipeline decodes them, in the VAE's own type: the transformer's may be shorter."""
+    vae = pipeline.vae
+    unpacked = pipeline._unpack_latents(latents, size, size, pipeline.vae_scale_factor)
+    shifted = (unpacked / vae.config.scaling_factor) + vae.config.shift_factor
+    pixels = vae.decode(shifted.to(vae.dtype), return_dict=False)[0]
+    return np.asarray(pipeline.image_processor.postprocess(pixels, output_type="np"), dtype=np.float32)
 
 
 _encoded: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}

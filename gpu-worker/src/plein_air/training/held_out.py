@@ -32,17 +32,23 @@ class HeldOut:
         self._objective = objective
         self._shift = shift
         self._ids = shuffled(list(samples.pictures), _SEED, "held-out")[:most]
+        self.error: float | None = None
+        """Standard error of the last measurement over its pictures; None with fewer than two."""
 
     def measure(self, on_picture: Callable[[], None] = lambda: None) -> float:
         """Mean loss; touches no gradient and no random state. `on_picture` hears that it goes on."""
         import torch
 
-        total = 0.0
+        sums: list[float] = []
         with torch.no_grad():
             for sample_id in self._ids:
-                total += float(self._losses(sample_id).double().sum())
+                sums.append(float(self._losses(sample_id).double().sum()))
                 on_picture()
-        return total / (len(self._ids) * STRATA)
+        count = len(sums)
+        mean = sum(sums) / (count * STRATA)
+        squares = sum((one / STRATA - mean) ** 2 for one in sums)
+        self.error = (squares / (count - 1) / count) ** 0.5 if count > 1 else None
+        return mean
 
     def _losses(self, sample_id: str) -> torch.Tensor:
         import torch

@@ -221,7 +221,9 @@ class Trainer:
         self.state.held_out_loss, self.state.held_out_step = loss, self.state.step
         learnt = self._learnt.measure(self._alive)
         self._emit.metric(
-            self.state.step, {"heldOutLoss": loss, "learntLoss": learnt, "generalisationGap": loss - learnt}
+            self.state.step,
+            {"heldOutLoss": loss, "learntLoss": learnt, "generalisationGap": loss - learnt}
+            | ({} if self._held_out.error is None else {"heldOutError": self._held_out.error}),
         )
         self._clock = time.monotonic()
 

@@ -1,0 +1,19 @@
+/** A profile's standard samples, training and gate as JSON: `node scripts/ts.mjs bench/sample-set.ts [profile] [looks]`. */
+import { lookConfidence } from '../src/domain/gate-config.ts';
+import { gateRules } from '../src/domain/gate-rules.ts';
+import { parseRunConfig } from '../src/domain/run-config.ts';
+import { sampleSet } from '../src/domain/sample-set.ts';
+import { trainerTraining } from '../src/domain/trainer-training.ts';
+
+const [profile = 'tiny', looks = '1'] = process.argv.slice(2);
+const parsed = parseRunConfig({ profile });
+if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+const { evaluation, gate } = parsed.value;
+const training = trainerTraining(parsed.value, {});
+const out = {
+  evaluation,
+  training: training.ok ? training.value : null,
+  gate: { looks: gate.looks, lookConfidence: lookConfidence(gate), rules: gateRules(parsed.value) },
+  samples: sampleSet(parsed.value, Number(looks)),
+};
+process.stdout.write(`${JSON.stringify(out)}\n`);

@@ -1,0 +1,147 @@
+"""Every model of an evaluation over all pictures, one model in memory at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from plein_air.errors import Stopped, TrainerError
+from plein_air.evaluation import models
+from plein_air.evaluation.features import Encoder, open_encoder
+from plein_air.evaluation.model_weights import open_csd, open_sscd
+from plein_air.evaluation.models import ModelFolder, TextImage
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from plein_air.evaluation.intervals import Floats
+    from plein_air.evaluation.pictures import Dataset
+    from plein_air.evaluation.scene import Shown
+
+    Picture = NDArray[np.uint8]
+
+LEFT_OUT = {
+    "clip": (
+        "adherence.clip",
+        "no CLIP is named (evaluation.models.clip); CMMD is measured in the set encoder's space",
+    ),
+    "questions": ("adherence.vqa", "no LLaVA is named (evaluation.models.questions)"),
+    "style": ("csd.similarity", "no CSD is named (evaluation.models.style); style is measured by the set encoder"),
+    "copies": (
+        "copying in SSCD's space",
+        "no SSCD is named (evaluation.models.copies); copying is measured in the set encoder's space",
+    ),
+    "preference": ("preference", "no preference model is named (evaluation.models.preference)"),
+}
+"""What is not measured without a model of a role, and why: left out openly, never invented."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Real paintings by role, and the encoder of the sets."""
+
+    encoder: Encoder
+    unseen: dict[str, Floats]
+    train: Floats
+    """In the space of copying."""
+    neighbours: Floats
+
+
+class Encoding:
+    """Feeds each model with the pictures that its figures need."""
+
+    def __init__(self, folders: Sequence[ModelFolder], emit: Any, stop: threading.Event) -> None:
+        """Loads nothing yet."""
+        self._folders = {folder.role: folder for folder in folders}
+        self._emit, self._stop = emit, stop
+        self._done = self._total = 0
+
+    def run(self, name: str, side: int, dataset: Dataset, shown: Sequence[Shown], texts: Sequence[str]) -> Seen:
+        """Fills in the features and scores of every model's pictures; returns those of the paintings."""
+        real = [
+            [painting.pixels for painting in split] for split in (dataset.held_out, dataset.train, dataset.neighbours)
+        ]
+        unseen, train, neighbours = real
+        self._total = self._count(len(shown) * len(texts), *map(len, real))
+        encoder = self._set_encoder(name, side)
+        seen = {"set": self._features(encoder, unseen)}
+        train_seen = self._features(encoder, train)
+        beside = self._features(encoder, neighbours)
+        for one in shown:
+            one.features["set"] = self._features(encoder, one.pixels)
+        for role, opened in (("copies", open_sscd), ("style", open_csd)):
+            if role in self._folders:
+                model = opened(self._folders[role])
+                seen[role] = self._features(model, unseen)
+                if role == "copies":
+                    train_seen = self._features(model, train)
+                for one in shown:
+                    one.features[role] = self._features(model, one.pixels)
+                models.forget()
+        self._words(seen, unseen, shown, texts)
+        return Seen(encoder, seen, train_seen, beside)
+
+    def _count(self, painted: int, unseen: int, train: int, neighbours: int) -> int:
+        total = painted + unseen + train + neighbours
+        each = {"copies": painted + unseen + train, "style": painted + unseen, "clip": painted + unseen}
+        return total + sum(each.get(role, painted) for role in self._folders if role != "features")
+
+    def _set_encoder(self, name: str, side: int) -> Encoder:
+        if name != "dinov2-base":
+            return open_encoder(name, side)
+        if "features" not in self._folders:
+            raise TrainerError(
+                "InvalidInput",
+                "Expected a DINOv2 repository for encoder dinov2-base, got none (evaluation.models.features).",
+                {"field": "models.features"},
+            )
+        opened = models.open_dinov2(self._folders["features"])
+        return Encoder(name, opened.package, opened.weights_sha256, opened.dimensions, opened.side, opened.encode)
+
+    def _words(
+        self, seen: dict[str, Floats], unseen: list[Picture], shown: Sequence[Shown], texts: Sequence[str]
+    ) -> None:
+        if "clip" in self._folders:
+            clip = models.open_clip(self._folders["clip"])
+            seen["clip"] = self._features(clip.pictures, unseen)
+            for one in shown:
+                one.features["clip"], one.scores["clip"] = self._scored(clip, one, texts)
+            del clip
+            models.forget()
+        if "preference" in self._folders:
+            taste = models.open_clip(self._folders["preference"])
+            for one in shown:
+                one.scores["preference"] = self._scored(taste, one, texts)[1] * taste.scale
+            del taste
+            models.forget()
+        if "questions" in self._folders:
+            ask = models.open_questions(self._folders["questions"])
+            for one in shown:
+                one.scores["vqa"] = ask(one.pixels, texts, self._step())
+                self._done += len(texts)
+            del ask
+            models.forget()
+
+    def _scored(self, model: TextImage, one: Shown, texts: Sequence[str]) -> tuple[Floats, Floats]:
+        embedded = self._features(model.pictures, one.pixels)
+        return embedded, model.scores(embedded, texts)
+
+    def _features(self, encoder: Encoder, pictures: Sequence[Picture]) -> Floats:
+        found = encoder.features(pictures, self._step())
+        self._done += len(pictures)
+        return found
+
+    def _step(self) -> Callable[[int], None]:
+        before = self._done
+
+        def step(done: int) -> None:
+            if self._stop.is_set():
+                raise Stopped
+            self._emit.progress("features", before + done, self._total)
+
+        if self._stop.is_set():
+            raise Stopped
+        return step

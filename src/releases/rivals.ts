@@ -1,0 +1,63 @@
+import type { RunContext } from '../domain/activities.ts';
+import { EvaluationReport } from '../domain/evaluation-report.ts';
+import type { Rival } from '../domain/gate.ts';
+import type { Sha256 } from '../domain/refs.ts';
+import type { Hub } from '../hub/hub.ts';
+import { listReleases, PRODUCTION, tagAt } from './catalogue.ts';
+import type { ReleaseEntry } from './provenance.ts';
+
+/** A release that a candidate is compared with, and where it lies. */
+export interface RivalRelease extends Rival {
+  entry: ReleaseEntry;
+}
+
+/**
+ * Who a candidate has to stand against: what is in production, and the best release ever where that is another one. A
+ * candidate that is one of them is not compared with itself.
+ */
+export async function findRivals(hub: Hub, context: RunContext, candidate: Sha256): Promise<RivalRelease[]> {
+  const { release } = context.repos;
+  if ((await hub.resolve({ type: 'model', repo: release })) === null) return [];
+  const releases = await listReleases(hub, release);
+  const serving = await tagAt(hub, release, PRODUCTION);
+  const production = releases.find((entry) => entry.tag === serving) ?? null;
+  const best = await bestOf(hub, releases, context.config.evaluation.encoder);
+  const asked = [
+    ['production', production],
+    ['best', best === production ? null : best],
+  ] as const;
+  return asked.flatMap(([name, entry]) =>
+    entry === null || entry.provenance.adapter.sha256 === candidate
+      ? []
+      : [{ name, tag: entry.tag, adapterSha256: entry.provenance.adapter.sha256, entry }],
+  );
+}
+
+/** The release with the largest style margin when it was released; on a tie the newer one. */
+async function bestOf(hub: Hub, releases: ReleaseEntry[], encoder: string): Promise<ReleaseEntry | null> {
+  const margins = await Promise.all(releases.map((entry) => marginOf(hub, entry, encoder)));
+  let best: { entry: ReleaseEntry; margin: number } | null = null;
+  for (const [index, entry] of releases.entries()) {
+    const margin = margins[index] ?? null;
+    if (margin !== null && (best === null || margin > best.margin)) best = { entry, margin };
+  }
+  return best?.entry ?? null;
+}
+
+/** A report that is gone, damaged or of another encoder cannot be ranked. */
+async function marginOf(hub: Hub, entry: ReleaseEntry, encoder: string): Promise<number | null> {
+  const { type, repo, commit, path } = entry.provenance.evaluation.report;
+  const bytes = await hub.read({ type, repo }, commit, path).catch(() => null);
+  if (bytes === null) return null;
+  const parsed = EvaluationReport.safeParse(parseOrNull(bytes));
+  if (!parsed.success || parsed.data.encoder.name !== encoder) return null;
+  return parsed.data.metrics['style.margin']?.estimate ?? null;
+}
+
+function parseOrNull(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return null;
+  }
+}
