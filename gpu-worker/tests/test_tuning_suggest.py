@@ -158,15 +158,15 @@ def test_a_study_of_infeasible_trials_alone_still_gets_an_answer(strategy: str) 
 
 
 def test_a_limit_that_is_broken_drives_the_gaussian_process_away() -> None:
+    # The loss falls with the learning rate all the way; above 3e-4 the limit is broken, by the decades beyond.
     study: list[dict[str, Any]] = []
-    for _ in range(14):
+    for _ in range(12):
         asked = running(move("gp", study))
-        settle(asked, 40, 40, loss)
-        asked["reports"][0]["violations"] = [asked["parameters"]["learningRate"] / 3e-4 - 1]
+        settle(asked, 40, 40, lambda parameters, step: -math.log10(parameters["learningRate"]))
+        asked["reports"][0]["violations"] = [math.log10(asked["parameters"]["learningRate"] / 3e-4)]
         study.append(asked)
-    broken = [trial["reports"][0]["violations"][0] > 0 for trial in study]
-    assert sum(broken[:4]) >= 2
-    assert sum(broken[-5:]) <= 2
+    broken = [max(0.0, trial["reports"][0]["violations"][0]) for trial in study]
+    assert sum(broken[-5:]) / 5 < 0.3
 
 
 def test_the_gaussian_process_comes_closer_than_random_points_do() -> None:
