@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execa } from 'execa';
 import { descendants } from '../../src/cli/stack/descendants.ts';
@@ -37,14 +37,17 @@ afterAll(async () => {
 
 /** Runs the notebook from top to bottom as Colab would; its secrets are variables here. */
 function execute(secrets: Record<string, string>) {
-  const { PATH, HOME, LANG } = processEnvironment();
+  const { PATH, HOME, LANG, PLEIN_AIR_SETUP_PYTHON } = processEnvironment();
   const to = join(fleet.root, 'executed.ipynb');
   return {
     process: execa(python, ['-c', EXECUTE, NOTEBOOK, to], {
       cwd: fleet.root,
       extendEnv: false,
       env: {
-        ...{ PATH: PATH ?? '', HOME: HOME ?? '', LANG: LANG ?? 'C.UTF-8' },
+        // The Node and the Python of this test's own set-up, or set-up would install everything again.
+        PATH: [dirname(process.execPath), PATH].join(delimiter),
+        ...(PLEIN_AIR_SETUP_PYTHON === undefined ? {} : { PLEIN_AIR_SETUP_PYTHON }),
+        ...{ HOME: HOME ?? '', LANG: LANG ?? 'C.UTF-8' },
         ...{ JUPYTER_PREFER_ENV_PATH: '1', IPYTHONDIR: join(fleet.root, 'ipython'), ...secrets },
       },
       reject: false,
