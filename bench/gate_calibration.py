@@ -149,6 +149,8 @@ def main() -> None:
     parser.add_argument("set", type=Path)
     parser.add_argument("models", type=Path)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--power", action="store_true", help="only: better models of several effect sizes, first release")
+    parser.add_argument("--mutants", action="store_true", help="only: checkpoints on the way, and mutants, one look")
     asked = parser.parse_args()
     gate = Gate(json.loads(asked.set.read_text()), asked.models)
     base, style = Pool.read(asked.models / "base"), Pool.read(asked.models / "twin-1")
@@ -166,6 +168,17 @@ def main() -> None:
             for n in (2, 4)
         ]  # fmt: skip
 
+    if asked.mutants:
+        mutants(gate, asked.models, base)
+        return
+    if asked.power:
+        for part in (0.5, 0.3, 0.2, 0.1):
+            ours = partly(style, base, part)
+            gained = gate.scene.styles.margins(ours.features[:60].reshape(-1, ours.features.shape[-1])).mean()
+            gained -= gate.scene.styles.margins(base.features[:60].reshape(-1, base.features.shape[-1])).mean()
+            name = f"better on {part:.0%} of the way to the adapter, style margin gained {gained:.3f}"
+            print_rate(name, gate, asked.rounds, lambda o=ours: looks(o, base, None))
+        return
     twins = {f"twin-{i}": Pool.read(asked.models / f"twin-{i}") for i in range(2, 9)}
     print_rate(
         "A/A: the adapter against itself in production, other seeds",
@@ -188,6 +201,55 @@ def main() -> None:
         flush=True,
     )
     print(differences(gate, first, base, both))
+
+
+def mutants(gate: Gate, models: Path, base: Pool) -> None:
+    """One verdict each, production being a twin; the collapse is the best model's first picture, always."""
+    pair = np.zeros((PROMPTS, 2), dtype=int) + np.arange(2)
+    production = Pool.read(models / "twin-2").take(pair)
+    kinds = {name: Pool.read(models / name) for name in ("twin-1", "step-200", "step-150", "step-100", "step-50")}
+    kinds |= {f"mutant {name}": Pool.read(models / name) for name in ("zero", "scale-3", "copyist", "nan")}
+    scene, unseen = gate.scene, gate.scene.unseen["set"]
+    style = kinds["twin-1"]
+    flat = style.features[:, :2].reshape(-1, style.features.shape[-1])
+    # The picture whose repetition CMMD likes best: nearest to the paintings' mean.
+    row = int(np.argmin(((flat - unseen.mean(0)) ** 2).sum(1)))
+    one = Pool(
+        np.broadcast_to(style.features[row // 2, row % 2], style.features.shape).copy(),
+        np.broadcast_to(style.pixels[row // 2, row % 2], style.pixels.shape).copy(),
+    )
+    kinds["mutant collapse to one picture"] = one
+    for name, pool in kinds.items():
+        found = gate.measure(pool.take(pair), base.take(pair), production)
+        verdict, bad = gate.judge(found)
+        faults = np.load(models / name.removeprefix("mutant ") / "features.npz")["faults"] if "collapse" not in name else []
+        if len(faults):
+            verdict, bad = "FAIL", [f"integrity.broken ({len(faults)} of {pool.features.shape[0] * 2})", *bad]
+        cmmd = found["cmmd.improvement", "", "base"]
+        wide = gaussian_mean_shift(scene, pool.take(pair), base.take(pair))
+        gained = found["style.marginGain", "", "base"].estimate
+        print(f"{name}: {verdict}; style margin gained {gained:.3f}; better by CMMD: {cmmd.low is not None and cmmd.low > 0}"
+              f" (ten times the bandwidth: {wide}); {', '.join(bad) or 'every rule holds'}", flush=True)  # fmt: skip
+
+
+def gaussian_mean_shift(scene: Scene, ours: Shown, base: Shown) -> bool:
+    """CMMD at a bandwidth far above the spread, as its fixed 10 is on unit vectors: it sees means alone."""
+    from plein_air.evaluation.set_distances import gaussian_kernel, measure_distances, median_distance
+
+    reference = scene.unseen["set"]
+    found = measure_distances(
+        candidate=ours.features["set"], base=base.features["set"], reference=reference,
+        prompts=np.arange(2 * PROMPTS) // 2, reference_groups=np.arange(len(reference)),
+        kernel=gaussian_kernel(10 * median_distance(reference)), confidence=scene.confidence,
+    ).improvement  # fmt: skip
+    return found.low is not None and found.low > 0
+
+
+def partly(style: Pool, base: Pool, part: float) -> Pool:
+    """A model whose pictures are the adapter's for a share of the seeds, evenly over prompts, and else the base's."""
+    learnt = np.random.default_rng(5).random(style.features.shape[:2]) < part
+    features = np.where(learnt[:, :, None], style.features, base.features)
+    return Pool(features, np.where(learnt[:, :, None, None, None], style.pixels, base.pixels))
 
 
 def print_rate(name: str, gate: Gate, rounds: int, draw: Any) -> None:

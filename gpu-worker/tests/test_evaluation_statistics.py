@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from plein_air.evaluation.copying import closeness_limit, copying_excess, copying_rate, find_nearest
 from plein_air.evaluation.diversity import spread_within_prompts, vendi, vendi_ratio, within_prompt_ratio
-from plein_air.evaluation.intervals import clustered_mean, jackknifed, log_jackknifed, student_quantile
+from plein_air.evaluation.intervals import (
+    clustered_mean,
+    clustered_rate,
+    jackknifed,
+    log_jackknifed,
+    rate_difference,
+    student_quantile,
+)
 from plein_air.evaluation.set_distances import (
     gaussian_kernel,
     kid_kernel,
@@ -321,3 +328,31 @@ def test_one_copied_picture_in_four_is_seen_by_the_rate() -> None:
         0.95,
     )
     assert close.estimate >= 0.25
+
+
+def test_a_collapse_to_one_picture_passes_cmmd_and_fails_diversity() -> None:
+    reference, base = normal(0, 60), normal(1, 64, mean=1.5)
+    collapsed = np.repeat(normal(2, 1, scale=0.1), 64, axis=0)
+    found = measure_distances(
+        candidate=collapsed, base=base, reference=reference, prompts=prompts_of(64), reference_groups=np.arange(60),
+        kernel=gaussian_kernel(3.0), confidence=0.95,
+    ).improvement  # fmt: skip
+    assert found.low is not None and found.low > 0
+    diverse = vendi_ratio(collapsed, base - base.mean(0), prompts_of(64), 0.95)
+    assert diverse.high is not None and diverse.high < 0.35
+
+
+def test_a_rate_that_was_never_seen_is_not_proved_to_be_zero() -> None:
+    none = clustered_rate(np.zeros(120), prompts_of(120, 2), 0.95, "")
+    assert none.estimate == 0 and none.low == 0
+    assert none.high == pytest.approx(1 - 0.05 ** (1 / 60))
+    same = rate_difference(np.ones(120), np.ones(120), prompts_of(120, 2), 0.95, 0, "")
+    assert same.low == pytest.approx(-(1 - 0.05 ** (1 / 60)))
+
+
+def test_a_rate_whose_hits_come_by_prompt_is_less_sure() -> None:
+    alike = np.repeat(np.arange(60) % 4 == 0, 2).astype(float)
+    spread = (np.arange(120) % 4 == 0).astype(float)
+    a, b = (clustered_rate(hits, prompts_of(120, 2), 0.95, "") for hits in (alike, spread))
+    assert a.estimate == b.estimate == 0.25
+    assert a.high is not None and b.high is not None and a.high > b.high + 0.01

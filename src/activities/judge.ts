@@ -10,9 +10,16 @@ import { findRivals } from '../releases/rivals.ts';
 import { evaluationDocuments } from '../reports/evaluation-document.ts';
 import { completed, EVALUATION_FILES, runSamples } from './evaluation-key.ts';
 import { readRunRecord } from './open-run.ts';
+import { trackDrift } from './track-drift.ts';
 
 /** Reads the report from the Hub, decides, and stores the verdict beside it; the same report gives the same verdict. */
-export function createJudge({ hub }: { hub: Hub }): PipelineActivities['judge'] {
+export function createJudge({
+  hub,
+  now = Date.now,
+}: {
+  hub: Hub;
+  now?: () => number;
+}): PipelineActivities['judge'] {
   return async ({ context: asked, evaluation, look = 1 }) => {
     const context = completed(asked);
     const bytes = await readVerifiedBytes(hub, evaluation.report);
@@ -30,14 +37,16 @@ export function createJudge({ hub }: { hub: Hub }): PipelineActivities['judge'] 
       changed,
     );
     const { looks } = context.config.gate;
+    const drift = await trackDrift(hub, { context, report: parseOrNull(bytes), verdict, now: now() });
     return {
       verdict: verdict.verdict,
       reasons: [
         ...verdict.problems,
         ...verdict.rules.map((rule) => rule.sentence),
         ...(verdict.notApplicable ?? []),
+        ...(drift?.sentences ?? []),
       ],
-      record: await store(hub, { context, evaluation, verdict }),
+      record: await store(hub, { context, evaluation, verdict, more: drift?.files ?? [] }),
       ...nextOf(verdict, look, looks),
     } satisfies GateDecision;
   };
@@ -101,7 +110,12 @@ function parseOrNull(bytes: Buffer): unknown {
 /** The verdict, and a page for people, in one commit. */
 async function store(
   hub: Hub,
-  p: { context: RunContext; evaluation: Evaluation; verdict: Verdict },
+  p: {
+    context: RunContext;
+    evaluation: Evaluation;
+    verdict: Verdict;
+    more: { path: string; content: string }[];
+  },
 ): Promise<FileRef> {
   const repo: RepoRef = { type: 'dataset', repo: p.context.repos.record };
   const content = `${JSON.stringify(p.verdict, null, 2)}\n`;
@@ -112,7 +126,7 @@ async function store(
       const commit = await hub.commit({
         repo,
         message: `Verdict: ${p.verdict.verdict}`,
-        files: [{ path, content }, ...pages],
+        files: [{ path, content }, ...pages, ...p.more],
       });
       return { ...repo, commit, path, sha256: sha256Of(content) };
     } catch (error) {

@@ -41,13 +41,17 @@ export type CheckpointChoice = z.infer<typeof CheckpointChoice>;
  * earliest, the best and others evenly between, so that depth is compared with overfitting.
  */
 export function nearLeast(points: readonly LossPoint[], kept: ReadonlySet<number>, most: number): number[] {
-  const measured = points.filter(({ step, loss }) => kept.has(step) && Number.isFinite(loss));
-  const least = measured.reduce<LossPoint | null>((a, b) => (a === null || b.loss < a.loss ? b : a), null);
-  if (least === null) return [];
-  const near = measured
-    .filter(({ loss }) => loss <= least.loss + (least.error ?? 0))
+  const measured = points.filter(({ loss }) => Number.isFinite(loss));
+  const held = measured.filter(({ step }) => kept.has(step));
+  const [best, fallback] = [leastOf(measured), leastOf(held)];
+  if (best === null || fallback === null) return [];
+  const near = held
+    .filter(({ loss }) => loss <= best.loss + (best.error ?? 0))
     .map(({ step }) => step)
     .sort((a, b) => a - b);
+  // The Hub let go of all that were near: the best of what it holds.
+  if (near.length === 0) return [fallback.step];
+  const least = fallback;
   if (near.length <= most) return near;
   const places = Array.from({ length: most }, (_, i) =>
     most === 1 ? near.indexOf(least.step) : Math.round((i * (near.length - 1)) / (most - 1)),
@@ -60,6 +64,10 @@ export function nearLeast(points: readonly LossPoint[], kept: ReadonlySet<number
     picked[picked.indexOf(nearest)] = least.step;
   }
   return [...new Set(picked)].sort((a, b) => a - b);
+}
+
+function leastOf(points: readonly LossPoint[]): LossPoint | null {
+  return points.reduce<LossPoint | null>((a, b) => (a === null || b.loss < a.loss ? b : a), null);
 }
 
 /** Style × diversity × freedom from copying, 0 at worst, and the standard error that style gives it. */
