@@ -36,11 +36,12 @@ const ONCE_PIXELS = 4_000_000;
 export const SURVEY_SIDE = 512;
 
 /** sharp with the strictest decoding that real photographs pass, upright, in 8-bit sRGB, transparency on white. */
-export function strictSharp(bytes: Uint8Array): Sharp {
-  return sharp(bytes, { failOn: 'error', limitInputPixels: MOST_PIXELS, autoOrient: true })
-    .timeout({ seconds: TIMEOUT_SECONDS })
-    .flatten({ background: '#ffffff' })
-    .toColourspace('srgb');
+function strictSharp(bytes: Uint8Array, header: Metadata): Sharp {
+  const strict = sharp(bytes, { failOn: 'error', limitInputPixels: MOST_PIXELS, autoOrient: true }).timeout({
+    seconds: TIMEOUT_SECONDS,
+  });
+  const isPlain = header.space === 'srgb' && header.channels === 3 && header.depth === 'uchar';
+  return isPlain ? strict : strict.flatten({ background: '#ffffff' }).toColourspace('srgb');
 }
 
 /** Decodes a picture strictly, or says why it cannot be used. Never throws for what the bytes hold. */
@@ -60,7 +61,8 @@ export async function decodePicture(
     if (pixels > MOST_PIXELS)
       return { ok: false, drop: { reason: 'too-many-pixels', measured: pixels, limit: MOST_PIXELS } };
     const turned = (header.orientation ?? 1) >= 5;
-    const pixelsOf = pixels <= ONCE_PIXELS ? await decodedOnce(bytes) : () => strictSharp(bytes);
+    const pixelsOf =
+      pixels <= ONCE_PIXELS ? await decodedOnce(bytes, header) : () => strictSharp(bytes, header);
     const { data, info } = await pixelsOf()
       .resize({ width: SURVEY_SIDE, height: SURVEY_SIDE, fit: 'inside', withoutEnlargement: true })
       .raw()
@@ -88,8 +90,8 @@ function isSrgb(profile: Buffer): boolean {
   return profile.toString('latin1').replaceAll('\u0000', '').slice(0, 4096).includes('sRGB');
 }
 
-async function decodedOnce(bytes: Uint8Array): Promise<() => Sharp> {
-  const { data, info } = await strictSharp(bytes).raw().toBuffer({ resolveWithObject: true });
+async function decodedOnce(bytes: Uint8Array, header: Metadata): Promise<() => Sharp> {
+  const { data, info } = await strictSharp(bytes, header).raw().toBuffer({ resolveWithObject: true });
   const { width, height, channels } = info;
   return () => sharp(data, { raw: { width, height, channels } });
 }

@@ -131,53 +131,71 @@ function isSigned(glyphs: readonly Glyph[], { width, height }: Plane): boolean {
 
 /** Connected components (with diagonals) of the pixels that are lighter than around them by `contrast`, or darker by −`contrast`. */
 function glyphsOf(luma: Plane, around: Float32Array, contrast: number): Glyph[] {
-  const { width, height, data } = luma;
-  const marked = new Uint8Array(width * height);
+  const { data } = luma;
+  const marks = frameOf(luma);
+  const { marked, stride } = marks;
   const [sign, least] = [Math.sign(contrast), Math.abs(contrast)];
-  for (let i = 0; i < marked.length; i++)
-    marked[i] = ((data[i] as number) - (around[i] as number)) * sign > least ? 1 : 0;
+  for (let y = 0, i = 0; y < luma.height; y++)
+    for (let x = 0, at = (y + 1) * stride + 1; x < luma.width; x++, i++, at++)
+      if (((data[i] as number) - (around[i] as number)) * sign > least) marked[at] = 1;
   const glyphs: Glyph[] = [];
-  const stack: number[] = [];
-  for (let start = 0; start < marked.length; start++) {
-    if (marked[start] !== 1) continue;
-    const glyph = emptyGlyph(start, width);
-    marked[start] = 2;
-    stack.push(start);
-    for (let at = stack.pop(); at !== undefined; at = stack.pop()) visit(at, { luma, marked, stack, glyph });
-    if (glyph.area >= 6) glyphs.push(glyph);
-  }
+  for (let start = stride; start < marked.length - stride; start++)
+    if (marked[start] === 1) {
+      const glyph = flood(start, luma, marks);
+      if (glyph.area >= 6) glyphs.push(glyph);
+    }
   return glyphs;
 }
 
-function emptyGlyph(start: number, width: number): Glyph {
-  const [x, y] = [start % width, Math.floor(start / width)];
-  return { left: x, right: x, top: y, bottom: y, area: 0, edges: 0, sum: 0, squares: 0 };
+/** Marks of pixels with an empty border all around, so that no neighbour needs a check: 1 marked, 2 visited. */
+interface Marks {
+  marked: Uint8Array;
+  stride: number;
+  stack: Int32Array;
 }
 
-function visit(at: number, p: { luma: Plane; marked: Uint8Array; stack: number[]; glyph: Glyph }): void {
-  const { luma, marked, stack, glyph } = p;
-  const { width, height, data } = luma;
-  const x = at % width;
-  const y = (at - x) / width;
-  const value = data[at] as number;
-  glyph.area += 1;
-  glyph.sum += value;
-  glyph.squares += value * value;
-  if (x < glyph.left) glyph.left = x;
-  if (x > glyph.right) glyph.right = x;
-  if (y > glyph.bottom) glyph.bottom = y;
-  for (let dy = -1; dy <= 1; dy++)
-    for (let dx = -1; dx <= 1; dx++) {
-      if (dx === 0 && dy === 0) continue;
-      const [nx, ny] = [x + dx, y + dy];
-      const inside = nx >= 0 && ny >= 0 && nx < width && ny < height;
-      const next = ny * width + nx;
-      if (inside && marked[next] === 1) {
+function frameOf({ width, height }: Plane): Marks {
+  const stride = width + 2;
+  return {
+    marked: new Uint8Array(stride * (height + 2)),
+    stride,
+    stack: new Int32Array(width * height),
+  };
+}
+
+/** Visits everything that hangs together with a marked pixel. */
+function flood(start: number, luma: Plane, { marked, stride, stack }: Marks): Glyph {
+  const { width, data } = luma;
+  const around = [-stride - 1, -stride, -stride + 1, -1, 1, stride - 1, stride, stride + 1];
+  let [left, right, top, bottom] = [width, 0, luma.height, 0];
+  let [area, edges, sum, squares] = [0, 0, 0, 0];
+  let depth = 1;
+  stack[0] = start;
+  marked[start] = 2;
+  while (depth > 0) {
+    depth -= 1;
+    const at = stack[depth] as number;
+    const y = Math.floor(at / stride) - 1;
+    const x = at - (y + 1) * stride - 1;
+    const value = data[y * width + x] as number;
+    area += 1;
+    sum += value;
+    squares += value * value;
+    if (x < left) left = x;
+    if (x > right) right = x;
+    if (y < top) top = y;
+    if (y > bottom) bottom = y;
+    for (let i = 0; i < 8; i++) {
+      const next = at + (around[i] as number);
+      const mark = marked[next];
+      if (mark === 1) {
         marked[next] = 2;
-        stack.push(next);
-      }
-      if ((dx === 0 || dy === 0) && !(inside && marked[next] !== 0)) glyph.edges += 1;
+        stack[depth] = next;
+        depth += 1;
+      } else if (mark === 0 && (i === 1 || i === 3 || i === 4 || i === 6)) edges += 1;
     }
+  }
+  return { left, right, top, bottom, area, edges, sum, squares };
 }
 
 /** Mean of the square around every pixel, from sums over rows and columns. */

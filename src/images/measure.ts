@@ -104,7 +104,7 @@ function colourOf({
   let [chroma, brightness, xx, xy, yy] = [0, 0, 0, 0, 0];
   for (const [i, l] of lightness.entries()) {
     const [x, y] = [a[i] as number, b[i] as number];
-    chroma += Math.hypot(x, y);
+    chroma += Math.sqrt(x * x + y * y);
     brightness += l;
     xx += x * x;
     xy += x * y;

@@ -17,7 +17,7 @@ export function styleFeatures(colours: LabSamples, luma: Plane): number[] {
 }
 
 function colourFeatures({ lightness, a, b }: LabSamples): number[] {
-  const chroma = a.map((value, i) => Math.hypot(value, b[i] as number));
+  const chroma = a.map((value, i) => Math.sqrt(value * value + (b[i] as number) ** 2));
   const hues = new Array<number>(6).fill(0);
   let weight = 1e-6;
   for (const [i, c] of chroma.entries()) {
@@ -109,7 +109,7 @@ function edgesOf({ width, height, data }: Plane): number[] {
       const i = y * width + x;
       const gx = (data[i + 1] as number) - (data[i - 1] as number);
       const gy = (data[i + width] as number) - (data[i - width] as number);
-      const size = Math.hypot(gx, gy);
+      const size = Math.sqrt(gx * gx + gy * gy);
       if (size > 50) strong += 1;
       sum += size;
       squares += size * size;
