@@ -42,13 +42,14 @@ export const NOTIFY: ActivityOptions = {
 const SAVING_HOURS = 0.5;
 const hours = (count: number) => Math.ceil(count * 3_600_000);
 
+/** Planning and assembling a dataset: heartbeats with every file's labels, every row group and every request. */
+export function preparationOptions(config: RunConfig): ActivityOptions {
+  return { ...LONG, heartbeatTimeout: config.profile === 'tiny' ? '10s' : '3m' };
+}
+
 /** One shard of a preparation: it heartbeats with every picture and every few megabytes read. */
 export function shardOptions(config: RunConfig): ActivityOptions {
-  return {
-    ...LONG,
-    taskQueue: PICTURES_QUEUE,
-    heartbeatTimeout: config.profile === 'tiny' ? '10s' : '60s',
-  };
+  return { ...preparationOptions(config), taskQueue: PICTURES_QUEUE };
 }
 
 /** Uploading a release: the Hub's client says nothing while a large file is under way. */

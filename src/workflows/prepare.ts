@@ -7,7 +7,7 @@ import type {
   RunContext,
 } from '../domain/activities.ts';
 import { parseRunConfig } from '../domain/run-config.ts';
-import { LONG, SHORT, shardOptions } from './activity-options.ts';
+import { LONG, preparationOptions, SHORT, shardOptions } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
@@ -42,7 +42,10 @@ export async function prepareDataset(
   context: RunContext,
   say: (words: string) => void = () => undefined,
 ): Promise<PreparedDataset> {
-  const plan = await slow.planPreparation({ context });
+  const { planPreparation, assembleDataset } = proxyActivities<PipelineActivities>(
+    preparationOptions(context.config),
+  );
+  const plan = await planPreparation({ context });
   if (plan.done !== null) return plan.done;
   const { work, shards } = plan;
   const { prepareShard } = proxyActivities<PictureActivities>(shardOptions(context.config));
@@ -57,5 +60,5 @@ export async function prepareDataset(
     }
   };
   await Promise.all(Array.from({ length: Math.min(SHARDS_ON_OFFER, shards.length) }, lane));
-  return slow.assembleDataset({ context, work });
+  return assembleDataset({ context, work });
 }

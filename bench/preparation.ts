@@ -1,0 +1,176 @@
+/**
+ * The preparation of a WikiArt-shaped source on the local Hub, by real workers under a real Temporal server: bytes read,
+ * peak memory as the source grows, and how much sooner two workers are done than one, each on a core of its own:
+ *
+ *   npm run build && node scripts/ts.mjs bench/preparation.ts [shards] [MB a shard] [folder to keep the source in]
+ *
+ * Real sizes: JPEGs of 1500 × 1200, row groups of 100 rows, 768-pixel buckets. Each shard has one group of the wanted style.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { closeConnections } from '../src/cli/connect.ts';
+import { RepoId } from '../src/domain/refs.ts';
+import { ARTIST_NAMES } from '../src/wikiart/generated/labels.ts';
+import { paint } from '../src/wikiart/generated/painter.ts';
+import { openSource, passLabels } from '../src/wikiart/label-pass.ts';
+import { PreparationStand } from '../test/chaos/preparation-stand.ts';
+import { type WikiArtRow, wikiArtParquet } from '../test/wikiart/parquet-in-test.ts';
+
+const [, , shardsArgument = '8', megabytesArgument = '64', keep] = process.argv;
+const shards = Number(shardsArgument);
+const megabytes = Number(megabytesArgument);
+const GROUP = 100;
+const OTHERS = ['Realism', 'Romanticism', 'Baroque', 'Cubism'] as const;
+const SETTINGS = { resolution: 768, minShortSide: 512, neighboursPerStyle: 12, minTrainingImages: 1 };
+
+const folder = await mkdtemp(join(tmpdir(), 'plein-air-preparation-'));
+const sourceFolder = keep ?? join(folder, 'source');
+const files = await makeSource(sourceFolder);
+const stand = await PreparationStand.start(join(folder, 'stack'));
+try {
+  await run();
+} finally {
+  await closeConnections();
+  await stand.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+
+async function run(): Promise<void> {
+  const named = (paths: readonly string[], copies: number) =>
+    Array.from({ length: copies }, (_, copy) =>
+      paths.map((file, at) => ({
+        path: `data/train-${copy}-${String(at).padStart(5, '0')}.parquet`,
+        content: { file },
+      })),
+    ).flat();
+  const source = await stand.seed('big', named(files, 1));
+  const small = await stand.seed('quarter', named(files.slice(0, Math.max(1, shards / 4)), 1));
+  const double = await stand.seed('double', named(files, 2));
+  const total = (await Promise.all(files.map((file) => stat(file)))).reduce((sum, { size }) => sum + size, 0);
+
+  const cores = [0, 1] as const;
+  let worker = await stand.worker(cores[0]);
+  await stand.prepare({ ...SETTINGS, source: small, testFraction: 0.11 });
+  const afterQuarter = await stand.peakMemory(worker.pid);
+  const one = await stand.prepare({ ...SETTINGS, source });
+  const afterWhole = await stand.peakMemory(worker.pid);
+  tellBytes({ read: one.manifest.bytesRead, total, labels: await labelBytes(source) });
+  await stand.prepare({ ...SETTINGS, source: double });
+  const afterDouble = await stand.peakMemory(worker.pid);
+  console.log(
+    `peak memory of the worker: ${afterQuarter.toFixed(0)} MB after ${Math.max(1, shards / 4)} shards, ${afterWhole.toFixed(0)} MB after ${shards}, ${afterDouble.toFixed(0)} MB after ${2 * shards}`,
+  );
+  await worker.kill();
+
+  await stand.forget(one.result);
+  worker = await stand.worker(cores[0]);
+  const second = await stand.worker(cores[1]);
+  await stand.prepare({ ...SETTINGS, source: small, testFraction: 0.12 });
+  const two = await stand.prepare({ ...SETTINGS, source });
+  console.log(
+    `one worker on one core ${one.seconds.toFixed(1)} s, two workers on two cores ${two.seconds.toFixed(1)} s: ${(one.seconds / two.seconds).toFixed(2)}×; ${one.files === two.files ? 'the same bytes' : 'OTHER BYTES'}`,
+  );
+  await worker.kill();
+  await second.kill();
+  await stand.forget(one.result);
+  await stand.worker();
+  await stand.prepare({ ...SETTINGS, source: small, testFraction: 0.13 });
+  const free = await stand.prepare({ ...SETTINGS, source });
+  console.log(`one worker on both cores ${free.seconds.toFixed(1)} s`);
+}
+
+/** Bytes of the label pass, by the code that the plan uses. */
+async function labelBytes(source: string): Promise<number> {
+  const repo = { type: 'dataset' as const, repo: RepoId.parse(source) };
+  const commit = await stand.hub.resolve(repo);
+  if (commit === null) throw new Error('expected the source on the Hub');
+  const opened = await openSource(stand.hub, { ...repo, commit });
+  let sum = 0;
+  for (const entry of opened.files) sum += (await passLabels(stand.hub, opened, entry)).bytesRead;
+  return sum;
+}
+
+function tellBytes(p: { read: number; total: number; labels: number }): void {
+  const wanted = wantedBytes();
+  console.log(
+    `source ${(p.total / 1e6).toFixed(0)} MB in ${shards} shards; label pass ${(p.labels / 1e6).toFixed(2)} MB (${((100 * p.labels) / p.total).toFixed(2)} % of all bytes); whole phase ${(p.read / 1e6).toFixed(1)} MB, ${(p.read / wanted).toFixed(3)} × the wanted row groups (${(wanted / 1e6).toFixed(1)} MB)`,
+  );
+}
+
+/** Bytes of the row groups that hold the wanted style, as they were written. */
+function wantedBytes(): number {
+  const sizes: number[] = JSON.parse(readFileSync(join(sourceFolder, 'wanted.json'), 'utf8'));
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/**
+ * Shards in which one group of rows is Impressionism and all others are other styles; every file has as many rows as come
+ * to its size. Kept where asked: painting takes minutes.
+ */
+async function makeSource(to: string): Promise<string[]> {
+  const paths = Array.from({ length: shards }, (_, shard) => join(to, `${shard}.parquet`));
+  if (existsSync(join(to, 'wanted.json'))) return paths;
+  await mkdir(to, { recursive: true });
+  const canvases = await Promise.all(
+    Array.from({ length: 8 }, (_, at) =>
+      paint({ seed: 70 + at, style: 'Impressionism', genre: 'landscape', width: 640, height: 520 }),
+    ),
+  );
+  const grain = await sharp({
+    create: {
+      width: 1500,
+      height: 1200,
+      channels: 3,
+      background: '#808080',
+      noise: { type: 'gaussian', mean: 128, sigma: 15 },
+    },
+  })
+    .png({ compressionLevel: 0 })
+    .toBuffer();
+  const wanted: number[] = [];
+  for (const [shard, path] of paths.entries()) {
+    const rows: WikiArtRow[] = [];
+    let size = 0;
+    while (size < megabytes * 1e6) {
+      const batch = await Promise.all(
+        [0, 1].map((one) => picture(canvases, grain, shard * 10_000 + rows.length + one)),
+      );
+      for (const bytes of batch) {
+        size += bytes.length;
+        const at = rows.length;
+        // The second group in even shards, the first in odd ones: whole groups of 100 and what is left of a file.
+        const isWanted = Math.floor(at / GROUP) === (shard % 2 === 0 ? 1 : 0);
+        const style = isWanted ? 'Impressionism' : (OTHERS[at % OTHERS.length] as (typeof OTHERS)[number]);
+        rows.push({ bytes, artist: ARTIST_NAMES[1 + (at % 40)] as string, genre: 'landscape', style });
+      }
+    }
+    wanted.push(
+      rows
+        .filter((row) => row.style === 'Impressionism')
+        .reduce((sum, row) => sum + (row.bytes?.length ?? 0), 0),
+    );
+    await writeFile(path, wikiArtParquet(rows, { groupRows: GROUP }));
+  }
+  await writeFile(join(to, 'wanted.json'), JSON.stringify(wanted));
+  return paths;
+}
+
+/** One of few painted canvases, cut, turned in hue and grained so that no two are alike. */
+async function picture(
+  canvases: readonly Buffer[] | readonly Uint8Array[],
+  grain: Buffer,
+  at: number,
+): Promise<Buffer> {
+  const canvas = canvases[at % canvases.length] as Uint8Array;
+  return sharp(canvas, { raw: { width: 640, height: 520, channels: 3 } })
+    .extract({ left: (at * 37) % 140, top: (at * 53) % 120, width: 500, height: 400 })
+    .modulate({ hue: (at * 29) % 60, saturation: 0.8 + ((at * 7) % 40) / 100 })
+    .resize(1500, 1200)
+    .composite([{ input: grain, blend: 'soft-light' }])
+    .removeAlpha()
+    .jpeg({ quality: 92 })
+    .toBuffer();
+}
