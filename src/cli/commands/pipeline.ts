@@ -3,6 +3,7 @@ import { addCodecCommands } from './codec.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addModelsCommand } from './models.ts';
+import { addPrepareCommand } from './prepare.ts';
 import { addRunCommands } from './run.ts';
 import { addScheduleCommands } from './schedule.ts';
 import { addSteerCommands } from './steer.ts';
@@ -13,6 +14,7 @@ export function addPipelineCommands(program: Command): void {
   addDemoCommand(program);
   addUpCommand(program);
   addRunCommands(program);
+  addPrepareCommand(program);
   addSteerCommands(program);
   addModelsCommand(program);
   addScheduleCommands(program);

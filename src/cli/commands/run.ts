@@ -16,7 +16,8 @@ import { studyResultLines } from '../study-view.ts';
 import { profileOfThisMachine } from '../this-machine.ts';
 import { watchRun } from '../watch-run.ts';
 
-interface InputOptions extends CommonOptions {
+/** Options of a command that starts a run. */
+export interface InputOptions extends CommonOptions {
   input?: string;
   set: string[];
   run?: string;
@@ -89,7 +90,8 @@ export function addRunCommands(program: Command): void {
   );
 }
 
-function withInput(command: Command): Command {
+/** Adds the options that a run's input is given by. */
+export function withInput(command: Command): Command {
   return command
     .option('--input <json>', 'the input as JSON, or @FILE to read it from a file')
     .option('--set <field=value>', 'set one field, such as training.steps=500', collect, [])
@@ -153,7 +155,7 @@ function assign(assignment: string): unknown {
 }
 
 /** Workflow id of a run: its name, or one made from the time. */
-function named(
+export function named(
   input: Record<string, unknown>,
   prefix: string,
 ): { input: Record<string, unknown>; workflowId: string } {
