@@ -1,3 +1,4 @@
+import type { z } from 'zod';
 import type { Analysis, PipelineActivities, RunContext } from '../domain/activities.ts';
 import {
   type AnalysisRecord,
@@ -6,19 +7,41 @@ import {
   judgeReadiness,
   verdictOf,
 } from '../domain/dataset-analysis.ts';
-import { DatasetManifest, type DatasetRow, MeasuredImage } from '../domain/dataset-record.ts';
+import {
+  BorderlineImage,
+  DatasetManifest,
+  type DatasetRow,
+  MeasuredImage,
+  SplitProof,
+} from '../domain/dataset-record.ts';
+import { nearestCrossSplit } from '../domain/dataset-split.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { checkpointBytes, loraParameters, TransformerShape } from '../domain/lora-size.ts';
+import { promptCoverage } from '../domain/prompt-coverage.ts';
 import { type CommitRef, FileRef, type RepoRef } from '../domain/refs.ts';
+import { PROMPT_SETS } from '../domain/sample-set.ts';
+import { forecast, microStepTeraFlops } from '../domain/training-forecast.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import type { Hub } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
+import { analysisReport } from '../reports/analysis-report.ts';
+import {
+  type TextEncoder,
+  TOKEN_LIMITS,
+  type TokenCounters,
+  tokenCounters,
+} from '../wikiart/caption-tokens.ts';
 import { readDatasetRows } from '../wikiart/dataset-rows.ts';
+import { sharedSamples } from './base-samples.ts';
+import { runSamples } from './evaluation-key.ts';
 
 /** Where the analysis lies in a record repository, and its contact sheets. */
 export const ANALYSIS_RECORD = 'records/analysis.json';
 export const KEPT_SHEET = 'records/kept.png';
 export const DROPPED_SHEET = 'records/dropped.png';
+export const BORDERLINE_SHEET = 'records/borderline.png';
+/** Folder of the report for people: `index.html`, `report.md`, `plots/`. */
+export const ANALYSIS_FOLDER = 'analysis';
 
 export interface AnalyseDeps {
   hub: Hub;
@@ -38,24 +61,49 @@ export function createAnalyse({
     heartbeat('columns');
     const measures = await readMeasures(hub, dataset);
     heartbeat('measures');
-    const [kept, dropped] = await Promise.all([
-      hub.read(dataset, dataset.commit, 'preview/kept.png'),
-      hub.read(dataset, dataset.commit, 'preview/dropped.png'),
-    ]);
+    const sheets = await readSheets(hub, dataset);
+    const shape = await shapeOf(hub, context.base);
     const record = analysisOf({
       context,
       dataset,
       manifest,
       rows,
       measures,
-      shape: await shapeOf(hub, context.base),
+      shape,
       sheets: {
-        kept: kept === null ? null : KEPT_SHEET,
-        dropped: dropped === null ? null : DROPPED_SHEET,
+        kept: sheets.has(KEPT_SHEET) ? KEPT_SHEET : null,
+        dropped: sheets.has(DROPPED_SHEET) ? DROPPED_SHEET : null,
+        borderline: sheets.has(BORDERLINE_SHEET) ? BORDERLINE_SHEET : null,
       },
+      counters: await tokenCounters(hub, context.base),
+      borderline: await readLines(hub, dataset, 'borderline.jsonl', BorderlineImage),
+      proof: await readProof(hub, dataset),
+      baseline: await baselineOf(hub, context),
     });
-    return publish({ hub, context, record, kept, dropped });
+    heartbeat('record');
+    return publish({ hub, context, record, sheets });
   };
+}
+
+async function readSheets(hub: Hub, dataset: CommitRef): Promise<Map<string, Buffer>> {
+  const found = new Map<string, Buffer>();
+  for (const [path, from] of [
+    [KEPT_SHEET, 'preview/kept.png'],
+    [DROPPED_SHEET, 'preview/dropped.png'],
+    [BORDERLINE_SHEET, 'preview/borderline.png'],
+  ] as const) {
+    const bytes = await hub.read(dataset, dataset.commit, from);
+    if (bytes !== null) found.set(path, bytes);
+  }
+  return found;
+}
+
+/** The base's own pictures of the run's sample set, where an earlier run painted them. */
+async function baselineOf(hub: Hub, context: RunContext): Promise<AnalysisRecord['baseline']> {
+  const shared = sharedSamples(context, runSamples(context).sha256);
+  const commit = await hub.resolve(shared.repo);
+  const painted = commit !== null && (await hub.list(shared.repo, commit, shared.folder)).length > 0;
+  return { repo: shared.repo.repo, folder: shared.folder, painted };
 }
 
 /** Everything that an analysis is computed from. */
@@ -69,6 +117,10 @@ export interface AnalysisInput {
   measures: ReadonlyMap<string, MeasuredImage>;
   shape: TransformerShape | null;
   sheets: AnalysisRecord['sheets'];
+  counters: TokenCounters;
+  borderline: readonly BorderlineImage[];
+  proof: SplitProof | null;
+  baseline: AnalysisRecord['baseline'];
 }
 
 /** The analysis of a prepared dataset for a run; the same input gives the same record. */
@@ -90,10 +142,38 @@ export function analysisOf(input: AnalysisInput): AnalysisRecord {
   const enlarged = rows.filter(
     (row, at) => (measured[at] as MeasuredImage).shortSide < Math.min(row.width, row.height),
   );
+  const captions = rows.map((row) => row.caption);
+  const tokens = {
+    clip: tokensOf(captions, input.counters, 'clip'),
+    t5: tokensOf(captions, input.counters, 't5'),
+  };
+  const { evaluation, dataset: wanted } = context.config;
+  const coverage = promptCoverage(
+    PROMPT_SETS[evaluation.promptSet].map(({ text }) => text),
+    captions,
+    wanted.trigger,
+  );
+  const forecasts =
+    shape === null
+      ? []
+      : forecast({
+          teraFlops: microStepTeraFlops(shape, {
+            resolution: wanted.resolution,
+            batchSize: training.batchSize,
+          }),
+          vramBytes: null,
+          training,
+        });
+  const borderline = input.borderline.filter(({ split }) => split !== 'test');
   const findings = judgeReadiness({
     config: context.config,
     manifest,
-    captions: rows.map((row) => row.caption),
+    captions,
+    tokens,
+    coverage,
+    forecast: forecasts,
+    borderline,
+    nearest: nearestCrossSplit([...input.measures.values()]),
     enlarged: enlarged.length,
     topArtist: artist[0] ?? null,
     epochs,
@@ -133,6 +213,31 @@ export function analysisOf(input: AnalysisInput): AnalysisRecord {
         ? null
         : { parameters, bytes: parameters * 4, checkpointBytes: checkpointBytes(parameters, training) },
     sheets: input.sheets,
+    tokens,
+    coverage,
+    forecast: forecasts,
+    vramBytes: null,
+    borderline,
+    proof: input.proof,
+    baseline: input.baseline,
+  };
+}
+
+function tokensOf(
+  captions: readonly string[],
+  counters: TokenCounters,
+  encoder: TextEncoder,
+): AnalysisRecord['tokens']['clip'] {
+  const count = counters[encoder];
+  if (count === null) return null;
+  const lengths = new Map([...new Set(captions)].map((caption) => [caption, count(caption)]));
+  const all = captions.map((caption) => lengths.get(caption) ?? 0);
+  const limit = TOKEN_LIMITS[encoder];
+  return {
+    limit,
+    longest: all.reduce((a, b) => Math.max(a, b), 0),
+    cut: all.filter((length) => length > limit).length,
+    histogram: histogramOf(all),
   };
 }
 
@@ -140,10 +245,9 @@ async function publish(p: {
   hub: Hub;
   context: RunContext;
   record: AnalysisRecord;
-  kept: Buffer | null;
-  dropped: Buffer | null;
+  sheets: ReadonlyMap<string, Buffer>;
 }): Promise<Analysis> {
-  const { hub, context, record, kept, dropped } = p;
+  const { hub, context, record, sheets } = p;
   const repo: RepoRef = { type: 'dataset', repo: context.repos.record };
   const content = Buffer.from(`${JSON.stringify(record, null, 2)}\n`);
   const sha256 = sha256Of(content);
@@ -159,11 +263,36 @@ async function publish(p: {
     if (known !== null && sha256Of(known) === sha256) return answer(head, true);
   }
   await hub.ensureRepo(repo, { private: true });
-  const files: { path: string; content: Buffer }[] = [{ path: ANALYSIS_RECORD, content }];
-  if (kept !== null) files.push({ path: KEPT_SHEET, content: kept });
-  if (dropped !== null) files.push({ path: DROPPED_SHEET, content: dropped });
-  const commit = await hub.commit({ repo, message: `Analyse the dataset: ${record.verdict}`, files });
+  const report = await analysisReport(record, sheets);
+  const commit = await hub.commit({
+    repo,
+    message: `Analyse the dataset: ${record.verdict}`,
+    files: [
+      { path: ANALYSIS_RECORD, content },
+      ...[...sheets].map(([path, bytes]) => ({ path, content: bytes })),
+      ...report.map((file) => ({ path: `${ANALYSIS_FOLDER}/${file.path}`, content: file.content })),
+    ],
+  });
   return answer(commit, false);
+}
+
+/** Lines of a JSON-lines file; none where an older dataset has no such file. */
+async function readLines<S extends z.ZodType>(
+  hub: Hub,
+  dataset: CommitRef,
+  path: string,
+  schema: S,
+): Promise<z.output<S>[]> {
+  const text = (await hub.read(dataset, dataset.commit, path))?.toString('utf8') ?? '';
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line, at) => parseJson(line, schema, `${dataset.repo}/${path}, line ${at + 1}`));
+}
+
+async function readProof(hub: Hub, dataset: CommitRef): Promise<SplitProof | null> {
+  const bytes = await hub.read(dataset, dataset.commit, 'proof.json');
+  return bytes === null ? null : parseJson(bytes, SplitProof, `${dataset.repo}/proof.json`);
 }
 
 async function readMeasures(hub: Hub, dataset: CommitRef): Promise<Map<string, MeasuredImage>> {

@@ -1,8 +1,10 @@
 import { z } from 'zod';
-import { type DatasetManifest, DropReason, Split } from './dataset-record.ts';
+import { BorderlineImage, type DatasetManifest, DropReason, Split, SplitProof } from './dataset-record.ts';
 import { CLUSTER_MARGIN_BITS } from './dataset-split.ts';
+import { PromptCoverage } from './prompt-coverage.ts';
 import { CommitRef } from './refs.ts';
 import type { RunConfig } from './run-config.ts';
+import { GpuForecast, impossibleBudget } from './training-forecast.ts';
 
 /** Counts of values between equally spaced edges; `counts[i]` lies from `edges[i]` to `edges[i + 1]`. */
 export const Histogram = z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) });
@@ -57,7 +59,33 @@ export const AnalysisRecord = z.strictObject({
   /** Predicted from the base's shape; null when the base says nothing about it. */
   adapter: z.strictObject({ parameters: z.int(), bytes: z.int(), checkpointBytes: z.int() }).nullable(),
   /** Contact sheets in the record repository. */
-  sheets: z.strictObject({ kept: z.string().nullable(), dropped: z.string().nullable() }),
+  sheets: z.strictObject({
+    kept: z.string().nullable(),
+    dropped: z.string().nullable(),
+    borderline: z.string().nullable().default(null),
+  }),
+  /** Tokens of the training captions by encoder, and how many captions it cuts off; null: no tokenizer to count with. */
+  tokens: z
+    .record(
+      z.enum(['clip', 't5']),
+      z.strictObject({ limit: z.int(), longest: z.int(), cut: z.int(), histogram: Histogram }).nullable(),
+    )
+    .default({ clip: null, t5: null }),
+  /** How far the captions cover the prompts that the model will be judged by. */
+  coverage: z.array(PromptCoverage).default([]),
+  /** What the training would take by kind of GPU; empty when the base's shape is not known. */
+  forecast: z.array(GpuForecast).default([]),
+  /** Peak memory of the training, predicted; null: not known. */
+  vramBytes: z.number().nullable().default(null),
+  /** Pictures that deserve another look; label doubts first. The sealed test split is left out. */
+  borderline: z.array(BorderlineImage).default([]),
+  /** The proof that nothing leaks, as it was checked here once more from the measures; null for older datasets. */
+  proof: SplitProof.nullable().default(null),
+  /** The base's own pictures of the standard set, where an earlier run painted them: what the gate compares with. */
+  baseline: z
+    .strictObject({ repo: z.string(), folder: z.string(), painted: z.boolean() })
+    .nullable()
+    .default(null),
 });
 export type AnalysisRecord = z.infer<typeof AnalysisRecord>;
 
@@ -96,6 +124,12 @@ export interface ReadinessFacts {
   /** Most frequent artist among the training pictures. */
   topArtist: { name: string; count: number } | null;
   epochs: number;
+  tokens: AnalysisRecord['tokens'];
+  coverage: readonly PromptCoverage[];
+  forecast: readonly GpuForecast[];
+  borderline: readonly BorderlineImage[];
+  /** The closest pair across splits, found again from the measures. */
+  nearest: { a: string; b: string; bits: number } | null;
 }
 
 const MANY_EPOCHS = 200;
@@ -115,7 +149,7 @@ export function verdictOf(findings: readonly Finding[]): AnalysisRecord['verdict
   return findings.some(({ level }) => level === 'warning') ? 'warnings' : 'ready';
 }
 
-function blockersOf({ config, manifest, captions }: ReadinessFacts): Finding[] {
+function blockersOf({ config, manifest, captions, forecast, nearest }: ReadinessFacts): Finding[] {
   const { dataset } = config;
   const blockers: string[] = [];
   const train = manifest.images.train;
@@ -125,7 +159,6 @@ function blockersOf({ config, manifest, captions }: ReadinessFacts): Finding[] {
     );
   if (dataset.heldOutFraction > 0 && manifest.images.held_out === 0)
     blockers.push('Expected held-out pictures, got none: the held-out loss and the metrics need them.');
-  const nearest = manifest.nearestCrossSplit;
   const limit = dataset.nearDuplicateBits + CLUSTER_MARGIN_BITS;
   if (nearest !== null && nearest.bits <= limit)
     blockers.push(
@@ -138,12 +171,15 @@ function blockersOf({ config, manifest, captions }: ReadinessFacts): Finding[] {
     blockers.push(
       `Expected the trigger phrase "${dataset.trigger}" in every caption, got ${lacking} without it.`,
     );
+  const budget = forecast.length === 0 ? null : impossibleBudget(forecast, config.budget);
+  if (budget !== null) blockers.push(budget);
   return blockers.map((text) => ({ level: 'blocker', text }));
 }
 
-function warningsOf({ config, manifest, enlarged, topArtist, epochs }: ReadinessFacts): Finding[] {
+function warningsOf(facts: ReadinessFacts): Finding[] {
+  const { config, manifest, enlarged, topArtist, epochs } = facts;
   const { images } = manifest;
-  const warnings: string[] = [];
+  const warnings: string[] = contentWarnings(facts);
   if (epochs > MANY_EPOCHS)
     warnings.push(
       `Each training picture is seen ${Math.round(epochs)} times: the adapter may learn pictures by heart; fewer training.steps would do.`,
@@ -170,6 +206,33 @@ function warningsOf({ config, manifest, enlarged, topArtist, epochs }: Readiness
   if (images.neighbours === 0)
     warnings.push('No picture of another style is there: the style margin cannot be measured.');
   return warnings.map((text) => ({ level: 'warning', text }));
+}
+
+const MANY_DOUBTS = 0.05;
+
+function contentWarnings({ manifest, tokens, coverage, borderline }: ReadinessFacts): string[] {
+  const warnings: string[] = [];
+  for (const [encoder, name] of [
+    ['clip', 'CLIP'],
+    ['t5', 'T5'],
+  ] as const) {
+    const counted = tokens[encoder];
+    if (counted !== null && counted.cut > 0)
+      warnings.push(
+        `${counted.cut} captions are longer than the ${counted.limit} tokens that ${name} reads (the longest has ${counted.longest}): their end, with the trigger phrase, is cut off.`,
+      );
+  }
+  const doubts = borderline.filter(({ doubt }) => doubt === 'label').length;
+  if (doubts > manifest.images.train * MANY_DOUBTS)
+    warnings.push(
+      `${doubts} pictures look more like another style than like their label: see preview/borderline.png.`,
+    );
+  const strange = coverage.filter(({ pictures }) => pictures === 0).length;
+  if (coverage.length > 0 && strange > coverage.length / 2)
+    warnings.push(
+      `${strange} of ${coverage.length} prompts that the model is judged by share no word with any caption: captions from the genre say little.`,
+    );
+  return warnings;
 }
 
 function notesOf({ manifest, epochs, config }: ReadinessFacts): Finding[] {

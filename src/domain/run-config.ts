@@ -68,10 +68,6 @@ export const DatasetConfig = z
     encoding: z.enum(['png', 'jpeg']).default('png'),
     /** Stores what lies beyond the bucket along a picture's longer side, so that training can crop at random. */
     randomCrop: z.boolean().default(true),
-    /** Image-to-text model on the Hub that describes each picture, on the GPU queue; null: captions from the genre. */
-    captioner: RepoId.nullable().default(null),
-    /** Branch, tag or commit of the captioner. */
-    captionerRevision: z.string().min(1).default('main'),
     /** Fewest training pictures with which the run may start. */
     minTrainingImages: z.int().min(1).default(100),
   })

@@ -270,3 +270,22 @@ export async function intervalPlot(rows: IntervalRow[], width = 420): Promise<st
     }),
   });
 }
+
+/** Bars of a histogram's counts over its edges. */
+export async function histogramPlot(
+  { edges, counts }: { edges: number[]; counts: number[] },
+  title: string,
+): Promise<string> {
+  const values = counts.map((count, at) => ({ from: edges[at], to: edges[at + 1], count }));
+  return renderSvg({
+    width: 420,
+    height: 120,
+    data: { values },
+    mark: { type: 'bar', color: PIGMENTS.ultramarine, opacity: 0.85 },
+    encoding: {
+      x: { field: 'from', type: 'quantitative', bin: { binned: true }, title },
+      x2: { field: 'to' },
+      y: { field: 'count', type: 'quantitative', title: 'pictures' },
+    },
+  });
+}

@@ -1,7 +1,8 @@
-import { type FileMetaData, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import type { FileMetaData } from 'hyparquet';
 import { PipelineError } from '../domain/errors.ts';
 import { type ClassLabels, LABEL_COLUMNS, type LabelColumn, labelsFromParquet } from './class-labels.ts';
 import type { HubFile } from './hub-file.ts';
+import { inParquetThread } from './parquet-thread.ts';
 
 /** Bytes of a file's end that are asked for first: enough for the footer of most shards, and a second request gets the rest. */
 const FOOTER_BYTES = 1 << 14;
@@ -26,10 +27,14 @@ export interface Shard {
 /** Reads a parquet file's footer. */
 export async function openShard(file: HubFile): Promise<Shard> {
   try {
-    const metadata = await parquetMetadataAsync(file, { initialFetchSize: FOOTER_BYTES });
+    const metadata = await inParquetThread<FileMetaData>(file, {
+      kind: 'metadata',
+      initialFetchSize: FOOTER_BYTES,
+    });
     return { file, metadata };
   } catch (error) {
-    if (error instanceof PipelineError) throw error;
+    if (error instanceof PipelineError || (error instanceof Error && error.name === 'AbortError'))
+      throw error;
     throw new PipelineError(
       'BadData',
       `Expected a parquet file, got one whose footer cannot be read (${file.path}, ${file.byteLength} bytes): ${messageOf(error)}`,
@@ -79,8 +84,13 @@ async function readColumns(
   rowEnd: number,
 ): Promise<Record<string, unknown>[]> {
   try {
-    // utf8: false, or bytes that happen to be valid text come back as text and are lost.
-    return await parquetReadObjects({ ...shard, columns, rowStart, rowEnd, utf8: false });
+    return await inParquetThread(shard.file, {
+      kind: 'rows',
+      metadata: shard.metadata,
+      columns,
+      rowStart,
+      rowEnd,
+    });
   } catch (error) {
     if (error instanceof PipelineError || (error instanceof Error && error.name === 'AbortError'))
       throw error;

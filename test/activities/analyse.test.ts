@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import sharp from 'sharp';
 import { createAnalyse } from '../../src/activities/analyse.ts';
@@ -68,6 +70,56 @@ describe('analyse', () => {
     const { width, height } = await sharp(sheet as Buffer).metadata();
     expect(width).toBeGreaterThan(900);
     expect(height).toBeGreaterThan(200);
+  });
+
+  it('counts every caption’s tokens and blocks a budget that no GPU can meet', async () => {
+    const flux = { num_layers: 19, num_single_layers: 38, attention_head_dim: 128, num_attention_heads: 24 };
+    const tokenizer = (name: string) => readFileSync(join('gpu-worker/tiny-base/tokenizer', name));
+    const base = { type: 'model' as const, repo: RepoId.parse('plein-air/large-base') };
+    await world.hub.ensureRepo(base);
+    const commit = await world.hub.commit({
+      repo: base,
+      message: 'Shape and tokenizer',
+      files: [
+        { path: 'transformer/config.json', content: JSON.stringify(flux) },
+        ...['tokenizer.json', 'tokenizer_config.json'].map((name) => ({
+          path: `tokenizer/${name}`,
+          content: tokenizer(name),
+        })),
+      ],
+    });
+    const config = {
+      dataset: { ...PREPARE, resolution: 1024, minTrainingImages: 8 },
+      training: { steps: 100_000, batchSize: 16, accumulation: 8 },
+      budget: { gpuHours: 1 },
+    };
+    const analysis = await createAnalyse({ hub: world.hub })({
+      context: { ...context(config), base: { ...base, commit } },
+      dataset: prepared,
+    });
+    expect(analysis.verdict).toBe('blocked');
+    expect(analysis.reasons.join('\n')).toMatch(/fit into 1 GPU hours .* got a forecast of \d+ h/);
+    const bytes = await world.hub.read(analysis.record, analysis.record.commit, analysis.record.path);
+    const record = AnalysisRecord.parse(JSON.parse(bytes?.toString('utf8') ?? 'null'));
+    // Two marks, "a landscape painting", a comma, and the trigger's words.
+    expect(record.tokens.clip?.longest).toBeGreaterThan(7);
+    expect(record.tokens.clip?.cut).toBe(0);
+    expect(record.tokens.t5).toBeNull();
+    expect(record.forecast.map(({ gpu }) => gpu)).toEqual(['T4', 'L4', 'A100', 'H100']);
+  });
+
+  it('writes a page that needs no network, with plots and contact sheets in it', async () => {
+    const { record } = await analyse({ dataset: { ...PREPARE, minTrainingImages: 8 } });
+    const html = (await world.hub.read(record, record.commit, 'analysis/index.html'))?.toString('utf8') ?? '';
+    expect(html).toContain('<svg');
+    expect(html).toContain('data:image/webp;base64,');
+    expect(html.match(/(?:src|href)="https?:/g)).toBeNull();
+    const markdown =
+      (await world.hub.read(record, record.commit, 'analysis/report.md'))?.toString('utf8') ?? '';
+    for (const [, path] of markdown.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)) {
+      const at = path?.startsWith('../') ? path.slice(3) : `analysis/${path}`;
+      expect(await world.hub.read(record, record.commit, at)).not.toBeNull();
+    }
   });
 
   it('writes nothing the second time', async () => {
