@@ -7,6 +7,7 @@ import {
   judgeReadiness,
   verdictOf,
 } from '../domain/dataset-analysis.ts';
+import { isUnknownArtist } from '../domain/dataset-filters.ts';
 import {
   BorderlineImage,
   DatasetManifest,
@@ -175,7 +176,7 @@ export function analysisOf(input: AnalysisInput): AnalysisRecord {
     borderline,
     nearest: nearestCrossSplit([...input.measures.values()]),
     enlarged: enlarged.length,
-    topArtist: artist[0] ?? null,
+    topArtist: artist.find(({ name }) => !isUnknownArtist(name)) ?? null,
     epochs,
   });
   const values = (of: (m: MeasuredImage) => number) => histogramOf(measured.map(of));

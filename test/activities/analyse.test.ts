@@ -23,7 +23,7 @@ beforeAll(async () => {
     { path: 'data/train-00000-of-00001.parquet', content: wikiArtParquet(rows, { groupRows: 16 }) },
   ]);
   prepared = await world.prepare(context({ dataset: PREPARE }));
-});
+}, 240_000);
 
 afterAll(() => world.close());
 

@@ -24,7 +24,7 @@ beforeAll(async () => {
   await plantDefects(rows);
   context = await world.seed('small-wikiart', shardsOf(rows));
   prepared = await world.prepare(context({ dataset: { neighboursPerStyle: 5 } }));
-});
+}, 240_000);
 
 afterAll(() => world.close());
 
