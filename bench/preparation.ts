@@ -2,7 +2,7 @@
  * The preparation of a WikiArt-shaped source on the local Hub, by real workers under a real Temporal server: bytes read,
  * peak memory as the source grows, and how much sooner two workers are done than one, each on a core of its own:
  *
- *   npm run build && node scripts/ts.mjs bench/preparation.ts [shards] [MB a shard] [folder to keep the source in]
+ *   npm run build && node scripts/ts.mjs bench/preparation.ts bytes|workers [shards] [MB a shard] [folder to keep the source in]
  *
  * Real sizes: JPEGs of 1500 × 1200, row groups of 100 rows, 768-pixel buckets. Each shard has one group of the wanted style.
  */
@@ -19,7 +19,7 @@ import { openSource, passLabels } from '../src/wikiart/label-pass.ts';
 import { PreparationStand } from '../test/chaos/preparation-stand.ts';
 import { type WikiArtRow, wikiArtParquet } from '../test/wikiart/parquet-in-test.ts';
 
-const [, , shardsArgument = '8', megabytesArgument = '64', keep] = process.argv;
+const [, , part = 'bytes', shardsArgument = '8', megabytesArgument = '64', keep] = process.argv;
 const shards = Number(shardsArgument);
 const megabytes = Number(megabytesArgument);
 const GROUP = 100;
@@ -29,57 +29,59 @@ const SETTINGS = { resolution: 768, minShortSide: 512, neighboursPerStyle: 12, m
 const folder = await mkdtemp(join(tmpdir(), 'plein-air-preparation-'));
 const sourceFolder = keep ?? join(folder, 'source');
 const files = await makeSource(sourceFolder);
+const quarter = files.slice(0, Math.max(1, shards / 4));
 const stand = await PreparationStand.start(join(folder, 'stack'));
 try {
-  await run();
+  await (part === 'bytes' ? measureBytes() : measureWorkers());
 } finally {
   await closeConnections();
   await stand.stop();
   await rm(folder, { recursive: true, force: true });
 }
 
-async function run(): Promise<void> {
-  const named = (paths: readonly string[], copies: number) =>
-    Array.from({ length: copies }, (_, copy) =>
-      paths.map((file, at) => ({
-        path: `data/train-${copy}-${String(at).padStart(5, '0')}.parquet`,
-        content: { file },
-      })),
-    ).flat();
-  const source = await stand.seed('big', named(files, 1));
-  const small = await stand.seed('quarter', named(files.slice(0, Math.max(1, shards / 4)), 1));
-  const double = await stand.seed('double', named(files, 2));
+/** The source's files as a repository, each as often as asked. */
+async function seed(name: string, paths: readonly string[], copies = 1): Promise<string> {
+  const named = Array.from({ length: copies }, (_, copy) =>
+    paths.map((file, at) => ({
+      path: `data/train-${copy}-${String(at).padStart(5, '0')}.parquet`,
+      content: { file },
+    })),
+  ).flat();
+  return stand.seed(name, named);
+}
+
+/** Bytes read, and peak memory of one worker as the source grows. */
+async function measureBytes(): Promise<void> {
   const total = (await Promise.all(files.map((file) => stat(file)))).reduce((sum, { size }) => sum + size, 0);
-
-  const cores = [0, 1] as const;
-  let worker = await stand.worker(cores[0]);
-  await stand.prepare({ ...SETTINGS, source: small, testFraction: 0.11 });
-  const afterQuarter = await stand.peakMemory(worker.pid);
-  const one = await stand.prepare({ ...SETTINGS, source });
-  const afterWhole = await stand.peakMemory(worker.pid);
-  tellBytes({ read: one.manifest.bytesRead, total, labels: await labelBytes(source) });
-  await stand.prepare({ ...SETTINGS, source: double });
-  const afterDouble = await stand.peakMemory(worker.pid);
+  const source = await seed('big', files);
+  const worker = await stand.worker();
+  await stand.prepare({ ...SETTINGS, source: await seed('quarter', quarter) });
+  const peaks = [await stand.peakMemory(worker.pid)];
+  const { manifest } = await stand.prepare({ ...SETTINGS, source });
+  peaks.push(await stand.peakMemory(worker.pid));
+  tellBytes({ read: manifest.bytesRead, total, labels: await labelBytes(source) });
+  await stand.prepare({ ...SETTINGS, source: await seed('double', files, 2) });
+  peaks.push(await stand.peakMemory(worker.pid));
   console.log(
-    `peak memory of the worker: ${afterQuarter.toFixed(0)} MB after ${Math.max(1, shards / 4)} shards, ${afterWhole.toFixed(0)} MB after ${shards}, ${afterDouble.toFixed(0)} MB after ${2 * shards}`,
+    `peak memory of the worker: ${peaks.map((peak) => peak.toFixed(0)).join(', ')} MB after ${quarter.length}, ${shards} and ${2 * shards} shards`,
   );
-  await worker.kill();
+}
 
+/** One worker on one core against two on two; each is warmed up on a quarter of the source. */
+async function measureWorkers(): Promise<void> {
+  const source = await seed('big', files);
+  const small = await seed('quarter', quarter);
+  const first = await stand.worker(0);
+  await stand.prepare({ ...SETTINGS, source: small, testFraction: 0.11 });
+  const one = await stand.prepare({ ...SETTINGS, source });
   await stand.forget(one.result);
-  worker = await stand.worker(cores[0]);
-  const second = await stand.worker(cores[1]);
+  await stand.worker(1);
   await stand.prepare({ ...SETTINGS, source: small, testFraction: 0.12 });
   const two = await stand.prepare({ ...SETTINGS, source });
   console.log(
     `one worker on one core ${one.seconds.toFixed(1)} s, two workers on two cores ${two.seconds.toFixed(1)} s: ${(one.seconds / two.seconds).toFixed(2)}×; ${one.files === two.files ? 'the same bytes' : 'OTHER BYTES'}`,
   );
-  await worker.kill();
-  await second.kill();
-  await stand.forget(one.result);
-  await stand.worker();
-  await stand.prepare({ ...SETTINGS, source: small, testFraction: 0.13 });
-  const free = await stand.prepare({ ...SETTINGS, source });
-  console.log(`one worker on both cores ${free.seconds.toFixed(1)} s`);
+  await first.kill();
 }
 
 /** Bytes of the label pass, by the code that the plan uses. */
