@@ -337,9 +337,24 @@ export interface FieldProblem {
 
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: FieldProblem[] };
 
+/** Fields that the schema had for a while and that never did anything: histories recorded then hold their defaults. */
+const RETIRED: Record<string, unknown> = { captioner: null, captionerRevision: 'main' };
+
+/** An input without retired fields at their defaults; at any other value they are unknown fields like all others. */
+function withoutRetired(input: unknown): unknown {
+  if (!isPlainObject(input) || !isPlainObject(input.dataset)) return input;
+  const dataset = Object.entries(input.dataset).filter(
+    ([name, value]) => !(Object.hasOwn(RETIRED, name) && RETIRED[name] === value),
+  );
+  return { ...input, dataset: Object.fromEntries(dataset) };
+}
+
 /** Fills a partial input from its profile and the defaults, or names every offending field. */
 export function parseRunConfig(input: unknown): Parsed<RunConfig> {
-  return parseFields(RunConfig, mergeDeep(withoutReplaced(profileDefaults(input), input), input ?? {}));
+  return parseFields(
+    RunConfig,
+    mergeDeep(withoutReplaced(profileDefaults(input), input), withoutRetired(input ?? {})),
+  );
 }
 
 /** A search space is taken as a whole: a profile's dimensions do not mix with those that were asked for. */

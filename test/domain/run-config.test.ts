@@ -84,4 +84,9 @@ describe('mergeDeep', () => {
     mergeDeep({}, JSON.parse('{"__proto__": {"polluted": true}}'));
     expect(({} as Record<string, unknown>).polluted).toBeUndefined();
   });
+
+  it('takes a retired field at its default, as recorded histories hold it, and refuses it at any other value', () => {
+    expect(parseRunConfig({ dataset: { captioner: null, captionerRevision: 'main' } }).ok).toBe(true);
+    expect(parseRunConfig({ dataset: { captioner: 'someone/a-model' } }).ok).toBe(false);
+  });
 });
