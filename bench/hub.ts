@@ -1,5 +1,5 @@
 /**
- * The local Hub's figures: `node scripts/ts.mjs bench/hub.ts [MiB] [commits] [files]`. Serves with the built command
+ * The local Hub's figures: `node scripts/ts.mjs bench/hub.ts [MiB] [commits] [files] [rounds]`. Serves with the built command
  * (npm run setup), as people do; beside it nginx, where it is installed, with the same client, and a plain copy.
  */
 import { spawn } from 'node:child_process';
@@ -15,8 +15,7 @@ import { createRepo } from '@huggingface/hub';
 import { startNginx } from './nginx.ts';
 
 const TOKEN = 'hf_local_plein_air';
-const ROUNDS = 3;
-const [mebibytes = 1024, commits = 1000, files = 50_000] = process.argv.slice(2).map(Number);
+const [mebibytes = 1024, commits = 1000, files = 50_000, rounds = 3] = process.argv.slice(2).map(Number);
 const folder = await mkdtemp(join(tmpdir(), 'plein-air-bench-'));
 const command = ['dist/cli/main.js', 'hub', 'serve', '--json', '--port', '0', '--root', join(folder, 'hub')];
 const server = spawn(process.execPath, [resolve(command[0] ?? ''), ...command.slice(1)], {
@@ -83,7 +82,7 @@ async function makeSource(source: string, round: number): Promise<string> {
   const hash = createHash('sha256');
   const file = await open(source, 'w');
   for (let index = 0; index < mebibytes; index += 1) {
-    block.writeUInt32LE(index * ROUNDS + round);
+    block.writeUInt32LE(index * rounds + round);
     hash.update(block);
     await file.write(block);
   }
@@ -110,7 +109,7 @@ async function largeFile(): Promise<Record<string, number | string>> {
     rates[name] = [...(rates[name] ?? []), rate];
   };
   const at = (name: string): string => join(folder, name);
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let round = 0; round < rounds; round += 1) {
     const oid = await makeSource(at('source'), round);
     const href = await uploadHref(repo, oid, size);
     await measure('hubUp', () => send(href, at('source'), size));

@@ -44,12 +44,27 @@ function runTo(root: string, operation: string, at: number): Promise<{ changes: 
   });
 }
 
+/** What a Hub over a folder shows, or in words why it cannot. */
+const lookAt = (root: string): Promise<Visible> =>
+  look(root).catch((error: unknown) => ({ error: error instanceof Error ? error.message : String(error) }));
+
 const same = (a: Visible, b: Visible): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /** Whether every ref is as it was before or as it is afterwards, where an operation moves several. */
 function between(seen: Visible, before: Visible, after: Visible): boolean {
   const keys = new Set([...Object.keys(before), ...Object.keys(after), ...Object.keys(seen)]);
   return [...keys].every((key) => seen[key] === before[key] || seen[key] === after[key]);
+}
+
+/** Collects garbage; what is wrong afterwards, or why it could not. */
+async function collect(root: string): Promise<string[]> {
+  try {
+    await gc(root);
+  } catch (error) {
+    return [error instanceof Error ? error.message : String(error)];
+  }
+  const { problems, orphans } = await fsck(root);
+  return orphans > 0 ? [...problems, `${orphans} orphans are left`] : problems;
 }
 
 /**
@@ -81,17 +96,15 @@ export async function crashEverywhere(
         if (await runTo(root, name, at)) problems.push(`${where}: it was not killed`);
         report.crashes += 1;
         problems.push(...(await fsck(root)).problems.map((problem) => `${where}: ${problem}`));
-        const seen = await look(root);
+        const seen = await lookAt(root);
         if (same(seen, before)) report.before += 1;
         else if (same(seen, after)) report.after += 1;
         else if (!OPERATIONS[name]?.manyRefs || !between(seen, before, after))
           problems.push(`${where}: expected the state before or after, got ${JSON.stringify(seen)}`);
-        await runTo(root, name, 0);
-        if (!same(await look(root), after)) problems.push(`${where}: asked again it did not come to its end`);
-        await gc(root);
-        const { problems: left, orphans } = await fsck(root);
-        problems.push(...left.map((problem) => `${where}, then gc: ${problem}`));
-        if (orphans > 0) problems.push(`${where}: gc left ${orphans} orphans`);
+        await runTo(root, name, 0).catch((error: Error) => problems.push(`${where}: ${error.message}`));
+        if (!same(await lookAt(root), after))
+          problems.push(`${where}: asked again it did not come to its end`);
+        problems.push(...(await collect(root)).map((problem) => `${where}, then gc: ${problem}`));
         await rm(root, { recursive: true });
       }
       progress?.(`${name}: ${changes} changes of the disk`);

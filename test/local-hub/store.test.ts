@@ -91,6 +91,15 @@ describe('fsck', () => {
   });
 });
 
+it('a damaged repo is told about where it is asked for, and hides no other', async () => {
+  await createRepo({ ...options(), repo: 'painter/sound' });
+  await writeFile(join(hub.root, 'repos', 'models', repo, 'refs', 'heads', 'main'), 'f'.repeat(40));
+  const listed = (await (await fetch(`${hub.url}/api/models`)).json()) as { id: string }[];
+  expect(listed.map(({ id }) => id).sort()).toEqual([repo, 'painter/sound']);
+  expect(await (await fetch(hub.url)).text()).toContain('painter/sound');
+  expect((await fetch(`${hub.url}/api/models/${repo}`)).status).toBe(404);
+});
+
 describe('gc', () => {
   it('removes what no ref reaches and nothing else, and the listing of large files follows', async () => {
     await put('old.dat', LARGE);

@@ -33,10 +33,10 @@ function tagsOf(repo: Repo, data: Record<string, unknown>): string[] {
   ];
 }
 
-/** What every listing says of a repo; one that has lost its main branch says less. */
+/** What every listing says of a repo; one that lost its main branch, or is damaged, says less and hides no other. */
 async function summarise(hub: Hub, repo: Repo, oid: string | undefined): Promise<Record<string, unknown>> {
-  const commit = oid === undefined ? undefined : await repo.commit(oid);
-  const card = commit && (await readCard(hub, repo, commit));
+  const commit = oid === undefined ? undefined : await repo.objects.read<CommitRecord>('commit', oid);
+  const card = commit && (await readCard(hub, repo, commit).catch(() => undefined));
   const { data } = splitCard(card ?? '');
   return {
     _id: repo.record.uid,

@@ -3,7 +3,7 @@ import { readCard } from '../api/info.ts';
 import { pagePath } from '../http/access.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
-import type { Repo, RepoType } from '../store/repo.ts';
+import type { CommitRecord, Repo, RepoType } from '../store/repo.ts';
 import { type Html, html } from './html.ts';
 import { formatDate, page } from './page.ts';
 
@@ -34,8 +34,9 @@ export async function repoList(
 
 async function tile(hub: Hub, repo: Repo): Promise<{ date: string; body: Html }> {
   const head = await repo.refs.read('heads', 'main');
-  const commit = head === undefined ? undefined : await repo.commit(head);
-  const { data } = splitCard((commit && (await readCard(hub, repo, commit))) ?? '');
+  const commit = head === undefined ? undefined : await repo.objects.read<CommitRecord>('commit', head);
+  const card = commit && (await readCard(hub, repo, commit).catch(() => undefined));
+  const { data } = splitCard(card ?? '');
   const tags = (Array.isArray(data.tags) ? data.tags : [])
     .filter((tag) => typeof tag === 'string')
     .slice(0, 5);
