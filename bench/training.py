@@ -1,20 +1,18 @@
 """Micro-steps a second against diffusers' own LoRA script, on one base, the same pictures, and one thread.
 
-    python bench/training.py --peer train_dreambooth_lora_flux.py [--rounds 5] [--side 64] [--batch 1]
+    python bench/training.py --peer train_dreambooth_lora_flux.py [--rounds 7] [--side 64] [--batch 1]
 
 The peer's script is not part of this project: take `examples/dreambooth/train_dreambooth_lora_flux.py` of diffusers at the
 version in gpu-worker/requirements.lock, or the nearest, and name it by --peer or DIFFUSERS_FLUX_SCRIPT. It runs
-unmodified; a wrapper notes when each of its micro-steps begins. Rounds are interleaved, so that a busy neighbour hits all.
-Each child also tells its peak memory and the time from the start of the process to the first micro-step.
+unmodified; a wrapper notes when each of its micro-steps begins. Every variant is a process of its own that waits after some
+micro-steps for its next turn, so that rounds are interleaved and a busy neighbour hits all. By the clock and in CPU time.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import io
-import itertools
 import json
 import os
 import resource
@@ -29,109 +27,162 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 TINY = ROOT / "gpu-worker" / "tiny-base"
-PICTURES, RANK, WARM = 16, 8, 6
+PICTURES, RANK, STEPS = 16, 8, 1_000_000
 VARIANTS = ("ours", "ours compiled", "diffusers", "diffusers cached")
 
 
 def main() -> None:
-    """Prints one JSON object with every variant's figures, and a table of ratios to stderr."""
+    """Prints one JSON object with every variant's figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer", default=os.environ.get("DIFFUSERS_FLUX_SCRIPT"), help="path of the peer's script")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--burst", type=int, default=20, help="micro-steps of a variant in a round")
     parser.add_argument("--side", type=int, default=64, help="side of the pictures in pixels")
     parser.add_argument("--batch", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--variants", nargs="+", default=["ours", "diffusers", "diffusers cached"], choices=VARIANTS)
     options = parser.parse_args()
     if options.peer is None or not Path(options.peer).is_file():
         parser.error(f"expected the peer's script at --peer or DIFFUSERS_FLUX_SCRIPT, got {options.peer}")
     with tempfile.TemporaryDirectory(prefix="plein-air-bench-") as folder:
         write_pictures(Path(folder), options.side)
-        runs: dict[str, list[dict[str, Any]]] = {variant: [] for variant in options.variants}
-        for number in range(options.rounds):
-            for variant in options.variants:
-                runs[variant].append(run_child(variant, Path(folder), options, number))
-                sys.stderr.write(f"round {number + 1}, {variant}: {median(runs[variant][-1]):.1f} ms\n")
+        children = {variant: Child(variant, Path(folder), options) for variant in options.variants}
+        bursts: dict[str, list[dict[str, Any]]] = {variant: [] for variant in children}
+        # The first round warms up and counts for nothing but the first step.
+        for _ in range(options.rounds + 1):
+            for variant, child_process in children.items():
+                bursts[variant].append(child_process.burst())
+        for child_process in children.values():
+            child_process.end()
+    {name: getattr(options, name) for name in ("side", "batch", "burst", "rounds")}
+    figures = {variant: figures_of(of, children[variant].ready) for variant, of in bursts.items()}
+    for of in figures.values():
+        for name in ("wallMin", "wallMedian", "cpuMin", "cpuMedian"):
+            of[f"{name}Ratio"] = round(of[name] / figures["ours"][name], 2) if "ours" in figures else None
 
 
-def median(run: dict[str, Any]) -> float:
-    """Median milliseconds of a run's micro-steps."""
-    return statistics.median(run["milliseconds"])
+def figures_of(bursts: list[dict[str, Any]], ready: dict[str, Any]) -> dict[str, Any]:
+    """Milliseconds a micro-step: the least and the median of the rounds' medians, by the clock and of the CPU."""
+    warm = bursts[1:]
+    wall = [1000 * statistics.median(burst["wall"]) for burst in warm]
+    cpu = [1000 * statistics.median(burst["cpu"]) for burst in warm]
+    return {
+        "wallMin": min(wall),
+        "wallMedian": statistics.median(wall),
+        "cpuMin": min(cpu),
+        "cpuMedian": statistics.median(cpu),
+        "peakMiB": warm[-1]["peakBytes"] / 2**20,
+        "secondsToFirstStep": ready["sinceStart"],
+        "cpuSecondsToFirstStep": ready["cpuSinceStart"],
+        "firstStepCpuMs": 1000 * bursts[0]["cpu"][0],
+    }
 
 
-def report(runs: dict[str, list[dict[str, Any]]], options: argparse.Namespace) -> dict[str, Any]:
-    """Min over rounds of the median, median over rounds, and the ratio of both to ours."""
-    figures = {
-        variant: {
-            "minMs": min(map(median, of)),
-            "medianMs": statistics.median(map(median, of)),
-            "peakMiB": statistics.median(r["peakBytes"] for r in of) / 2**20,
-            "secondsToFirstStep": statistics.median(r["firstStep"] for r in of),
-            "firstStepMs": statistics.median(r["milliseconds_all"][0] for r in of),
+class Child:
+    """One variant in a process of its own, with one thread and no network; it runs when it is told to."""
+
+    def __init__(self, variant: str, folder: Path, options: argparse.Namespace) -> None:
+        """Starts it and waits until its first micro-step is about to begin."""
+        environment = {
+            **os.environ,
+            "PYTHONPATH": f"{ROOT / 'gpu-worker' / 'src'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+            "BENCH_STARTED": repr(time.time()),
         }
-        for variant, of in runs.items()
-    }
-    ours = figures.get("ours")
-    if ours is not None:
-        for of in figures.values():
-            of["ratioMin"], of["ratioMedian"] = of["minMs"] / ours["minMs"], of["medianMs"] / ours["medianMs"]
-    settings = {name: getattr(options, name) for name in ("side", "batch", "steps", "rounds")}
-    return {"settings": settings, "rank": RANK, "figures": figures}
+        request = {
+            "variant": variant,
+            "folder": str(folder),
+            "out": str(folder / variant.replace(" ", "-")),
+            "peer": str(Path(options.peer).resolve()),
+            "side": options.side,
+            "batch": options.batch,
+            "burst": options.burst,
+        }
+        code = f"import sys, runpy; runpy.run_path({__file__!r})['child'](sys.argv[1])"
+        self._log = (folder / f"{variant.replace(' ', '-')}.log").open("w+")
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", code, json.dumps(request)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        self.ready = self._read()
+
+    def burst(self) -> dict[str, Any]:
+        """Runs some micro-steps and returns their seconds."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("go\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def end(self) -> None:
+        """Ends the process."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._log.seek(0)
+            sys.exit(f"a variant ended with {self._process.wait()}:\n{self._log.read()[-3000:]}")
+        return json.loads(line)
 
 
-def run_child(variant: str, folder: Path, options: argparse.Namespace, number: int) -> dict[str, Any]:
-    """One run in a process of its own, with one thread and no network."""
-    out = folder / f"{variant.replace(' ', '-')}-{number}"
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT / 'gpu-worker' / 'src'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "BENCH_STARTED": repr(time.time()),
-    }
-    request = {
-        "variant": variant,
-        "folder": str(folder),
-        "out": str(out),
-        "peer": str(Path(options.peer).resolve()),
-        "side": options.side,
-        "batch": options.batch,
-        "steps": options.steps,
-    }
-    code = f"import sys, runpy; runpy.run_path({__file__!r})['child'](sys.argv[1])"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, json.dumps(request)],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
-    if done.returncode != 0 or not lines:
-        sys.exit(f"{variant} ended with {done.returncode}:\n{done.stderr[-3000:]}")
-    return json.loads(lines[-1])
+class Pace:
+    """Notes when micro-steps begin, and waits for the word after every burst."""
+
+    def __init__(self, burst: int) -> None:
+        """Keeps the real stdout for itself: libraries print to the other one."""
+        self._burst = burst
+        self._wall: list[float] = []
+        self._cpu: list[float] = []
+        self._last: tuple[float, float] | None = None
+        self._out = os.fdopen(os.dup(1), "w")
+        os.dup2(2, 1)
+
+    def step(self) -> None:
+        """A micro-step begins."""
+        now = time.perf_counter(), time.process_time()
+        if self._last is not None:
+            self._wall.append(now[0] - self._last[0])
+            self._cpu.append(now[1] - self._last[1])
+        if self._last is None or len(self._wall) == self._burst:
+            self._tell()
+            now = time.perf_counter(), time.process_time()
+        self._last = now
+
+    def _tell(self) -> None:
+        figures = {
+            "wall": self._wall,
+            "cpu": self._cpu,
+            "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "sinceStart": time.time() - float(os.environ["BENCH_STARTED"]),
+            "cpuSinceStart": time.process_time(),
+        }
+        self._wall, self._cpu = [], []
+        self._out.write(json.dumps(figures) + "\n")
+        self._out.flush()
+        if sys.stdin.readline().strip() != "go":
+            os._exit(0)
 
 
 def child(request: str) -> None:
-    """Runs one variant and prints when its micro-steps began."""
+    """Runs one variant, burst by burst."""
     wanted = json.loads(request)
     import torch
 
     torch.set_num_threads(1)
-    began: list[float] = []
-    with contextlib.redirect_stdout(sys.stderr):
-        (ours if wanted["variant"].startswith("ours") else theirs)(wanted, began)
-    gaps = [1000 * (b - a) for a, b in itertools.pairwise(began)]
-    {
-        "milliseconds": gaps[WARM:],
-        "milliseconds_all": gaps,
-        "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-        "firstStep": began[1] - float(os.environ["BENCH_STARTED"]),
-    }
+    pace = Pace(wanted["burst"])
+    (ours if wanted["variant"].startswith("ours") else theirs)(wanted, pace)
 
 
-def ours(wanted: dict[str, Any], began: list[float]) -> None:
+def ours(wanted: dict[str, Any], pace: Pace) -> None:
     """Encodes and trains as a session does, from an empty cache."""
     import threading
 
@@ -146,7 +197,7 @@ def ours(wanted: dict[str, Any], began: list[float]) -> None:
     plain = Trainer._micro_step
 
     def noted(self: Trainer) -> None:
-        began.append(time.time())
+        pace.step()
         plain(self)
 
     Trainer._micro_step = noted
@@ -157,12 +208,12 @@ def ours(wanted: dict[str, Any], began: list[float]) -> None:
     encode.run({**common, **splits}, silent, threading.Event())
     training = {
         "seed": 1,
-        "steps": wanted["steps"],
+        "steps": STEPS,
         "batchSize": wanted["batch"],
         "accumulation": 1,
         "learningRate": 1e-4,
         "schedule": "constant",
-        "scheduleSteps": wanted["steps"],
+        "scheduleSteps": STEPS,
         "warmupSteps": 0,
         "rank": RANK,
         "alpha": RANK,
@@ -202,14 +253,14 @@ def ours(wanted: dict[str, Any], began: list[float]) -> None:
     train.run(params, silent, threading.Event())
 
 
-def theirs(wanted: dict[str, Any], began: list[float]) -> None:
+def theirs(wanted: dict[str, Any], pace: Pace) -> None:
     """Runs the peer's script as it is, noting when it enters a micro-step."""
     from accelerate import Accelerator
 
     plain = Accelerator.accumulate
 
     def noted(self: Accelerator, *models: Any) -> Any:
-        began.append(time.time())
+        pace.step()
         return plain(self, *models)
 
     Accelerator.accumulate = noted
@@ -222,7 +273,7 @@ def theirs(wanted: dict[str, Any], began: list[float]) -> None:
         "output_dir": wanted["out"],
         "resolution": wanted["side"],
         "train_batch_size": wanted["batch"],
-        "max_train_steps": wanted["steps"],
+        "max_train_steps": STEPS,
         "rank": RANK,
         "lora_alpha": RANK,
         "learning_rate": 1e-4,
