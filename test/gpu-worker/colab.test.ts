@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { execa } from 'execa';
+import { execa, execaSync } from 'execa';
 import { descendants } from '../../src/cli/stack/descendants.ts';
 import { processEnvironment, pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
@@ -22,6 +22,8 @@ finally:
 `;
 const NOTEBOOK = join(PROJECT, 'gpu-worker', 'colab.ipynb');
 const python = pythonPath(readEnvironment());
+
+const setUpPython = execaSync('python3', ['-c', 'import sys; print(sys.executable)']).stdout;
 
 let fleet: Fleet;
 let door: TlsDoor;
@@ -46,7 +48,7 @@ function execute(secrets: Record<string, string>) {
       env: {
         // The Node and the Python of this test's own set-up, or set-up would install everything again.
         PATH: [dirname(process.execPath), PATH].join(delimiter),
-        ...(PLEIN_AIR_SETUP_PYTHON === undefined ? {} : { PLEIN_AIR_SETUP_PYTHON }),
+        PLEIN_AIR_SETUP_PYTHON: PLEIN_AIR_SETUP_PYTHON ?? setUpPython,
         ...{ HOME: HOME ?? '', LANG: LANG ?? 'C.UTF-8' },
         ...{ JUPYTER_PREFER_ENV_PATH: '1', IPYTHONDIR: join(fleet.root, 'ipython'), ...secrets },
       },
