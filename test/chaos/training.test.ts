@@ -20,7 +20,7 @@ let whole: Training;
 beforeAll(async () => {
   fleet = await Fleet.open();
   whole = await undisturbed(fleet, fleet.request('whole', SETTINGS));
-}, 240_000);
+}, 600_000);
 afterAll(() => fleet.close(), 60_000);
 
 const laneOf = ({ context }: TrainRequest): Lane => ({
@@ -46,7 +46,7 @@ describe('a training that is killed at random moments', () => {
     expect(killed.kills.flatMap(({ unusable }) => unusable)).toEqual([]);
     expect(killed.failed).toBe(0);
     expect(killed.result.adapterSha256).toBe(whole.adapterSha256);
-  }, 240_000);
+  }, 600_000);
 });
 
 describe('a training whose trainer hangs', () => {
@@ -59,7 +59,7 @@ describe('a training whose trainer hangs', () => {
     expect((await result).adapterSha256).toBe(whole.adapterSha256);
     expect(isAlive(trainer)).toBe(false);
     await machine.worker.stop(20);
-  }, 240_000);
+  }, 600_000);
 });
 
 describe('a zombie', () => {
@@ -83,7 +83,7 @@ describe('a zombie', () => {
     const completed = history.events?.find((event) => event.activityTaskCompletedEventAttributes != null);
     expect(completed?.activityTaskCompletedEventAttributes?.identity).toBe(machine.name);
     await Promise.all([zombie.worker.stop(20), machine.worker.stop(20)]);
-  }, 240_000);
+  }, 600_000);
 });
 
 describe('a training that is asked to end', () => {
@@ -105,7 +105,7 @@ describe('a training that is asked to end', () => {
     expect(checkpoints[0]?.step).toBe(course?.last);
     expect(ledger.attempts.at(-1)?.ended).toBe('stopped');
     await machine.worker.stop(20);
-  }, 240_000);
+  }, 600_000);
 
   it('by SIGTERM to its worker saves at once, and the next machine repeats nothing', async () => {
     const request = fleet.request('terminated', SETTINGS);
@@ -120,7 +120,7 @@ describe('a training that is asked to end', () => {
       preemptions: 0,
     });
     await next.worker.stop(20);
-  }, 240_000);
+  }, 600_000);
 });
 
 describe('the storage of a run', () => {

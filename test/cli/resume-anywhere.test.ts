@@ -26,7 +26,7 @@ beforeAll(async () => {
   });
   await seedTinyBase({ ...hub, repo: 'plein-air/tiny-flux', folder: TINY_BASE });
   stack.startWorker('pipeline');
-}, 240_000);
+}, 600_000);
 afterAll(async () => {
   await stack.stop();
   await rm(dataDir, { recursive: true, force: true });

@@ -31,7 +31,7 @@ let door: TlsDoor;
 beforeAll(async () => {
   fleet = await Fleet.open();
   door = await openTlsDoor(join(fleet.root, 'tls'), fleet.port);
-}, 120_000);
+}, 600_000);
 afterAll(async () => {
   await door?.close();
   await fleet?.close();
@@ -110,7 +110,7 @@ it('trains a run to its end over mutual TLS, and ends in good order when its wor
   expect(door.welcomed).toBeGreaterThan(0);
   expect(said).not.toContain(TOKEN);
   expect(said).not.toContain(door.key.split('\n')[1] as string);
-}, 300_000);
+}, 600_000);
 
 it('names every secret that is missing, at once, and goes no further', async () => {
   const book = execute({
@@ -121,4 +121,4 @@ it('names every secret that is missing, at once, and goes no further', async () 
   const said = await book.said();
   for (const name of ['HF_TOKEN', 'PLEIN_AIR_SOURCE', 'both or neither']) expect(said).toContain(name);
   expect(said).not.toContain('Plein Air in');
-}, 120_000);
+}, 600_000);
