@@ -26,7 +26,9 @@ export class GpuWatch {
   }
 
   private hear(report: GpuReport): void {
-    if (report.runId !== workflowInfo().runId) return;
+    // A study that continued as new is still the one that asked for the work.
+    const { runId, firstExecutionRunId } = workflowInfo();
+    if (report.runId !== runId && report.runId !== firstExecutionRunId) return;
     const before =
       this.work ?? queuedWork({ ...report, now: report.at, gpuHours: this.gpuHours, before: null });
     this.work = hearReport(before, report, this.gpuHours);

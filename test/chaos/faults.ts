@@ -30,6 +30,7 @@ function killing(...kinds: string[]): Fault['strike'] {
     // PostgreSQL before the Temporal server that needs it.
     for (const name of victims.sort((a, b) => Number(b === 'postgres') - Number(a === 'postgres')))
       await topology.bring(name);
+    await topology.mend();
   };
 }
 

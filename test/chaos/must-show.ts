@@ -2,11 +2,12 @@
  * The times that operating rests on, measured on a whole topology with a simulated trainer:
  * `node scripts/ts.mjs test/chaos/must-show.ts [--json FILE]`.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
+import { takeSnapshot } from '../../src/cli/run-snapshot.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { endOf, persistently, seedSmall, smallRun, startRun, until } from './runs.ts';
 import { Topology } from './topology.ts';
@@ -18,10 +19,18 @@ interface Figure {
   limit: number;
 }
 
-const { values } = parseArgs({ options: { json: { type: 'string' }, root: { type: 'string' } } });
+const { values } = parseArgs({
+  options: {
+    json: { type: 'string' },
+    root: { type: 'string' },
+    /** Limits three times as high, for machines that do other things as well. */
+    generous: { type: 'boolean', default: false },
+  },
+});
 const root = values.root ?? mkdtempSync(join(tmpdir(), 'plein-air-must-show-'));
-const topology = await Topology.start({ root, gpuWorkers: 2, pipelineWorkers: 1, stepMs: 20 });
+const topology = await Topology.start({ root, gpuWorkers: 2, pipelineWorkers: 1, stepMs: 20, metrics: true });
 const figures: Figure[] = [];
+let unserved: string[] = ['not looked'];
 
 async function pendingTraining(run: string) {
   const { raw } = await topology.client.workflow.getHandle(run).describe();
@@ -29,14 +38,23 @@ async function pendingTraining(run: string) {
 }
 const STARTED = 2;
 
-async function training(run: string): Promise<string> {
+/** Waits until a run trains beyond a step, with a checkpoint on the Hub; the worker's name. */
+async function training(run: string, beyond = 0): Promise<{ worker: string; step: number }> {
   let worker = '';
+  let step = 0;
   await until(`${run} to train`, 300, async () => {
-    const pending = await pendingTraining(run);
-    worker = pending?.lastWorkerIdentity ?? '';
-    return pending?.state === STARTED && pending.heartbeatDetails != null;
+    const { pending } = await takeSnapshot(topology.client, run);
+    const train = pending.find((activity) => activity.type === 'train');
+    worker = train?.worker ?? '';
+    step = train?.progress?.done ?? 0;
+    return (
+      train?.running === true &&
+      train.progress?.stage === 'train' &&
+      train.progress.lastCheckpoint !== null &&
+      step > beyond
+    );
   });
-  return worker;
+  return { worker, step };
 }
 
 async function badInput(): Promise<Figure> {
@@ -57,9 +75,13 @@ async function badInput(): Promise<Figure> {
   return { what: 'bad input to FAILED, every field named', seconds, limit: 2 };
 }
 
+/** Step at which the worker was killed. */
+let before = 0;
+
 async function killed(): Promise<Figure> {
   await startRun(topology, smallRun('killed', { steps: 4000 }));
-  const worker = await training('killed');
+  const { worker, step } = await training('killed');
+  before = step;
   const name = worker.replace(/-\d+$/, '');
   await topology.kill(name);
   const seconds = await until('the next attempt', 60, async () => {
@@ -75,7 +97,7 @@ async function killed(): Promise<Figure> {
 }
 
 async function cancelled(): Promise<Figure> {
-  await training('killed');
+  await training('killed', before);
   const started = performance.now();
   await topology.client.workflow.getHandle('killed').cancel();
   await until('CANCELLED', 60, async () => (await endOf(topology, 'killed')) === 'CANCELLED');
@@ -113,6 +135,18 @@ async function status(): Promise<Figure> {
   };
 }
 
+/** Names of metrics that the dashboard and the alerts use and no worker serves. */
+async function unservedMetrics(): Promise<string[]> {
+  const folder = join(PROJECT, 'temporal', 'observability');
+  const text = ['dashboard.json', 'alerts.yaml']
+    .map((file) => readFileSync(join(folder, file), 'utf8'))
+    .join('\n');
+  const wanted = new Set(text.match(/\b(plein_air|temporal)_[a-z_]+/g));
+  const scrapes = await Promise.all(topology.metrics.map(async (url) => (await fetch(url)).text()));
+  const served = new Set(scrapes.join('\n').match(/^[a-z_]+/gm));
+  return [...wanted].filter((name) => !served.has(name));
+}
+
 try {
   await persistently(() => seedSmall(topology));
   for (const measure of [badInput, killed, cancelled, status]) {
@@ -122,9 +156,15 @@ try {
       `${figure.seconds.toFixed(2).padStart(7)} s  (at most ${figure.limit} s)  ${figure.what}\n`,
     );
   }
+  unserved = await unservedMetrics();
+  process.stdout.write(
+    `metrics of dashboard and alerts that no worker serves: ${unserved.join(', ') || 'none'}\n`,
+  );
   if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(figures, null, 2));
 } finally {
   await topology.stop();
   if (values.root === undefined) rmSync(root, { recursive: true, force: true });
 }
-process.exit(figures.length === 4 && figures.every((f) => f.seconds <= f.limit) ? 0 : 1);
+const slack = values.generous ? 3 : 1;
+const held = figures.length === 4 && figures.every((f) => f.seconds <= f.limit * slack);
+process.exit(held && unserved.length === 0 ? 0 : 1);

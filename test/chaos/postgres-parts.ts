@@ -6,6 +6,7 @@ import { freePort } from '../../src/cli/stack/ports.ts';
 import { readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
+import { lowPort } from './low-port.ts';
 import type { PartPlan, Ports } from './topology.ts';
 
 /** Folder of Debian's PostgreSQL programs, newest first; null: it is not installed. */
@@ -102,6 +103,7 @@ export async function postgresParts(p: {
       POSTGRES_PASSWORD: 'temporal',
       TEMPORAL_GRPC_PORT: String(p.ports.temporal),
       TEMPORAL_BIND_IP: '127.0.0.1',
+      TEMPORAL_DYNAMIC_CONFIG: join(PROJECT, 'temporal', 'server', 'dynamic.yaml'),
       ...internal,
     },
     ready: async () => {
@@ -118,7 +120,7 @@ async function internalPorts(): Promise<Record<string, string>> {
   const names = ['FRONTEND_MEMBERSHIP', 'FRONTEND_HTTP', 'HISTORY_GRPC', 'HISTORY_MEMBERSHIP'];
   names.push('MATCHING_GRPC', 'MATCHING_MEMBERSHIP', 'WORKER_GRPC', 'WORKER_MEMBERSHIP', 'METRICS');
   const ports: Record<string, string> = {};
-  for (const name of names) ports[`TEMPORAL_${name}_PORT`] = String(await freePort());
+  for (const name of names) ports[`TEMPORAL_${name}_PORT`] = String(await lowPort());
   return ports;
 }
 

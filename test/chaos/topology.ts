@@ -10,6 +10,8 @@ import { PROJECT } from '../../src/config/paths.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
+import { DISPATCH_ARGUMENTS } from '../../src/temporal/dispatch-settings.ts';
+import { lowPort } from './low-port.ts';
 import { postgresParts } from './postgres-parts.ts';
 
 /** How to start one process of the topology, and how to know that it serves. */
@@ -36,6 +38,8 @@ export interface TopologyOptions {
   /** Temporal built from its Go module on PostgreSQL, instead of the dev server on SQLite. */
   postgres?: boolean;
   env?: Record<string, string>;
+  /** Whether workers serve their metrics. */
+  metrics?: boolean;
   /** Ports that workers use, where a proxy stands before the servers. */
   through?: (real: Ports) => Promise<Ports>;
 }
@@ -51,6 +55,9 @@ export class Topology {
   private readonly plans = new Map<string, PartPlan>();
   private readonly children = new Map<string, Child>();
   private connection: Connection | null = null;
+  /** Where workers serve their metrics. */
+  readonly metrics: string[] = [];
+  private readonly identities = new Map<string, string>();
   private started = 0;
 
   private constructor(root: string, ports: Ports) {
@@ -59,7 +66,7 @@ export class Topology {
   }
 
   static async start(options: TopologyOptions): Promise<Topology> {
-    const ports = { temporal: await freePort(), hub: await freePort() };
+    const ports = { temporal: await lowPort(), hub: await freePort() };
     const topology = new Topology(options.root, ports);
     for (const folder of ['logs', 'hub', 'work']) mkdirSync(join(options.root, folder), { recursive: true });
     try {
@@ -101,6 +108,7 @@ export class Topology {
   private devServer(): PartPlan {
     const args = ['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--log-level', 'error'];
     args.push('--port', String(this.ports.temporal), '--db-filename', join(this.root, 'temporal.db'));
+    args.push(...DISPATCH_ARGUMENTS);
     for (const name of SEARCH_ATTRIBUTES) args.push('--search-attribute', `${name}=Keyword`);
     return {
       name: 'temporal',
@@ -141,10 +149,16 @@ export class Topology {
           name: `${kind}-${n}`,
           file: process.execPath,
           args: [join(PROJECT, 'dist', 'workers', `${kind}-worker.js`)],
-          env,
+          env: { ...env, ...(options.metrics === true ? await this.metricsAddress() : {}) },
         });
         await this.bring(`${kind}-${n}`);
       }
+  }
+
+  private async metricsAddress(): Promise<Record<string, string>> {
+    const address = `127.0.0.1:${await freePort()}`;
+    this.metrics.push(`http://${address}/metrics`);
+    return { PLEIN_AIR_METRICS_ADDRESS: address };
   }
 
   /** An executable that takes Python's arguments and is the simulated trainer. */
@@ -169,11 +183,29 @@ export class Topology {
     return child?.isRunning() === true ? child.pid : null;
   }
 
-  /** Starts a part and waits until it serves; a worker gets an empty folder and a new name each time. */
+  /** Starts a part until it serves, again where it ends at once, as a container's restart policy would. */
   async bring(name: string): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.startOnce(name);
+      } catch (error) {
+        if (attempt === 10) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+  }
+
+  /** Starts what has ended by itself: a server whose database was away. */
+  async mend(): Promise<void> {
+    for (const name of this.children.keys()) if (this.pid(name) === null) await this.bring(name);
+  }
+
+  /** Starts a part and waits until it serves; a worker gets an empty folder and a new name each time. */
+  private async startOnce(name: string): Promise<void> {
     const plan = this.plans.get(name);
     if (plan === undefined) throw new Error(`no part "${name}"`);
     this.started += 1;
+    this.identities.set(name, `${name}-${this.started}`);
     const work = join(this.root, 'work', `${name}-${this.started}`);
     mkdirSync(work, { recursive: true });
     const child = startChild({
@@ -210,6 +242,11 @@ export class Topology {
   signal(name: string, signal: 'SIGSTOP' | 'SIGCONT'): void {
     const pid = this.pid(name);
     if (pid !== null) process.kill(-pid, signal);
+  }
+
+  /** What the worker of this part calls itself in Temporal. */
+  identity(name: string): string {
+    return this.identities.get(name) ?? name;
   }
 
   log(name: string): string {

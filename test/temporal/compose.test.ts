@@ -6,6 +6,7 @@ import { execa } from 'execa';
 import { parse } from 'yaml';
 import { Environment, pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
+import { DISPATCH_SETTINGS } from '../../src/temporal/dispatch-settings.ts';
 import { ROOT } from './dev-server.ts';
 
 interface Service {
@@ -71,6 +72,17 @@ describe('docker-compose.yml', () => {
     for (const name of ['pipeline-worker', 'gpu-worker'])
       for (const variable of Object.keys(services[name]?.environment ?? {}))
         expect(Object.keys(Environment.shape).concat('TEMPORAL_ADDRESS')).toContain(variable);
+  });
+
+  it('tells the server about dispatching what the embedded one is told', () => {
+    const file = parse(readFileSync(join(ROOT, 'temporal', 'server', 'dynamic.yaml'), 'utf8'));
+    const first = Object.fromEntries(
+      Object.entries(file as Record<string, { value: unknown }[]>).map(([name, values]) => [
+        name,
+        values[0]?.value,
+      ]),
+    );
+    expect(first).toEqual(DISPATCH_SETTINGS);
   });
 
   it('registers the search attributes that runs write', () => {

@@ -3,6 +3,7 @@ import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/commo
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
+import { DISPATCH_ARGUMENTS } from '../../src/temporal/dispatch-settings.ts';
 
 /** The `temporal` program that set-up installs. */
 export const TEMPORAL = fileURLToPath(new URL('../../.tools/bin/temporal', import.meta.url));
@@ -25,7 +26,7 @@ export async function devServer(
         defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
       ),
       ui: extra.ui ?? false,
-      extraArgs: extra.extraArgs ?? [],
+      extraArgs: [...DISPATCH_ARGUMENTS, ...(extra.extraArgs ?? [])],
     },
   });
 }

@@ -81,6 +81,22 @@ describe('runs that share a few GPUs', () => {
     expect(trained).toEqual(['urgent', 'usual', 'can-wait']);
   });
 
+  it('take turns by model where their priority is the same', async () => {
+    trained.length = 0;
+    const worker = await pipeline();
+    await worker.runUntil(async () => {
+      const waiting: Awaited<ReturnType<typeof start>>[] = [];
+      for (const run of ['a-1', 'a-2', 'a-3', 'a-4', 'b-1']) {
+        waiting.push(await start(run, { model: run.charAt(0) === 'a' ? 'many' : 'single' }));
+        await atTraining(run);
+      }
+      const one = await gpu();
+      await one.runUntil(() => Promise.all(waiting.map((run) => run.result())));
+    });
+    // First come, first served would leave the other model's only run for last.
+    expect(trained.indexOf('b-1')).toBeLessThan(3);
+  });
+
   it('can be pinned to one session, which no other run reaches', async () => {
     trained.length = 0;
     const worker = await pipeline();

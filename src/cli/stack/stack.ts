@@ -5,6 +5,7 @@ import { type Environment, processEnvironment, pythonPath, temporalPath } from '
 import { PROJECT } from '../../config/paths.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.ts';
+import { DISPATCH_ARGUMENTS } from '../../temporal/dispatch-settings.ts';
 import { type Child, startChild } from './child.ts';
 import { freePort } from './ports.ts';
 import { orphans, readStack, removeStack, writeStack } from './stack-file.ts';
@@ -93,6 +94,7 @@ export class Stack {
       '--ui-port',
       String(uiPort),
     ];
+    args.push(...DISPATCH_ARGUMENTS);
     for (const name of SEARCH_ATTRIBUTES) args.push('--search-attribute', `${name}=Keyword`);
     args.push('--db-filename', database, '--log-level', 'error', '--ui-disable-news-fetch');
     const server = this.spawn('temporal', file, args, {});
