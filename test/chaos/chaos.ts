@@ -3,6 +3,7 @@
  *
  *   npm run chaos                       every fault 20 times; a table at the end
  *   npm run chaos -- --times 3          a short form
+ *   npm run chaos -- --only 'kill -9 GPU;SIGSTOP'   faults by parts of their names
  *   npm run chaos -- --postgres         Temporal on PostgreSQL, and PostgreSQL among the victims
  *
  * Everything is real but the trainer, which is simulated: its weights are a hash chain over the steps, so that a lost or
@@ -140,7 +141,7 @@ try {
   await persistently(() => seedSmall(topology));
   const chaos = new Chaos({ topology, temporalProxy, hubProxy });
   process.stderr.write(`undisturbed run: ${(await chaos.undisturbed()).toFixed(1)} s\n`);
-  const names = values.only?.split(',');
+  const names = values.only?.split(';');
   for (const fault of FAULTS) {
     if (fault.needs === 'postgres' && !values.postgres) continue;
     if (names !== undefined && !names.some((name) => fault.name.includes(name))) continue;
