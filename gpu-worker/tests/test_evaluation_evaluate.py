@@ -222,3 +222,56 @@ def test_it_ends_when_asked_to_stop(
             NoEvents(),
             stop,
         )  # fmt: skip
+
+
+SETTINGS = {"inferenceSteps": 2, "guidance": 1, "precision": "fp32"}
+
+
+def with_settings(folder: Path) -> Path:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, **SETTINGS}))
+    return folder
+
+
+def test_a_candidate_is_compared_with_production_picture_by_picture(world: dict[str, Path], tmp_path: Path) -> None:
+    pictures = [strokes(9000 + i) for i in range(COUNT)]
+    candidate = with_settings(write_samples(tmp_path / "candidate", pictures, ADAPTER_SHA256))
+    production = with_settings(write_samples(tmp_path / "production", [flat(i) for i in range(COUNT)], "7" * 64))
+    rival = {
+        "name": "production", "tag": "v3", "adapterSha256": "7" * 64, "samples": str(production),
+        "prompts": [sample["prompt"] for sample in SAMPLES],
+    }  # fmt: skip
+    sealed = [{**sample, "sealed": sample["genre"] == "portrait"} for sample in SAMPLES]
+    report = measure(world, candidate, tmp_path / "report", rivals=[rival], samples=sealed)
+    [comparison] = report["comparisons"]
+    assert (comparison["name"], comparison["tag"], comparison["adapterSha256"]) == ("production", "v3", "7" * 64)
+    assert comparison["metrics"]["style.marginGain"]["low"] > 0
+    assert comparison["metrics"]["kid.improvement"]["low"] > 0
+    assert [part["genre"] for part in comparison["slices"]] == ["landscape", "portrait", "sealed"]
+    with pytest.raises(TrainerError, match="sample that release"):
+        measure(world, candidate, tmp_path / "report", rivals=[{**rival, "adapterSha256": "8" * 64}])
+
+
+def test_an_adapter_that_paints_otherwise_when_it_is_loaded_again_shows(world: dict[str, Path], tmp_path: Path) -> None:
+    pictures = [strokes(9000 + i) for i in range(COUNT)]
+    candidate = write_samples(tmp_path / "candidate", pictures, ADAPTER_SHA256)
+    other = write_samples(
+        tmp_path / "again", [pictures[0], *(strokes(1 + i) for i in range(COUNT - 1))], ADAPTER_SHA256
+    )
+    for reload, expected in ((candidate, 0), (other, 0.5)):
+        parity = {"reload": str(reload), "deployed": str(candidate), "deployedPrecision": "bf16"}
+        metrics = measure(world, candidate, tmp_path / "report", parity=parity)["metrics"]
+        assert metrics["parity.reload"]["estimate"] >= expected
+        assert (metrics["parity.reload"]["estimate"] == 0) == (expected == 0)
+        assert metrics["parity.deployed"]["high"] == 0
+
+
+def test_prompts_without_the_trigger_stay_out_of_every_figure_but_their_own(
+    world: dict[str, Path], tmp_path: Path
+) -> None:
+    pictures = [strokes(9000 + i) if s["genre"] == "landscape" else flat(i) for i, s in enumerate(SAMPLES)]
+    candidate = write_samples(tmp_path / "candidate", pictures, ADAPTER_SHA256)
+    free = [{**sample, "trigger": sample["genre"] == "landscape"} for sample in SAMPLES]
+    whole, some = (measure(world, candidate, tmp_path / "report", samples=s)["metrics"] for s in (SAMPLES, free))
+    assert some["style.margin"]["n"] == COUNT / 2
+    assert some["style.margin"]["estimate"] > whole["style.margin"]["estimate"] + 0.2
