@@ -112,7 +112,7 @@ for (const { client, python, script, cases } of GROUPS) {
     beforeAll(async () => {
       hub = await startHubInTest({ tokens: TOKENS });
       outcomes = await runCases(hub, python, script);
-    }, 240_000);
+    }, 600_000);
     afterAll(async () => hub.stop());
 
     it.each(Object.entries(cases).map(([name, sentence]) => ({ name, sentence })))(
