@@ -44,9 +44,7 @@ export function sizeProblems(size: ReleaseSize): string[] {
       : [];
   });
   if (size.files.length > filesPerCommit)
-    problems.push(
-      `the commit: expected at most ${filesPerCommit} files, got ${size.files.length}: lower evaluation.seedsPerPrompt or variants`,
-    );
+    problems.push(`the commit: expected at most ${filesPerCommit} files, got ${size.files.length}`);
   if (!size.served) return problems;
   const { memoryBytes, deviceBytes, diskBytes } = HARDWARE[size.hardware];
   const weights = size.baseBytes + size.adapterBytes;

@@ -195,11 +195,6 @@ export const DeploymentConfig = z
     startMinutes: z.number().gt(0).max(120).default(20),
     /** Seconds that the running Space may take for one request, base and painted picture together. */
     paintSeconds: z.number().gt(0).max(3600).default(180),
-    /** Whole models to publish beside the adapter: `fused` into the base, and that in 8-bit floats. */
-    variants: z
-      .array(z.enum(['fused', 'fused-fp8']))
-      .max(2)
-      .default([]),
   })
   .refine((d) => d.private || !d.space || d.licenceSignOff !== null, {
     message:

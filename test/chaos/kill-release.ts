@@ -96,7 +96,7 @@ export class KillStand {
             hub: this.hub,
             namespace: 'team',
             run: id,
-            config: { evaluation: { size: 64 }, deployment: { startMinutes: 1 } },
+            config: { evaluation: { size: 64 }, deployment: { startMinutes: 5 } },
           })
         : { model: 'painter', namespace: 'team', reason: `${id} of the kill test` };
     const steps: string[] = [];
