@@ -195,6 +195,8 @@ export const DeploymentConfig = z
     startMinutes: z.number().gt(0).max(120).default(20),
     /** Seconds that the running Space may take for one request, base and painted picture together. */
     paintSeconds: z.number().gt(0).max(3600).default(180),
+    /** Always empty: runs that an older version opened carry it. */
+    variants: z.array(z.string()).max(0).optional(),
   })
   .refine((d) => d.private || !d.space || d.licenceSignOff !== null, {
     message:
