@@ -1,8 +1,10 @@
 import type { RunContext } from '../domain/activities.ts';
 import { planStorage, type StoragePlan } from '../domain/checkpoint-storage.ts';
 import { PipelineError } from '../domain/errors.ts';
+import { studyLanes } from '../domain/finalists.ts';
 import { checkpointBytes, loraParameters, TransformerShape } from '../domain/lora-size.ts';
 import { BudgetConfig, CheckpointConfig, type TrainingConfig } from '../domain/run-config.ts';
+import { TuningConfig } from '../domain/tuning-config.ts';
 import type { Hub } from '../hub/hub.ts';
 
 /**
@@ -26,8 +28,8 @@ export async function planRunStorage(
   // A base that does not tell its shape cannot be reckoned with; the trainer will say what is wrong with it.
   const size = shape === undefined ? 0 : checkpointBytes(loraParameters(shape, p.training), p.training);
   const { keepCheckpoints } = config.training;
-  const trials = config.tuning.strategy === 'fixed' ? 0 : config.tuning.trials;
-  const facts = { checkpointBytes: size, steps: p.steps, keepCheckpoints, keepEvery, squashEvery, trials };
+  const lanes = studyLanes(TuningConfig.parse(config.tuning));
+  const facts = { checkpointBytes: size, steps: p.steps, keepCheckpoints, keepEvery, squashEvery, lanes };
   const found = planStorage(facts, budget);
   if (found.fits) return found;
   throw new PipelineError(

@@ -8,15 +8,15 @@ export interface StorageFacts {
   keepCheckpoints: TrainingConfig['keepCheckpoints'];
   keepEvery: CheckpointConfig['keepEvery'];
   squashEvery: CheckpointConfig['squashEvery'];
-  /** Trials of a study, whose lanes keep their newest and best. */
-  trials: number;
+  /** Other lanes, a study's, which keep their newest and best. */
+  lanes: number;
 }
 
 /** Most checkpoints that a run holds at once: kept ones, and dropped ones that still wait for the next squash. */
 export function mostCheckpoints(facts: StorageFacts): number {
-  const { steps, keepCheckpoints, keepEvery, squashEvery, trials } = facts;
+  const { steps, keepCheckpoints, keepEvery, squashEvery, lanes } = facts;
   const spread = keepEvery === null ? 0 : Math.floor(steps / keepEvery);
-  return (keepCheckpoints + 1) * (1 + trials) + spread + squashEvery;
+  return (keepCheckpoints + 1) * (1 + lanes) + spread + squashEvery;
 }
 
 /** How checkpoints fit into a budget; `adjusted` names what had to give. */

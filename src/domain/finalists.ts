@@ -24,6 +24,16 @@ export function chooseFinalists(
   return finalists.length < 2 ? [] : finalists;
 }
 
+/** Most lanes that a study trains on: its trials, and each finalist again with each new seed. */
+export function studyLanes(
+  tuning: Pick<TuningConfig, 'strategy' | 'trials' | 'finalists' | 'seeds' | 'objective'>,
+): number {
+  if (tuning.strategy === 'fixed') return 0;
+  const finalists = Math.min(tuning.finalists, tuning.trials);
+  const again = finalists < 2 || tuning.objective.goals.length > 1 ? 0 : finalists * tuning.seeds;
+  return tuning.trials + again;
+}
+
 /** The `index`-th new seed of a study, from 1: far from those that people give to runs. */
 export function newSeed(seed: number, index: number): number {
   return (seed + index * 1_000_003) % 2 ** 31;

@@ -9,7 +9,7 @@ const flux: StorageFacts = {
   keepCheckpoints: 3,
   keepEvery: 500,
   squashEvery: 20,
-  trials: 0,
+  lanes: 0,
 };
 
 describe('the storage that a run needs', () => {
@@ -48,7 +48,7 @@ describe('the storage that a run needs', () => {
       keepCheckpoints: fc.integer({ min: 2, max: 10 }),
       keepEvery: fc.option(fc.integer({ min: 1, max: 5000 })),
       squashEvery: fc.integer({ min: 1, max: 100 }),
-      trials: fc.integer({ min: 0, max: 12 }),
+      lanes: fc.integer({ min: 0, max: 12 }),
     });
     fc.assert(
       fc.property(facts, fc.double({ min: 0.1, max: 200, noNaN: true }), (f, storageGb) => {
