@@ -106,7 +106,7 @@ it('trains a run to its end over mutual TLS, and ends in good order when its wor
   await ended;
   const said = await book.said();
   expect(said).toContain('the worker has ended');
-  expect(said).toMatch(/cpu \(cpu\), no GPU memory, torch \d/);
+  expect(said).toMatch(/\(cpu\), no GPU memory, torch \d/);
   expect(door.welcomed).toBeGreaterThan(0);
   expect(said).not.toContain(TOKEN);
   expect(said).not.toContain(door.key.split('\n')[1] as string);

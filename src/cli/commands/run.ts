@@ -195,7 +195,8 @@ export async function failureOf(client: Client, run: string): Promise<string> {
 
 async function listRuns(client: Client, json: boolean): Promise<void> {
   const runs: { run: string; type: string; execution: string; startedAt: string }[] = [];
-  for await (const run of client.workflow.list({ query: 'ORDER BY StartTime DESC', pageSize: 50 })) {
+  // Newest first is the server's own order; stores on SQL refuse to be asked for one.
+  for await (const run of client.workflow.list({ pageSize: 50 })) {
     runs.push({
       run: run.workflowId,
       type: run.type,
