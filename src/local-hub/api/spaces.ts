@@ -17,8 +17,8 @@ export function describeRuntime(hub: Hub, repo: Repo): Record<string, unknown> {
   const { hardware, requestedHardware, sleepTime, paused } = repo.record;
   const state = hub.spaces?.state(repo);
   const stage = paused ? 'PAUSED' : (state?.stage ?? 'STOPPED');
-  // A Hub without a runner has no hardware to offer: that is how clients tell "stopped" from "never run here".
-  const requested = hub.spaces === undefined ? null : (requestedHardware ?? hardware);
+  // A Hub without a runner offers no hardware of itself: that is how clients tell "stopped" from "never run here".
+  const requested = requestedHardware ?? (hub.spaces === undefined ? null : hardware);
   return {
     stage,
     sha: state?.sha ?? null,
