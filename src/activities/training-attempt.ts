@@ -181,10 +181,12 @@ export class TrainingAttempt {
     const end: AttemptEnd = { ended: done ? 'done' : 'stopped', failure: null, result: done ? lane : null };
     this.#clock.stop();
     const commit = await this.#settle(end, signal.aborted ? STOP_SAVE_LIMIT_MS : LAST_SAVE_LIMIT_MS);
-    if (done) await tagResult(this.#plan, commit);
-    const events = tensorboardEvents(mergeMetrics(this.#metrics));
-    this.#record.offer(`runs/${this.#plan.request.lane}/${EVENTS_FILE}`, Promise.resolve(events));
-    await this.#record.settle();
+    await this.#alive(async () => {
+      if (done) await tagResult(this.#plan, commit);
+      const events = tensorboardEvents(mergeMetrics(this.#metrics));
+      this.#record.offer(`runs/${this.#plan.request.lane}/${EVENTS_FILE}`, Promise.resolve(events));
+      await this.#record.settle();
+    });
     if (done) return describeTraining(this.#plan, this.#publisher.ledger, lane, commit);
     if (this.#halt.signal.aborted) throw this.#halt.signal.reason;
     const saved = `step ${result.step} of ${this.#plan.lastStep} is saved in ${this.#plan.lane.repo.repo} at ${commit}`;
@@ -197,12 +199,16 @@ export class TrainingAttempt {
     throw signal.reason;
   }
 
-  /** Waits for the Hub with signs of life: the wait is ours and has a limit, so it is no hung trainer. */
   async #settle(end: AttemptEnd, limitMs: number): Promise<CommitSha> {
     this.#progress.tell({ kind: 'stage', stage: 'publish', done: 0, total: 1, etaSeconds: null });
+    return this.#alive(() => this.#publisher.settle(end, limitMs));
+  }
+
+  /** Waits for the Hub with signs of life: the wait is ours and has a limit, so it is no hung trainer. */
+  async #alive<T>(wait: () => Promise<T>): Promise<T> {
     const beat = setInterval(() => this.#activity.heartbeat(this.#progress.state), BEAT_MS);
     try {
-      return await this.#publisher.settle(end, limitMs);
+      return await wait();
     } finally {
       clearInterval(beat);
     }
