@@ -59,7 +59,7 @@ def test_lines_that_are_no_request_are_answered_and_do_not_end_the_process():
 
 
 def test_every_offending_parameter_is_named_at_once():
-    wrong = {**SUGGEST, "strategy": "guess", "seed": "x", "extra": 1}
+    wrong = {**SUGGEST, "strategy": 7, "seed": "x", "extra": 1}
     with pytest.raises(TrainerError) as caught:
         check_params("suggest", wrong)
     assert caught.value.kind == "InvalidInput"
