@@ -3,6 +3,7 @@ import type { Verdict } from '../domain/gate.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { ReportDocument, Section } from './blocks.ts';
 import { readEvaluationRecords } from './evaluation-records.ts';
+import { NO_EVALUATION, NO_TRAINING } from './from-records.ts';
 import { toHtml } from './html.ts';
 import { toMarkdown } from './markdown-report.ts';
 import { judgementSections } from './report-judgement.ts';
@@ -79,17 +80,8 @@ function nothingBut(context: RunContext, evaluation: Evaluation): Omit<RunRecord
   };
   return {
     ...{ summary, manifest: null, contactSheets: { kept: null, dropped: null } },
-    ...{ curves: { loss: [], heldOut: [], learningRate: [] }, preemptionSteps: [], attempts: [] },
-    ...{
-      gate: [],
-      informative: [],
-      problems: [],
-      omitted: [],
-      slices: [],
-      encoder: null,
-      samples: [],
-      closest: [],
-    },
+    ...NO_TRAINING,
+    ...NO_EVALUATION,
     fingerprint: {},
     strips: [],
   };

@@ -63,12 +63,14 @@ async function readStrips(
 
 type TrainingRecords = Pick<RunRecords, 'curves' | 'preemptionSteps' | 'attempts'>;
 
-const NO_TRAINING: TrainingRecords = {
+/** What a run without a training has to show of one. */
+export const NO_TRAINING: TrainingRecords = {
   curves: { loss: [], heldOut: [], learningRate: [] },
   preemptionSteps: [],
   attempts: [],
 };
-const NO_EVALUATION: EvaluationRecords = {
+/** What a run without an evaluation has to show of one. */
+export const NO_EVALUATION: EvaluationRecords = {
   gate: [],
   informative: [],
   problems: [],
