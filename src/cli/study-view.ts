@@ -20,6 +20,8 @@ export function studyLines(study: StudyStatus): string[] {
       pc.dim(`  under way: trial ${number} to step ${toStep}${seed === null ? '' : ` with seed ${seed}`}`),
     ),
   ];
+  if (study.paused)
+    lines.push(pc.yellow('  paused: trainings stop at their next checkpoint until it is resumed'));
   if (study.confirmations.length > 0)
     lines.push(
       ...study.confirmations.map((c) =>

@@ -48,6 +48,8 @@ export interface StudyStatus {
   chosen: number | null;
   /** Of a study that was started on its own; within a run, the run's own status has it. */
   gpu?: GpuWork | null;
+  /** Held until `resume`: stretches under way stop at their next checkpoint. */
+  paused: boolean;
   /** Trials wanted, and steps of a whole one. */
   wanted: number;
   steps: number;

@@ -1,11 +1,11 @@
 import {
   ApplicationFailure,
   CancellationScope,
-  executeChild,
   isCancellation,
   log,
   patched,
   proxyActivities,
+  startChild,
   workflowInfo,
 } from '@temporalio/workflow';
 import type {
@@ -210,11 +210,13 @@ class Pipeline {
     const study = await this.phase(
       'tune',
       () =>
-        executeChild(tune, {
-          workflowId: `${workflowInfo().workflowId}-tune`,
-          args: [this.config, { context: this.context, dataset }],
-          staticSummary: `study of ${this.config.tuning.trials} trials`,
-        }),
+        this.state.followed(() =>
+          startChild(tune, {
+            workflowId: `${workflowInfo().workflowId}-tune`,
+            args: [this.config, { context: this.context, dataset }],
+            staticSummary: `study of ${this.config.tuning.trials} trials`,
+          }),
+        ),
       (s) => [
         `trial ${s.chosen} of ${s.trials.length}: ${Object.entries(s.parameters)
           .map(([k, v]) => `${k} ${typeof v === 'number' ? Number(v.toPrecision(3)) : v}`)

@@ -1,11 +1,13 @@
 import {
-  CancellationScope,
-  CancelledFailure,
+  type ChildWorkflowHandle,
   condition,
   log,
+  patched,
   setCurrentDetails,
   setDefaultSignalHandler,
   setHandler,
+  type Workflow,
+  type WorkflowResultType,
 } from '@temporalio/workflow';
 import type { Approval, Operations } from '../domain/activities.ts';
 import type { GpuWork } from '../domain/gpu-report.ts';
@@ -15,6 +17,7 @@ import type { RunConfig } from '../domain/run-config.ts';
 import type { RunStatus } from '../domain/run-result.ts';
 import { describeRun } from './describe-run.ts';
 import { GpuWatch } from './gpu-watch.ts';
+import { Hold, type HoldSignal } from './hold.ts';
 import {
   approveSignal,
   approveUpdate,
@@ -22,7 +25,6 @@ import {
   pauseSignal,
   rejectSignal,
   rejectUpdate,
-  resumeSignal,
   statusQuery,
 } from './messages.ts';
 import { Notifier } from './notifier.ts';
@@ -35,8 +37,12 @@ export class RunState {
   notifier = new Notifier(undefined, { run: '', model: '' });
   private readonly gpuHours: number;
   private visible = new Visible(undefined);
-  private paused = false;
-  private interruptible: CancellationScope | null = null;
+  private readonly hold = new Hold({
+    heard: (signal) => this.tellChild?.(signal),
+    held: () => this.showHeld(true),
+    goesOn: () => this.showHeld(false),
+  });
+  private tellChild: ((signal: HoldSignal) => void) | null = null;
   private approvalOpen = false;
   private approval: Approval | null = null;
 
@@ -84,13 +90,6 @@ export class RunState {
 
   private listen(): void {
     setHandler(statusQuery, () => this.status);
-    setHandler(pauseSignal, () => {
-      this.paused = true;
-      this.interruptible?.cancel();
-    });
-    setHandler(resumeSignal, () => {
-      this.paused = false;
-    });
     for (const [decision, signal, update] of [
       ['approved', approveSignal, approveUpdate],
       ['rejected', rejectSignal, rejectUpdate],
@@ -148,36 +147,37 @@ export class RunState {
     return this.approval;
   }
 
-  /**
-   * Runs GPU work that `pause` may interrupt: it is asked to checkpoint and stop, held until `resume`, and called again.
-   * A cancelled run checkpoints in the same way and then ends.
-   */
+  /** Runs GPU work that `pause` may hold, and says so while it does. */
   async holdable<T>(work: () => Promise<T>, isWhole: (result: T) => boolean): Promise<T> {
-    for (;;) {
-      await this.holdWhilePaused();
-      const scope = new CancellationScope();
-      this.interruptible = scope;
-      try {
-        const result = await scope.run(work);
-        if (isWhole(result)) return result;
-      } catch (error) {
-        if (!this.paused) throw error;
-      } finally {
-        this.interruptible = null;
-      }
-      if (CancellationScope.current().consideredCancelled)
-        throw new CancelledFailure('cancelled; the checkpoint is on the Hub');
+    await this.hold.untilResumed();
+    return this.hold.run(work, isWhole);
+  }
+
+  /** Runs a study as a child that `pause` and `resume` of the run reach as well. */
+  async followed<W extends Workflow>(
+    start: () => Promise<ChildWorkflowHandle<W>>,
+  ): Promise<WorkflowResultType<W>> {
+    if (this.hold.paused) await this.hold.untilResumed();
+    const child = await start();
+    this.tellChild = (signal) => {
+      if (!patched('pause-study')) return;
+      this.showHeld(this.hold.paused);
+      child
+        .signal(signal)
+        .catch((error: unknown) => log.warn(`${signal.name} did not reach the study: ${error}`));
+    };
+    // It has not heard of a pause that came while it was being started.
+    if (this.hold.paused) this.tellChild(pauseSignal);
+    try {
+      return await child.result();
+    } finally {
+      this.tellChild = null;
     }
   }
 
-  private async holdWhilePaused(): Promise<void> {
-    if (!this.paused) return;
-    this.status.state = 'paused';
-    this.status.needs = `go on: plein-air resume ${this.status.run}`;
-    this.show();
-    await condition(() => !this.paused);
-    this.status.state = 'running';
-    this.status.needs = null;
+  private showHeld(held: boolean): void {
+    this.status.state = held ? 'paused' : 'running';
+    this.status.needs = held ? `go on: plein-air resume ${this.status.run}` : null;
     this.show();
   }
 

@@ -26,6 +26,7 @@ import {
 } from '../domain/tuning.ts';
 import { needsMeasurement } from '../domain/tuning-config.ts';
 import { describeFailure } from './failures.ts';
+import type { Hold } from './hold.ts';
 import { StretchPool } from './stretch-pool.ts';
 
 /** Failures that make a trial infeasible: they teach the sampler and do not end the study. */
@@ -37,6 +38,8 @@ export interface StudyStart {
   dataset: CommitRef;
   gpu: GpuActivities;
   suggest: PipelineActivities['suggest'];
+  /** Holds the study's GPU work while it is paused. */
+  hold: Pick<Hold, 'run'>;
   /** Told before a stretch of training is put on the GPU queue. */
   onStretch: (lane: string) => void;
   modern: boolean;
@@ -150,7 +153,7 @@ export class StudyRun {
     };
   }
 
-  status(): StudyStatus {
+  status(): Omit<StudyStatus, 'paused' | 'gpu'> {
     const { tuning } = this.#config;
     const { trials, parallel, spentSeconds, confirmations, stopped } = this.state;
     return {
@@ -210,23 +213,30 @@ export class StudyRun {
     step: number,
     again: { index: number; seed: number } | null,
   ): Promise<RungOutcome> {
-    const { dataset, gpu } = this.#on;
+    const { dataset, gpu, hold } = this.#on;
     const own = this.#on.context;
     const context = again === null ? own : { ...own, config: { ...own.config, seed: again.seed } };
     const { objective } = this.#config.tuning;
     const lane = again === null ? `trial-${trial.number}` : `trial-${trial.number}-seed-${again.index}`;
     this.#on.onStretch(lane);
     try {
-      const training = await gpu.train({
-        context,
-        dataset,
-        lane,
-        parameters: trial.parameters,
-        stopAtStep: step,
-        acceptDifferences: this.#config.checkpoints.acceptDifferences,
-      });
+      const training = await hold.run(
+        () =>
+          gpu.train({
+            context,
+            dataset,
+            lane,
+            parameters: trial.parameters,
+            stopAtStep: step,
+            acceptDifferences: this.#config.checkpoints.acceptDifferences,
+          }),
+        ({ outcome }) => outcome === 'done',
+      );
       const measures = needsMeasurement(objective)
-        ? await gpu.measureTrial({ context, dataset, training })
+        ? await hold.run(
+            () => gpu.measureTrial({ context, dataset, training }),
+            () => true,
+          )
         : null;
       const { heldOutLoss, gpuSeconds } = training;
       return { report: trialReport({ objective, step, heldOutLoss, measures }), gpuSeconds };

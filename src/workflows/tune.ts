@@ -1,8 +1,10 @@
 import {
   ApplicationFailure,
   continueAsNew,
+  log,
   patched,
   proxyActivities,
+  setDefaultSignalHandler,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -14,6 +16,7 @@ import type { StudyRecord, StudyState } from '../domain/study.ts';
 import { gpuOptions, LONG, SHORT } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
 import { GpuWatch } from './gpu-watch.ts';
+import { Hold } from './hold.ts';
 import { studyQuery } from './messages.ts';
 import { PREPARE_BY_SHARDS, prepareDataset } from './prepare.ts';
 import { StudyRun } from './study-run.ts';
@@ -43,7 +46,11 @@ export async function tune(
   const study = new StudyRun(parsed.value);
   // A run's own study reports to the run.
   const watch = prepared === undefined ? new GpuWatch(parsed.value.budget.gpuHours) : null;
-  setHandler(studyQuery, () => ({ ...study.status(), gpu: watch?.work ?? null }));
+  const hold = new Hold({ heard: () => undefined, held: () => undefined, goesOn: () => undefined });
+  setHandler(studyQuery, () => ({ ...study.status(), paused: hold.paused, gpu: watch?.work ?? null }));
+  setDefaultSignalHandler((name) => {
+    log.warn(`unknown signal "${name}": expected pause or resume; nothing was changed`);
+  });
 
   const { context, dataset } = prepared ?? (await open(parsed.value));
   const gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
@@ -52,13 +59,17 @@ export async function tune(
     dataset,
     gpu,
     suggest: quick.suggest,
+    hold,
     onStretch: (lane) => watch?.queued('train', lane),
     modern,
     state:
       carried ?? (modern ? await quick.openStudy({ context }) : { earlier: [], enqueue: [], parallel: 1 }),
   });
-  if ((await study.search()) === 'too-long')
+  if ((await study.search()) === 'too-long') {
+    // The next workflow run begins without having heard of a pause.
+    if (hold.paused) await hold.untilResumed();
     return continueAsNew<typeof tune>(context.config, { context, dataset }, study.state);
+  }
   if (modern) await study.confirm();
   const chosen = study.choose();
   if (chosen === null)

@@ -3,6 +3,7 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { RepoId } from '../../src/domain/refs.ts';
 import type { StudyResult } from '../../src/domain/run-result.ts';
+import type { Trial } from '../../src/domain/search-space.ts';
 import type { StudyMove } from '../../src/domain/study.ts';
 import { ledgerTotals, TrainingLedger } from '../../src/domain/training-ledger.ts';
 import { type Random, seeded } from '../local-hub/random.ts';
@@ -22,6 +23,7 @@ export interface StudyTrace {
 export interface DisturbedStudy {
   trace: StudyTrace;
   kills: Record<Machine, number>;
+  pauses: number;
   /** Trainings whose worker vanished. */
   preemptions: number;
   /** Largest number of steps that one vanished attempt left to be done again. */
@@ -40,7 +42,8 @@ export async function runStudy(
   p: {
     run: string;
     tuning: object;
-    kills: { random: Random; everyMs: [number, number]; most: number } | null;
+    /** Machines to kill, and how often in between `pause` and `resume` come from a person. */
+    kills: { random: Random; everyMs: [number, number]; most: number; pauses: number } | null;
   },
   tell: (line: string) => void,
 ): Promise<DisturbedStudy> {
@@ -52,6 +55,7 @@ export async function runStudy(
     taskQueue: 'pipeline',
     args: stand.study(p.run, p.tuning),
   });
+  let pauses = 0;
   for (let done = 0; ; ) {
     const [low, high] = p.kills?.everyMs ?? [1000, 1000];
     const wait = low + (p.kills?.random.int(high - low) ?? 0);
@@ -60,6 +64,11 @@ export async function runStudy(
     const state = await stateOf(client, p.run);
     if (state !== null && state !== 'RUNNING') break;
     if (p.kills === null || done >= p.kills.most) continue;
+    if (pauses < p.kills.pauses && (await pauseAndResume(client, p.run))) {
+      pauses += 1;
+      tell(`${((Date.now() - began) / 1000).toFixed(0)} s: paused and resumed`);
+      continue;
+    }
     const victim = p.kills.random.pick(KILLABLE);
     await stand.replace(victim);
     kills[victim] += 1;
@@ -85,6 +94,7 @@ export async function runStudy(
       chosen: result.chosen,
     },
     kills,
+    pauses,
     preemptions: totals.reduce((sum, t) => sum + t.preemptions, 0),
     worstRepeat: Math.max(0, ...ledgers.flatMap(repeats)),
     repeatedSteps: totals.reduce((sum, t) => sum + t.repeatedSteps, 0),
@@ -101,6 +111,23 @@ async function stateOf(client: Client, run: string): Promise<string | null> {
     return (await client.workflow.getHandle(run).describe()).status.name;
   } catch {
     return null;
+  }
+}
+
+/** Pauses a study, waits until no training runs any more, and lets it go on; false: it could not be told. */
+async function pauseAndResume(client: Client, run: string): Promise<boolean> {
+  const handle = client.workflow.getHandle(run);
+  try {
+    await handle.signal('pause');
+    for (let i = 0; i < 600; i++) {
+      const { raw } = await handle.describe();
+      if (!raw.pendingActivities?.some(({ activityType }) => activityType?.name === 'train')) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    await handle.signal('resume');
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -122,7 +149,8 @@ async function readHistory(client: Client, run: string) {
     const answer = decode(completed.result?.payloads?.[0]) as Record<string, unknown>;
     const { next, number, parameters, toStep } = answer as unknown as StudyMove;
     if (of.type === 'suggest') moves.push({ next, number, parameters, toStep });
-    if (of.type === 'train')
+    // One that was paused comes back unfinished and is called again.
+    if (of.type === 'train' && answer.outcome === 'done')
       trainings.push(`${(of.input as { lane: string }).lane} to ${answer.step}: ${answer.adapterSha256}`);
   }
   return { moves, trainings: trainings.sort(), events: events?.length ?? 0 };
@@ -162,11 +190,26 @@ export function differences(a: StudyTrace, b: StudyTrace): string[] {
   );
 }
 
+/** A study that starts from what another one of the same data and base has learnt: the trials that its asks know of it. */
+async function warmStart(stand: StudyStand, tuning: object, tell: (line: string) => void) {
+  const { trace, seconds } = await runStudy(stand, { run: 'warm', tuning, kills: null }, tell);
+  const { client, connection } = await stand.client();
+  const { events } = await client.workflow.getHandle('warm').fetchHistory();
+  await connection.close();
+  const asks = (events ?? [])
+    .map(({ activityTaskScheduledEventAttributes: scheduled }) => scheduled)
+    .filter((scheduled) => scheduled?.activityType?.name === 'suggest')
+    .map((scheduled) => decode(scheduled?.input?.payloads?.[0]) as { earlier: Trial[] });
+  tell(`warm start: ${seconds.toFixed(0)} s`);
+  return { moves: trace.moves, earlier: asks.map(({ earlier }) => earlier.length), seconds };
+}
+
 /** Plays the same study undisturbed and disturbed and compares all that must be equal. */
 export async function killStudy(
   p: {
     trials: number;
     kills: number;
+    pauses: number;
     seed: number;
     everyMs: [number, number];
     strategy: string;
@@ -193,8 +236,9 @@ export async function killStudy(
     };
     const calm = await runStudy(stand, { run: 'calm', tuning, kills: null }, tell);
     tell(`undisturbed: ${calm.seconds.toFixed(0)} s, ${calm.trace.moves.length} moves`);
-    const kills = { random: seeded(p.seed), everyMs: p.everyMs, most: p.kills };
+    const kills = { random: seeded(p.seed), everyMs: p.everyMs, most: p.kills, pauses: p.pauses };
     const wild = await runStudy(stand, { run: 'wild', tuning, kills }, tell);
+    const warm = await warmStart(stand, { ...tuning, trials: 3, seeds: 0, warmStart: 'calm' }, tell);
     if (p.history !== undefined) {
       const { client, connection } = await stand.client();
       writeFileSync(p.history, historyToJSON(await client.workflow.getHandle('wild').fetchHistory()));
@@ -208,7 +252,7 @@ export async function killStudy(
         ? [`${wild.worstRepeat} steps repeated at once, more than an interval of 2`]
         : []),
     ];
-    return { calm, wild, problems };
+    return { calm, wild, warm, problems };
   } finally {
     await stand.close();
   }

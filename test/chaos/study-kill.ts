@@ -1,5 +1,5 @@
 /**
- * kill -9 of workers, Temporal and the Hub during a study, against the same study undisturbed:
+ * kill -9 of workers, Temporal and the Hub during a study that is also paused twice, against the same study undisturbed:
  * `npm run build && node scripts/ts.mjs test/chaos/study-kill.ts [trials] [kills] [seed] [strategy] [file for the history]`.
  */
 import { killStudy } from './kill-study.ts';
@@ -9,6 +9,7 @@ const report = await killStudy(
   {
     trials: Number(trials),
     kills: Number(kills),
+    pauses: 2,
     seed: Number(seed),
     everyMs: [3000, 12_000],
     strategy,
@@ -16,7 +17,7 @@ const report = await killStudy(
   },
   (line) => console.error(line),
 );
-const { calm, wild, problems } = report;
+const { calm, wild, warm, problems } = report;
 console.log(
   JSON.stringify(
     {
@@ -24,12 +25,14 @@ console.log(
       trainings: wild.trace.trainings.length,
       chosen: wild.trace.chosen,
       kills: wild.kills,
+      pauses: wild.pauses,
       preemptedTrainings: wild.preemptions,
       stepsTrained: wild.steps,
       stepsRepeated: wild.repeatedSteps,
       mostStepsRepeatedAtOnce: wild.worstRepeat,
       events: wild.events,
       seconds: { undisturbed: Math.round(calm.seconds), disturbed: Math.round(wild.seconds) },
+      warmStart: { trialsKnown: warm.earlier[0], moves: warm.moves.length },
       problems,
     },
     null,

@@ -1,3 +1,4 @@
+import { Context } from '@temporalio/activity';
 import type {
   Evaluation,
   GateDecision,
@@ -139,4 +140,13 @@ export function activities(
       },
     ]),
   ) as unknown as PipelineActivities & GpuActivities;
+}
+
+/** Waits inside an activity until it is asked to stop, as a trainer would. */
+export async function stopped(): Promise<'stopped'> {
+  const context = Context.current();
+  const beat = setInterval(() => context.heartbeat(), 100);
+  await context.cancelled.catch(() => undefined);
+  clearInterval(beat);
+  return 'stopped';
 }

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CancelledFailure, Context } from '@temporalio/activity';
+import { CancelledFailure } from '@temporalio/activity';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/activities.ts';
-import type { RunResult, RunStatus } from '../../src/domain/run-result.ts';
+import type { RunResult, RunStatus, StudyStatus } from '../../src/domain/run-result.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
-import { activities, commit, contextOf, file, gate, released, trainingOf } from './fakes.ts';
+import { activities, commit, contextOf, file, gate, released, stopped, trainingOf } from './fakes.ts';
 
 let environment: TestWorkflowEnvironment;
 let workflowBundle: WorkflowBundleWithSourceMap;
@@ -363,6 +363,30 @@ describe('fineTune', () => {
     expect(result.training?.step).toBe(300);
   });
 
+  it('holds its study, too, and lets it go on', async () => {
+    const stretches: string[] = [];
+    const result = await fineTune(
+      { tuning: { strategy: 'random', trials: 2, seeds: 0, parallel: 1 } },
+      {
+        train: async ({ lane }) => {
+          stretches.push(lane);
+          return stretches.length === 1 ? trainingOf({ outcome: await stopped(), step: 1 }) : trainingOf();
+        },
+      },
+      async (handle) => {
+        await reached(handle, (s) => s.phase === 'tune' && stretches.length === 1);
+        await handle.signal('pause');
+        await reached(handle, (s) => s.state === 'paused');
+        const study = environment.client.workflow.getHandle(`${handle.workflowId}-tune`);
+        await until(async () => (await study.query<StudyStatus>('status')).paused);
+        await handle.signal('resume');
+        return (await handle.result()) as RunResult;
+      },
+    );
+    expect(stretches).toEqual(['trial-0', 'trial-0', 'trial-1', 'main']);
+    expect(result.verdict).toBe('PASS');
+  });
+
   it('lets the trainer checkpoint before it ends as cancelled, and documents what there is', async () => {
     const calls: string[] = [];
     let checkpointed = false;
@@ -389,15 +413,6 @@ describe('fineTune', () => {
   });
 });
 
-/** Waits inside an activity until it is asked to stop, as a trainer would. */
-async function stopped(): Promise<'stopped'> {
-  const context = Context.current();
-  const beat = setInterval(() => context.heartbeat(), 100);
-  await context.cancelled.catch(() => undefined);
-  clearInterval(beat);
-  return 'stopped';
-}
-
 /** An activity that is held until the test opens it. */
 function gateOpen() {
   let open: () => void = () => undefined;
@@ -420,9 +435,13 @@ function gateOpen() {
 }
 
 /** Polls the run's own status; real time, because the test server's clock only skips while a result is awaited. */
-async function reached(handle: WorkflowHandle, test: (status: RunStatus) => boolean): Promise<void> {
+function reached(handle: WorkflowHandle, test: (status: RunStatus) => boolean): Promise<void> {
+  return until(async () => test(await handle.query<RunStatus>('status')));
+}
+
+async function until(test: () => Promise<boolean>): Promise<void> {
   for (let i = 0; i < 600; i++) {
-    if (test(await handle.query<RunStatus>('status'))) return;
+    if (await test()) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error('the run did not get there');

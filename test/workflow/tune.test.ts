@@ -8,7 +8,7 @@ import type { StudyResult, StudyStatus } from '../../src/domain/run-result.ts';
 import type { Trial } from '../../src/domain/search-space.ts';
 import { STRETCHES_PER_RUN } from '../../src/domain/study.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
-import { activities, trainingOf } from './fakes.ts';
+import { activities, stopped, trainingOf } from './fakes.ts';
 
 let environment: TestWorkflowEnvironment;
 let workflowBundle: WorkflowBundleWithSourceMap;
@@ -175,6 +175,33 @@ describe('tune', () => {
     );
     expect(asked[1]?.[0]?.reports[0]?.violations[0]).toBeCloseTo(0.3);
     expect(result.chosen).toBe(1);
+  });
+
+  it('holds every stretch at a checkpoint while it is paused, and then makes the same moves', async () => {
+    const stretches: string[] = [];
+    const held = new Set(['trial-0', 'trial-1']);
+    const result = await tune(
+      { strategy: 'random', trials: 4, parallel: 2 },
+      {
+        train: async (p) => {
+          stretches.push(p.lane);
+          if (!held.delete(p.lane)) return trained(p);
+          return trainingOf({ outcome: await stopped(), step: 1, heldOutLoss: null });
+        },
+      },
+      async (handle) => {
+        await reached(handle, () => stretches.length === 2);
+        await handle.signal('pause');
+        await reached(handle, (s) => s.paused && s.running.length === 2);
+        expect(stretches).toHaveLength(2);
+        await handle.signal('resume');
+        return done(handle);
+      },
+    );
+    // Each stretch was called again on its own lane, and its figures are those of the whole one.
+    expect(stretches.slice(2, 4).sort()).toEqual(['trial-0', 'trial-1']);
+    expect(stretches.slice(4).sort()).toEqual(['trial-2', 'trial-3']);
+    expect(result.trials.map((t) => t.value)).toEqual([0, 1, 2, 3].map((n) => lossOf(`trial-${n}`)));
   });
 
   it('ends with the failure of a trial that is not the trial’s own', async () => {
