@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Evaluation, GpuActivities, GpuProgress } from '../domain/activities.ts';
-import { CheckpointManifest } from '../domain/checkpoint.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { MODEL_ROLES, splitModelId } from '../domain/evaluation-models.ts';
 import { EvaluationReport } from '../domain/evaluation-report.ts';
@@ -23,7 +22,7 @@ import {
   type PinnedModel,
   runSamples,
 } from './evaluation-key.ts';
-import { copyBase, copyLocally } from './local-copies.ts';
+import { copyBase, copyLocally, copyTrained } from './local-copies.ts';
 import { SAMPLING_FOLDER, Sampling } from './sampling.ts';
 
 type EvaluateRequest = Parameters<GpuActivities['evaluate']>[0];
@@ -134,18 +133,6 @@ function recordOf(request: EvaluateRequest): RepoRef {
 
 /** Folders of pictures on this machine, as the verb `evaluate` takes them. */
 type Painted = Pick<VerbParams<'evaluate'>, 'baseSamples' | 'candidateSamples' | 'rivals' | 'parity'>;
-
-/** An adapter is judged on the base that it was trained on; a checkpoint that names another one is refused. */
-async function refuseOtherBase(checkpoint: string, base: CommitSha): Promise<void> {
-  const path = join(checkpoint, 'manifest.json');
-  const { fingerprint } = parseJson(await readFile(path), CheckpointManifest, path);
-  const trainedOn = fingerprint['base.commit'] ?? base;
-  if (trainedOn !== base)
-    throw new PipelineError(
-      'Corrupt',
-      `expected an adapter trained on base commit ${base}, got one trained on ${trainedOn} (${path}): evaluate it with its own base`,
-    );
-}
 
 type Files = { path: string; content: string | { file: string } }[];
 
@@ -267,16 +254,8 @@ class Attempt {
   /** The checkpoint's adapter, verified, as the files that would be released. */
   async #export(): Promise<VerbResult<'export'>> {
     const { context, training } = this.#request;
-    const copy = await copyLocally(this.#copying('checkpoint'), training.checkpoint, training.path);
-    const checkpoint = join(copy, ...training.path.split('/'));
-    const sha256 = await sha256OfFile(join(checkpoint, 'pytorch_lora_weights.safetensors'));
-    if (sha256 !== training.adapterSha256)
-      throw new PipelineError(
-        'Corrupt',
-        `expected the trained adapter ${training.adapterSha256} in ${training.checkpoint.repo} ${training.path} at ${training.checkpoint.commit}, got ${sha256}`,
-      );
-    await refuseOtherBase(checkpoint, context.base.commit);
-    const { config } = context;
+    const { config, base } = context;
+    const checkpoint = await copyTrained(this.#copying('checkpoint'), training, base.commit);
     return this.#deps.trainer.call(
       'export',
       {

@@ -1,8 +1,13 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Training } from '../domain/activities.ts';
+import { CheckpointManifest } from '../domain/checkpoint.ts';
 import { PipelineError } from '../domain/errors.ts';
-import type { CommitRef } from '../domain/refs.ts';
+import type { CommitRef, CommitSha } from '../domain/refs.ts';
+import { sha256OfFile } from '../hub/hashing.ts';
 import type { Hub } from '../hub/hub.ts';
+import { parseJson } from '../hub/verified-json.ts';
+import { ADAPTER, MANIFEST } from './checkpoint-files.ts';
 
 /** Where a GPU worker keeps what it fetched from the Hub: by commit, so that no copy is ever stale. */
 export function copyFolder(workDir: string, ref: CommitRef): string {
@@ -68,6 +73,33 @@ export async function copyBase(deps: CopyDeps, base: CommitRef): Promise<string>
       `expected a FLUX pipeline in diffusers' layout at base, got no model_index.json in ${base.repo} at ${base.commit}`,
     );
   await writeWhole(join(folder, 'model_index.json'), index);
+  return folder;
+}
+
+/**
+ * A local copy of a training's last checkpoint: the adapter that the training named, trained on the base at `base`. An
+ * adapter is judged on the base that it was trained on; a checkpoint that names another one is refused.
+ *
+ * @returns the checkpoint's folder
+ */
+export async function copyTrained(deps: CopyDeps, training: Training, base: CommitSha): Promise<string> {
+  const { checkpoint, path, adapterSha256 } = training;
+  const copy = await copyLocally(deps, checkpoint, path);
+  const folder = join(copy, ...path.split('/'));
+  const sha256 = await sha256OfFile(join(folder, ADAPTER));
+  if (sha256 !== adapterSha256)
+    throw new PipelineError(
+      'Corrupt',
+      `expected the trained adapter ${adapterSha256} in ${checkpoint.repo} ${path} at ${checkpoint.commit}, got ${sha256}`,
+    );
+  const manifest = join(folder, MANIFEST);
+  const { fingerprint } = parseJson(await readFile(manifest), CheckpointManifest, manifest);
+  const trainedOn = fingerprint['base.commit'] ?? base;
+  if (trainedOn !== base)
+    throw new PipelineError(
+      'Corrupt',
+      `expected an adapter trained on base commit ${base}, got one trained on ${trainedOn} (${manifest}): evaluate it with its own base`,
+    );
   return folder;
 }
 

@@ -5,11 +5,11 @@ import { PipelineError } from '../domain/errors.ts';
 import { EvaluationReport } from '../domain/evaluation-report.ts';
 import { openSamples, type StandardSample, sampleSetText } from '../domain/sample-set.ts';
 import type { TrainerEvent } from '../domain/trainer-protocol.ts';
-import { sha256Of, sha256OfFile } from '../hub/hashing.ts';
+import { sha256Of } from '../hub/hashing.ts';
 import { parseJson } from '../hub/verified-json.ts';
 import { fetchSharedSamples, sharedSamples, shareSamples } from './base-samples.ts';
 import type { EvaluateDeps } from './evaluate.ts';
-import { copyBase, copyLocally } from './local-copies.ts';
+import { copyBase, copyLocally, copyTrained } from './local-copies.ts';
 
 type MeasureRequest = Parameters<GpuActivities['measureTrial']>[0];
 
@@ -78,14 +78,7 @@ class Measurement {
 
   async #export(): Promise<string> {
     const { context, training } = this.#request;
-    const copy = await copyLocally(this.#copying('checkpoint'), training.checkpoint, training.path);
-    const checkpoint = join(copy, ...training.path.split('/'));
-    const sha256 = await sha256OfFile(join(checkpoint, 'pytorch_lora_weights.safetensors'));
-    if (sha256 !== training.adapterSha256)
-      throw new PipelineError(
-        'Corrupt',
-        `expected the trial's adapter ${training.adapterSha256} in ${training.checkpoint.repo} ${training.path}, got ${sha256}`,
-      );
+    const checkpoint = await copyTrained(this.#copying('checkpoint'), training, context.base.commit);
     const exported = await this.#deps.trainer.call(
       'export',
       {
