@@ -5,6 +5,7 @@ import { execa } from 'execa';
 import { createEvaluate } from '../../src/activities/evaluate.ts';
 import { EVALUATION_FILES } from '../../src/activities/evaluation-key.ts';
 import { createJudge } from '../../src/activities/judge.ts';
+import { createMeasureTrial } from '../../src/activities/measure-trial.ts';
 import { createSuggest } from '../../src/activities/suggest.ts';
 import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
@@ -14,6 +15,7 @@ import { Verdict } from '../../src/domain/gate.ts';
 import { type CommitRef, RepoId, type RepoRef, RunName, Sha256 } from '../../src/domain/refs.ts';
 import { runRepos } from '../../src/domain/repositories.ts';
 import type { VerbResult } from '../../src/domain/trainer-protocol.ts';
+import { TuningConfig } from '../../src/domain/tuning-config.ts';
 import { sha256Of } from '../../src/hub/hashing.ts';
 import { readVerifiedBytes } from '../../src/hub/verified-json.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
@@ -220,6 +222,55 @@ describe('an evaluation', () => {
       const done = beats.filter((b) => b.stage === stage).map((b) => b.done);
       expect(done).toEqual([...done].sort((a, b) => a - b));
     }
+  });
+});
+
+describe('the measurement of a trial', () => {
+  const measure = (of: Training, context = contextOf('trial', { tuning })) =>
+    createMeasureTrial({
+      hub: stand.hub,
+      trainer: warm,
+      workDir: join(stand.root, 'evaluators', 'trial'),
+      heartbeat: () => undefined,
+    })({ context, dataset, training: of });
+  const tuning = TuningConfig.parse({
+    objective: { goals: ['heldOutLoss', 'style'], maxCopying: 0.5, prompts: 4 },
+  });
+
+  it('gives the figures that goals and limits ask for, and the same when it runs again', async () => {
+    const measures = await measure(training);
+    expect(measures).toEqual({
+      style: expect.any(Number),
+      copying: expect.any(Number),
+      diversity: null,
+      adherence: null,
+    });
+    expect(await measure(training)).toEqual(measures);
+  });
+
+  it('refuses another adapter, and one that was trained on another base', async () => {
+    await expect(measure({ ...training, adapterSha256: Sha256.parse('0'.repeat(64)) })).rejects.toMatchObject(
+      {
+        kind: 'Corrupt',
+        message: expect.stringContaining('expected the trained adapter 0000'),
+      },
+    );
+    const context = contextOf('trial', { tuning });
+    const { type, repo } = context.base;
+    const files = [{ path: 'README.md', content: 'another commit' }];
+    const commit = await stand.hub.commit({ repo: { type, repo }, message: 'Upload', files });
+    await expect(measure(training, { ...context, base: { type, repo, commit } })).rejects.toMatchObject({
+      kind: 'Corrupt',
+      message: expect.stringContaining(`expected an adapter trained on base commit ${commit}`),
+    });
+  });
+
+  it('says which encoder a limit needs that cannot be measured with this one', async () => {
+    const words = TuningConfig.parse({ objective: { minAdherence: 0.2, prompts: 4 } });
+    await expect(measure(training, contextOf('trial', { tuning: words }))).rejects.toMatchObject({
+      kind: 'InvalidInput',
+      message: expect.stringContaining('expected adherence to be measured'),
+    });
   });
 });
 
