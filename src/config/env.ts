@@ -18,6 +18,8 @@ export const Environment = z.object({
   PLEIN_AIR_SPACE_TOKEN: text(),
   /** Python with the trainer's packages; default `gpu-worker/.venv`. */
   PLEIN_AIR_PYTHON: text(),
+  /** GPUs of this machine that one training shares, a process each. */
+  PLEIN_AIR_TRAINER_PROCESSES: z.coerce.number().int().min(1).max(16).default(1),
   /** The `temporal` program; default the one that set-up installs. */
   PLEIN_AIR_TEMPORAL: text(),
   /** Folder that a worker may fill and lose. */

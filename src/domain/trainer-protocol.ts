@@ -61,6 +61,8 @@ export const ProbeResult = z.strictObject({
   ramBytes: z.int(),
   cpuCapability: z.string(),
   threads: z.int(),
+  /** Processes that train together, each with an accelerator of its own. */
+  processes: z.int().min(1).default(1),
   /** Versions of python, torch, diffusers, transformers, peft, safetensors. */
   versions: z.record(z.string(), z.string()),
 });

@@ -151,6 +151,8 @@ export interface Machine {
   name: string;
   vramBytes: number | null;
   ramBytes: number;
+  /** Processes that train together, an accelerator each; each of them passes the base through the host. */
+  processes?: number;
 }
 
 const gb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
@@ -167,9 +169,14 @@ export function overflow(needs: TrainingNeeds, machine: Machine, training: Train
     'training.offloadBlocks',
     'a smaller dataset.resolution or training.rank',
   ].join(', ');
-  if (machine.vramBytes !== null && needs.vramBytes > machine.vramBytes)
-    return `expected a training that fits on ${machine.name} with ${gb(machine.vramBytes)} of memory, got one that needs about ${gb(needs.vramBytes)} (base ${gb(needs.baseBytes)}, LoRA and optimizer ${gb(needs.stateBytes)}, activations ${gb(needs.activationBytes)}): try ${ways}`;
-  const onHost = machine.device === 'cpu' ? needs.ramBytes + needs.vramBytes : needs.ramBytes;
+  const processes = machine.processes ?? 1;
+  // Every process holds its own gradients in one piece, and those of all.
+  const exchanged = processes === 1 ? 0 : 4 * needs.loraParameters * (processes + 1);
+  const vram = needs.vramBytes + exchanged;
+  if (machine.vramBytes !== null && vram > machine.vramBytes)
+    return `expected a training that fits on ${machine.name} with ${gb(machine.vramBytes)} of memory, got one that needs about ${gb(vram)} (base ${gb(needs.baseBytes)}, LoRA and optimizer ${gb(needs.stateBytes)}, activations ${gb(needs.activationBytes)}): try ${ways}`;
+  const each = machine.device === 'cpu' ? needs.ramBytes + needs.vramBytes : needs.ramBytes;
+  const onHost = each * processes;
   if (onHost > machine.ramBytes)
     return `expected a training that fits into the ${gb(machine.ramBytes)} of memory of this machine, got one that needs about ${gb(onHost)}: use a machine with more memory, or a quantised base (training.quantisation)`;
   return null;

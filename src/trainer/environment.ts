@@ -27,6 +27,7 @@ const PASSED_ON = [
 export function trainerEnvironment(
   worker: Readonly<Record<string, string | undefined>>,
   packageFolder: string,
+  processes = 1,
 ): Record<string, string> {
   const passed = PASSED_ON.flatMap((name) => {
     const value = worker[name];
@@ -35,6 +36,7 @@ export function trainerEnvironment(
   return {
     ...Object.fromEntries(passed),
     PYTHONPATH: packageFolder,
+    PLEIN_AIR_TRAINER_PROCESSES: String(processes),
     PYTHONUNBUFFERED: '1',
     PYTHONHASHSEED: '0',
     // With busy neighbours a second CPU thread slows small models down, and another count changes the bytes.

@@ -28,7 +28,7 @@ interface Pending {
  * Starts Python in a process group of its own: Ctrl+C in a terminal reaches the worker alone, which then lets the trainer
  * checkpoint. Should the worker be killed, the trainer sees the end of its stdin and goes.
  */
-function spawn({ python, packageFolder, environment = {} }: TrainerOptions) {
+function spawn({ python, packageFolder, environment = {}, processes = 1 }: TrainerOptions) {
   return execa(python, ['-m', 'plein_air'], {
     stdin: 'pipe',
     stdout: 'pipe',
@@ -36,7 +36,7 @@ function spawn({ python, packageFolder, environment = {} }: TrainerOptions) {
     buffer: false,
     reject: false,
     detached: true,
-    env: trainerEnvironment(environment, packageFolder),
+    env: trainerEnvironment(environment, packageFolder, processes),
     extendEnv: false,
   });
 }

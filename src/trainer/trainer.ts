@@ -26,6 +26,8 @@ export interface TrainerOptions {
   python: string;
   /** Folder that holds the package `plein_air`. */
   packageFolder: string;
+  /** Processes that train together, an accelerator each; default 1. */
+  processes?: number;
   /** Receives the trainer's stderr, line by line. */
   log: (line: string) => void;
   /** Variables of the worker, of which a white list is passed on; default: this process's. */

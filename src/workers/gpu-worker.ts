@@ -23,6 +23,7 @@ await runWorker('gpu', ({ env, identity }) => {
   const trainer = createTrainer({
     python: pythonPath(env),
     packageFolder: PYTHON_PACKAGE,
+    processes: env.PLEIN_AIR_TRAINER_PROCESSES,
     log: logLine('trainer'),
   });
   const activities: GpuActivities = {

@@ -102,6 +102,18 @@ describe('what a training of FLUX.1-dev needs', () => {
       /13\.0 GB of memory of this machine/,
     );
   });
+
+  it('that several processes share needs the host once for each, and room for the gradients of all', () => {
+    const chosen = training('a100', { rank: 64 });
+    const needs = trainingNeeds(FLUX, chosen, 768);
+    const two = (vram: number, ramBytes: number) =>
+      overflow(needs, { ...machine(vram), ramBytes, processes: 2 }, chosen);
+    expect(two(80, 60e9)).toBeNull();
+    expect(two(80, 40e9)).toMatch(/needs about 5\d\.\d GB/);
+    const alone = needs.vramBytes / 1e9 + 0.1;
+    expect(overflow(needs, machine(alone), chosen)).toBeNull();
+    expect(two(alone, 60e9)).toMatch(/fits on/);
+  });
 });
 
 describe('the profile of a machine', () => {

@@ -1,4 +1,6 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
@@ -10,11 +12,12 @@ const python = pythonPath(readEnvironment());
 const log: string[] = [];
 let trainer: Trainer;
 
-function start(packageFolder: string, environment: Record<string, string> = {}): Trainer {
+function start(packageFolder: string, environment: Record<string, string> = {}, processes = 1): Trainer {
   log.length = 0;
   trainer = createTrainer({
     python,
     packageFolder,
+    processes,
     log: (line) => log.push(line),
     environment: { PATH: '/usr/bin:/bin', ...environment },
     stopGraceMs: 200,
@@ -183,5 +186,18 @@ describe('the real trainer', () => {
     const { pid } = trainer;
     await trainer.close();
     expect(() => process.kill(pid as number, 0)).toThrow('ESRCH');
+  });
+
+  it('in two processes answers as one, and none of them outlives a kill', async () => {
+    start(join(PROJECT, 'gpu-worker/src'), {}, 2);
+    expect(await trainer.call('probe', {})).toMatchObject({ processes: 2 });
+    const launcher = trainer.pid as number;
+    const ranks = readFileSync(`/proc/${launcher}/task/${launcher}/children`, 'utf8').trim().split(' ');
+    expect(ranks).toHaveLength(2);
+    trainer.kill();
+    await trainer.close();
+    const alive = () => ranks.filter((pid) => existsSync(`/proc/${pid}/exe`));
+    // The kernel ends them with the launcher; how soon is its own affair.
+    while (alive().length > 0) await setImmediate();
   });
 });

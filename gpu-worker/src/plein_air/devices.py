@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from plein_air.errors import TrainerError
+from plein_air.ranks import how_many
+
 if TYPE_CHECKING:
     import torch
 
@@ -30,10 +33,18 @@ def prepare_torch() -> torch.device:
     import torch
 
     cuda = torch.cuda.is_available()
+    if cuda and how_many() > torch.cuda.device_count():
+        raise TrainerError(
+            "InvalidInput",
+            f"Expected a GPU for each of {how_many()} processes, got {torch.cuda.device_count()}: set "
+            "PLEIN_AIR_TRAINER_PROCESSES of this worker to that number or less.",
+        )
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     # Filling fresh memory with NaN is only a debugging aid, and costs a pass over every output.
     torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     torch.backends.cudnn.benchmark = False
-    _prepared.append(torch.device("cuda", 0) if cuda else torch.device("cpu"))
+    _prepared.append(torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu"))
+    if cuda:
+        torch.cuda.set_device(_prepared[0])
     return _prepared[0]

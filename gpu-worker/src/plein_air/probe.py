@@ -10,6 +10,7 @@ from typing import Any
 
 from plein_air.devices import prepare_torch
 from plein_air.protocol.channel import Emitter
+from plein_air.ranks import how_many
 
 LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors")
 """Libraries whose version decides trained bytes."""
@@ -33,6 +34,7 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
         "ramBytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "cpuCapability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
+        "processes": how_many(),
         "versions": software_versions(),
     }
 

@@ -17,6 +17,7 @@ from typing import Any, TextIO
 from plein_air.errors import TrainerError, classify
 from plein_air.protocol.channel import Channel, Emitter, take_stdout
 from plein_air.protocol.wishes import Wishes
+from plein_air.ranks import Ranks, how_many
 
 VERBS = {
     "probe": "plein_air.probe",
@@ -129,11 +130,16 @@ def main() -> int:
     signal.signal(signal.SIGINT, end)
     channel.send({"event": "ready", "protocol": 1, "pid": os.getpid()})
     threading.Thread(target=_read, args=(sys.stdin, inbox, parent), name="requests", daemon=True).start()
-    while (request := inbox.next()) is not None:
-        _serve(request, channel)
+    ended = 0
+    while ended == 0 and (request := inbox.next()) is not None:
+        answered = _serve(request, channel)
         inbox.finish(request)
+        # After a failure the others may stand anywhere: all begin anew together.
+        ended = 0 if answered or how_many() == 1 else 1
+    if ended == 0 and how_many() > 1:
+        Ranks().from_leader(None)
     channel.close()
-    return 0
+    return ended
 
 
 def _read(lines: TextIO, inbox: Inbox, parent: int) -> None:
@@ -147,7 +153,8 @@ def _read(lines: TextIO, inbox: Inbox, parent: int) -> None:
     os._exit(1)
 
 
-def _serve(request: Request, channel: Channel) -> None:
+def _serve(request: Request, channel: Channel) -> bool:
+    """Answers a request; whether with a result."""
     emit = Emitter(channel, request.id)
     try:
         from plein_air.devices import set_environment
@@ -156,8 +163,10 @@ def _serve(request: Request, channel: Channel) -> None:
         params = check_params(request.verb, request.params)
         set_environment()
         emit.result(importlib.import_module(VERBS[request.verb]).run(params, emit, request.stop))
+        return True
     except Exception as error:
         failure = classify(error)
         if not isinstance(error, TrainerError):
             traceback.print_exc()
         emit.error(failure.kind, str(failure), failure.details)
+        return False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from plein_air.errors import TrainerError
 from plein_air.tensor_file import pack_tensors
+from plein_air.training.lora_forward import lean_forward
 from plein_air.training.randomness import draw
 from plein_air.training.settings import Training
 
@@ -55,6 +56,7 @@ class Adapter:
         )
         transformer.add_adapter(self._config, adapter_name=NAME)
         self._transformer = transformer
+        lean_forward(transformer, NAME)
         self.parameters: dict[str, torch.nn.Parameter] = {}
         for name, parameter in transformer.named_parameters():
             if ".lora_" in name:

@@ -18,13 +18,15 @@ class Objective:
         """Keeps what is the same for every batch of a size."""
         self._transformer = transformer
         self._guidance = guidance
+        # Read once: the model looks through all of its parameters to tell.
+        self._dtype: torch.dtype = transformer.dtype
         self._ids: dict[tuple[int, int, int], tuple[torch.Tensor, torch.Tensor]] = {}
 
     def losses(self, batch: Batch, sigmas: list[float], noise: torch.Tensor) -> torch.Tensor:
         """Mean squared error of each sample, fp32: x_t = (1 - sigma) x_0 + sigma noise, target noise - x_0."""
         import torch
 
-        dtype = self._transformer.dtype
+        dtype = self._dtype
         device = batch.latents.device
         sigma = torch.tensor(sigmas, dtype=torch.float32, device=device)
         level = sigma[:, None, None]
@@ -50,7 +52,7 @@ class Objective:
 
         key = (batch.rows, batch.columns, batch.sequence.shape[1])
         if key not in self._ids:
-            device, dtype = batch.latents.device, self._transformer.dtype
+            device, dtype = batch.latents.device, self._dtype
             self._ids[key] = (
                 image_ids(batch.rows, batch.columns, device, dtype),
                 torch.zeros(key[2], 3, device=device, dtype=dtype),

@@ -57,12 +57,13 @@ class Optimizer:
 
     def load(self, tensors: dict[str, torch.Tensor], scalars: dict[str, float], steps: int) -> None:
         """Takes up the state of a checkpoint made after `steps` updates."""
-        import torch
-
         copy_named(tensors, self.tensors(), "optimizer")
         for parameter in self._parameters.values():
             state = self._optimizer.state[parameter]
-            state["step"] = torch.tensor(float(steps)) if self._kind == "adamw" else steps
+            if self._kind == "adamw":
+                state["step"].fill_(steps)
+            else:
+                state["step"] = steps
         for group in self._optimizer.param_groups:
             group.update({name: int(value) if name == "k" else value for name, value in scalars.items()})
 
@@ -76,12 +77,11 @@ def _adamw(parameters: list[torch.nn.Parameter], training: Training) -> Any:
         betas=(0.9, 0.999),
         eps=1e-8,
         weight_decay=training.weight_decay,
-        foreach=True,
-        fused=False,
+        fused=True,
     )
     for parameter in parameters:
         optimizer.state[parameter] = {
-            "step": torch.tensor(0.0),
+            "step": torch.tensor(0.0, device=parameter.device),
             "exp_avg": torch.zeros_like(parameter),
             "exp_avg_sq": torch.zeros_like(parameter),
         }

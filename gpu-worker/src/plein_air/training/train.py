@@ -9,13 +9,23 @@ from plein_air.base import open_base
 from plein_air.errors import TrainerError
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
+from plein_air.ranks import Ranks
 from plein_air.training.settings import Training, TrainParams
 
 
 def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[str, Any]:
     """Trains a LoRA from the start or from a checkpoint; see `TrainParams` and `TrainResult` in the protocol."""
+    _check(decode(TrainParams, params).training)
+    ranks = Ranks()
+    ranks.from_leader(params)
+    result = train_along(params, emit, stop, ranks)
+    assert result is not None, "rank 0 leads"
+    return result
+
+
+def train_along(params: dict[str, Any], emit: Emitter, stop: threading.Event, ranks: Ranks) -> dict[str, Any] | None:
+    """One process's part of a training: the whole of it where there is one; a result where it leads."""
     request = decode(TrainParams, params)
-    _check(request.training)
     from plein_air.training.adapter import fresh_adapter
     from plein_air.training.speed import prepared
     from plein_air.training.trainer import Trainer
@@ -25,7 +35,8 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
         base.release("vae", "text")
     transformer = base.transformer()
     with fresh_adapter(transformer, request.training, base.device) as adapter, prepared(transformer, request.training):
-        return Trainer(request, base, adapter, emit).run(stop)
+        trainer = Trainer(request, base, adapter, emit, ranks)
+        return trainer.run(stop) if ranks.leads else trainer.follow()
 
 
 def _check(training: Training) -> None:

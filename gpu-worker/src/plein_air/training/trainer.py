@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,19 +12,20 @@ from plein_air.base import FluxBase
 from plein_air.encoding.store import Store
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.wishes import Wishes
+from plein_air.ranks import Ranks
 from plein_air.tensor_file import read_tensors
 from plein_air.training import health
 from plein_air.training.adapter import FILE, Adapter, copy_named
 from plein_air.training.checkpoint import clear_unfinished, read_manifest
+from plein_air.training.draws import choice_of, noise_of, sigma_of
 from plein_air.training.early import should_stop
 from plein_air.training.fingerprint import check_same, fingerprint
 from plein_air.training.held_out import MOST_TRAINING_PICTURES, HeldOut
-from plein_air.training.objective import Objective, noise_for
+from plein_air.training.objective import Objective
 from plein_air.training.optimizer import Optimizer
 from plein_air.training.order import Order
-from plein_air.training.randomness import uniform
-from plein_air.training.samples import Choice, Samples
-from plein_air.training.schedule import SigmaShift, learning_rate, sigma_at
+from plein_air.training.samples import Samples
+from plein_air.training.schedule import SigmaShift, learning_rate
 from plein_air.training.settings import TrainParams
 from plein_air.training.state import FP16_SCALE, State, unpack_state
 from plein_air.training.strips import Strips
@@ -36,12 +38,15 @@ if TYPE_CHECKING:
 class Trainer:
     """One `train` request: its tensors, its state, and the steps between them."""
 
-    def __init__(self, request: TrainParams, base: FluxBase, adapter: Adapter, emit: Emitter) -> None:
+    def __init__(
+        self, request: TrainParams, base: FluxBase, adapter: Adapter, emit: Emitter, ranks: Ranks | None = None
+    ) -> None:
         """Binds samples, objective and optimizer; resumes if the request says from where."""
         self._request = request
         self._settings = request.training
         self._adapter = adapter
         self._emit = emit
+        self._ranks = ranks or Ranks()
         self._device = base.device
         transformer = base.transformer()
         cache = Store(request.cache)
@@ -57,7 +62,9 @@ class Trainer:
         self._average = {n: p.detach().clone() for n, p in adapter.parameters.items()} if self._settings.ema > 0 else {}
         self.state = State(loss_scale=FP16_SCALE if self._settings.precision == "fp16" else 1.0)
         self._fingerprint = fingerprint(request, base.device)
-        clear_unfinished(request.out)
+        self._ranks.check_alike(self._fingerprint)
+        if self._ranks.leads:
+            clear_unfinished(request.out)
         if request.resume_from is not None:
             self._resume(Path(request.resume_from))
         self._writer = CheckpointWriter(request.out, adapter, self._fingerprint, self._settings.accumulation, emit)
@@ -72,7 +79,7 @@ class Trainer:
         try:
             if state.step == 0 and state.micro_step == 0:
                 self._measure()
-            while state.step < last and not stop.is_set() and not state.stopped_early:
+            while self._ranks.from_leader(state.step < last and not stop.is_set() and not state.stopped_early):
                 self._micro_step()
                 if len(state.open_losses) == self._settings.accumulation:
                     self._finish_step()
@@ -99,43 +106,51 @@ class Trainer:
             "acceptedDifferences": state.accepted_differences,
         }
 
+    def follow(self) -> None:
+        """What a process does that does not lead: the same steps, until the leader says that it was enough."""
+        while self._ranks.from_leader():
+            self._micro_step()
+            if len(self.state.open_losses) == self._settings.accumulation:
+                self._finish_step()
+
     def _outcome(self) -> str:
         if self.state.step >= self._settings.steps:
             return "done"
         return "early" if self.state.stopped_early else "stopped"
 
     def _micro_step(self) -> None:
-        """Forward and backward of one batch; everything random in it is a function of seed, micro-step and sample."""
-        import torch
+        """The next micro-step; with several processes the next of each, as far as the step has so many left."""
+        state, ranks = self.state, self._ranks
+        count = min(ranks.count, self._settings.accumulation - len(state.open_losses))
+        if ranks.count == 1:
+            losses = [self._backward(state.micro_step)]
+        else:
+            parameters = list(self._adapter.parameters.values())
+            before = [p.grad for p in parameters if p.grad is not None]
+            for parameter in parameters:
+                parameter.grad = None
+            losses = ranks.attempt(
+                lambda: self._backward(state.micro_step + ranks.rank) if ranks.rank < count else 0.0
+            )[:count]
+            ranks.add_gradients(parameters, before, count)
+        for loss in losses:
+            health.check_loss(state.step, loss)
+        state.micro_step += count
+        state.open_losses = [*state.open_losses, *losses]
 
-        state, settings = self.state, self._settings
-        bucket, ids = self._order.batch(state.micro_step)
+    def _backward(self, micro_step: int) -> float:
+        """Forward and backward of one batch; everything random in it is a function of seed, micro-step and sample."""
+        settings = self._settings
+        bucket, ids = self._order.batch(micro_step)
         tokens = self._samples.tokens(bucket)
-        choices: list[Choice] = []
-        sigmas: list[float] = []
-        for slot, sample_id in enumerate(ids):
-            here = (state.micro_step, slot, sample_id)
-            choices.append(
-                Choice(
-                    sample_id,
-                    mirrored=uniform(settings.seed, "flip", *here) < settings.flip,
-                    captioned=uniform(settings.seed, "dropout", *here) >= settings.caption_dropout,
-                    crop=uniform(settings.seed, "crop", *here),
-                )
-            )
-            level = sigma_at(uniform(settings.seed, "sigma", *here), settings.timesteps)
-            sigmas.append(self._shift.apply(level, tokens))
-        batch = self._samples.batch(choices)
-        shape = (tokens, batch.latents.shape[2])
-        noise = torch.stack(
-            [noise_for(shape, settings.seed, state.micro_step, slot, sample_id) for slot, sample_id in enumerate(ids)]
-        )
+        batch = self._samples.batch([choice_of(settings, micro_step, *slot) for slot in enumerate(ids)])
+        sigmas = [sigma_of(settings, micro_step, *slot, self._shift, tokens) for slot in enumerate(ids)]
+        noise = noise_of(settings, micro_step, ids, (tokens, batch.latents.shape[2]))
         loss = self._objective.losses(batch, sigmas, noise.to(self._device)).mean()
         value = float(loss.detach())
-        health.check_loss(state.step, value)
-        (loss * (state.loss_scale / settings.accumulation)).backward()
-        state.micro_step += 1
-        state.open_losses = [*state.open_losses, value]
+        if math.isfinite(value):
+            (loss * (self.state.loss_scale / settings.accumulation)).backward()
+        return value
 
     def _finish_step(self) -> None:
         """Clips, updates, averages and reports."""
