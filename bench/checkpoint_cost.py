@@ -3,13 +3,15 @@
     python bench/checkpoint_cost.py [--parameters 44826624] [--interval 180]
 
 Small matrix products stand for the training. Measured: how long they stop for the copy, and how much slower they go while
-a thread packs, hashes and fsyncs, in CPU-bound work on the same core: the worst case, a GPU would not notice.
+a thread packs, hashes and fsyncs, and while another process uploads it to a local Hub, in CPU-bound work: the worst case, a
+GPU would hardly notice.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import threading
@@ -56,7 +58,25 @@ def main() -> None:
         threading.Thread(target=write).start()
         busy = pace(done.is_set, 600)
         writing = time.perf_counter() - began
-    lost = stall + writing * max(0.0, 1 - busy / plain)
+        upload = subprocess.Popen(
+            ["node", "scripts/ts.mjs", "bench/upload-checkpoint.ts", f"{folder}/step-00000001"],
+            cwd=Path(__file__).parents[1],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert upload.stdin is not None and upload.stdout is not None
+        upload.stdout.readline()
+        upload.stdin.write("go\n")
+        upload.stdin.close()
+        uploaded = threading.Event()
+        said: list[str] = []
+        threading.Thread(target=lambda: (said.append(upload.stdout.readline()), uploaded.set())).start()
+        beside = pace(uploaded.is_set, 600)
+        if upload.wait() != 0:
+            sys.exit(f"the upload ended with {upload.returncode}")
+        uploading, upload_cpu = map(float, said[0].split())
+    lost = stall + writing * max(0.0, 1 - busy / plain) + uploading * max(0.0, 1 - beside / plain)
     print(
         json.dumps(
             {
@@ -64,6 +84,9 @@ def main() -> None:
                 "stallSeconds": stall,
                 "writingSeconds": writing,
                 "slowdownWhileWriting": max(0.0, 1 - busy / plain),
+                "uploadSeconds": uploading,
+                "uploadCpuSeconds": upload_cpu,
+                "slowdownWhileUploading": max(0.0, 1 - beside / plain),
                 "shareOfInterval": lost / options.interval,
             },
             indent=1,

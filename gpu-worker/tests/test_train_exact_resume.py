@@ -6,8 +6,11 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
+import subprocess
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +172,52 @@ def test_a_full_disk_costs_the_older_local_copies_first(tmp_path, monkeypatch):
     with pytest.raises(TrainerError, match="full disk"):
         checkpoint.write_checkpoint(str(tmp_path), "step-00000004", {"weights": b"w"}, {"step": 4})
     assert not list(tmp_path.glob(".tmp-*"))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system of so many bytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(size: int) -> Path:
+        options = ["-t", "tmpfs", "-o", f"size={size}", "none", str(folder)]
+        done = subprocess.run(["mount", *options], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            pytest.skip(f"no file system may be mounted here: {done.stderr.strip()}")
+        return folder
+
+    yield mount
+    subprocess.run(["umount", str(folder)], capture_output=True, check=False)
+
+
+def size_of(checkpoint: str | Path) -> int:
+    return sum(file.stat().st_size for file in Path(checkpoint).iterdir())
+
+
+def test_a_disk_with_room_for_two_checkpoints_is_enough(train_params, whole_run, small_disk):
+    disk = small_disk(int(2.5 * size_of(whole_run["checkpoint"])))
+    result = run_here({**train_params, "out": str(disk)})
+    assert hashes(result["checkpoint"]) == hashes(whole_run["checkpoint"])
+    assert len(list(disk.glob("step-*"))) == 2
+
+
+def test_a_disk_that_is_full_for_good_ends_the_run_with_the_last_checkpoint_whole(train_params, whole_run, small_disk):
+    size = size_of(whole_run["checkpoint"])
+    disk = small_disk(3 * size)
+    first = run_here({**train_params, "out": str(disk), "stopAtStep": 2})
+    other = disk / "something else"
+    # Less room than a checkpoint needs, even without the one that is there.
+    other.write_bytes(bytes(shutil.disk_usage(disk).free - size // 20))
+    before = hashes(first["checkpoint"])
+    wanted = {**train_params["training"], "rank": 8, "checkpointEvery": 4}
+    with pytest.raises(TrainerError, match=r"room for a checkpoint of \d+ bytes .* besides step-00000002, which stays"):
+        run_here({**train_params, "out": str(disk), "training": wanted})
+    assert hashes(first["checkpoint"]) == before
+    assert sorted(path.name for path in disk.iterdir()) == ["something else", "step-00000002"]
+    other.unlink()
+    resumed = run_here({**train_params, "out": str(disk), "resumeFrom": first["checkpoint"]})
+    assert hashes(resumed["checkpoint"]) == hashes(whole_run["checkpoint"])
 
 
 def test_a_run_stopped_by_its_fidelity_goes_on_to_the_same_bytes(train_params, whole_run, tmp_path):

@@ -66,6 +66,8 @@ export const Provenance = z.strictObject({
   configFingerprint: Sha256,
   /** Software and device of the training attempt that wrote the checkpoint. */
   fingerprint: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+  /** Fields of it that differed at some resume and were accepted; absent: none did, and the training is bit-exact. */
+  acceptedDifferences: z.array(z.string()).min(1).optional(),
   /** Versions of the worker that published. */
   publisher: z.record(z.string(), z.string()),
 });

@@ -7,7 +7,7 @@ import { sha256Of } from '../hub/hashing.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
 import { modelCard, spaceCard } from '../reports/cards.ts';
 import { readEvaluationRecords } from '../reports/evaluation-records.ts';
-import { readFingerprint, readManifest, readTrainingRecords } from '../reports/from-records.ts';
+import { readCheckpointManifest, readManifest, readTrainingRecords } from '../reports/from-records.ts';
 import { sampleGrid } from '../reports/grids.ts';
 import { licenceFor } from '../reports/licences.ts';
 import { svgToPng, trainingCurves } from '../reports/plots.ts';
@@ -153,6 +153,8 @@ async function lineage(
   exports: Export[],
 ): Promise<Provenance> {
   const { context, training, dataset, evaluation, gate, approval } = p.request;
+  const manifest = await readCheckpointManifest(p.hub, training);
+  const accepted = manifest?.acceptedDifferences ?? [];
   return {
     format: 1,
     model: context.config.model,
@@ -171,7 +173,8 @@ async function lineage(
     training,
     context,
     configFingerprint: fingerprintOf(context.config),
-    fingerprint: await readFingerprint(p.hub, training),
+    fingerprint: manifest?.fingerprint ?? {},
+    ...(accepted.length === 0 ? {} : { acceptedDifferences: accepted }),
     publisher: await publisherVersions(),
   };
 }

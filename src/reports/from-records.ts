@@ -107,11 +107,18 @@ export async function readManifest(hub: Hub, dataset: CommitRef): Promise<Datase
 }
 
 /** Software, device and settings that the final checkpoint's manifest names; empty where there is no manifest. */
-export async function readFingerprint(hub: Hub, training: Training): Promise<RunRecords['fingerprint']> {
-  const { checkpoint, path } = training;
+async function readFingerprint(hub: Hub, training: Training): Promise<RunRecords['fingerprint']> {
+  return (await readCheckpointManifest(hub, training))?.fingerprint ?? {};
+}
+
+/** The final checkpoint's manifest; null where there is none. */
+export async function readCheckpointManifest(
+  hub: Hub,
+  { checkpoint, path }: Training,
+): Promise<CheckpointManifest | null> {
   const repo = { type: checkpoint.type, repo: checkpoint.repo };
   const bytes = await hub.read(repo, checkpoint.commit, `${path}/manifest.json`);
-  return bytes === null ? {} : parseJson(bytes, CheckpointManifest, `${repo.repo} ${path}`).fingerprint;
+  return bytes === null ? null : parseJson(bytes, CheckpointManifest, `${repo.repo} ${path}`);
 }
 
 async function readContactSheets(hub: Hub, summary: RunSummary): Promise<RunRecords['contactSheets']> {

@@ -1,4 +1,4 @@
-import { CancellationScope, CancelledFailure, condition, setHandler } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, condition, patched, setHandler } from '@temporalio/workflow';
 import { pauseSignal, resumeSignal } from './messages.ts';
 
 export type HoldSignal = typeof pauseSignal | typeof resumeSignal;
@@ -19,13 +19,18 @@ export interface HoldListener {
 export class Hold {
   #paused = false;
   readonly #running = new Set<CancellationScope>();
+  /** Those of them that a pause has asked to stop, however soon a resume followed. */
+  readonly #stopping = new Set<CancellationScope>();
   readonly #listener: HoldListener;
 
   constructor(listener: HoldListener) {
     this.#listener = listener;
     setHandler(pauseSignal, () => {
       this.#paused = true;
-      for (const scope of this.#running) scope.cancel();
+      for (const scope of this.#running) {
+        this.#stopping.add(scope);
+        scope.cancel();
+      }
       listener.heard(pauseSignal);
     });
     setHandler(resumeSignal, () => {
@@ -58,9 +63,12 @@ export class Hold {
         const result = await scope.run(work);
         if (isWhole(result)) return result;
       } catch (error) {
-        if (!this.#paused) throw error;
+        // A resume may come before the work has stopped for the pause: it is called again all the same.
+        const stopped = this.#paused || (this.#stopping.has(scope) && patched('resumed-while-stopping'));
+        if (!stopped) throw error;
       } finally {
         this.#running.delete(scope);
+        this.#stopping.delete(scope);
       }
       if (CancellationScope.current().consideredCancelled)
         throw new CancelledFailure('cancelled; the checkpoint is on the Hub');

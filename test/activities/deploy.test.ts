@@ -89,6 +89,27 @@ describe('deploy', () => {
       training: { path: 'checkpoints/step-00000030' },
     });
     expect(entry?.provenance.exports.map((e) => e.path)).toEqual(['painter_kohya.safetensors']);
+    expect(entry?.provenance).not.toHaveProperty('acceptedDifferences');
+  });
+
+  it('names in the provenance what differed at a resume and was accepted', async () => {
+    const request = await run('accepted');
+    const { training } = request;
+    const file = { path: 'pytorch_lora_weights.safetensors', bytes: 1, sha256: sha('any') };
+    const manifest = {
+      ...{ format: 1, step: 30, microStep: 30, fingerprint: { 'software.torch': '2.14.0' } },
+      ...{ heldOutLoss: null, acceptedDifferences: ['software.torch'], files: [file] },
+    };
+    const { type, repo } = training.checkpoint;
+    const path = `${training.path}/manifest.json`;
+    const { commit } = await store(hub, { type, repo }, path, JSON.stringify(manifest));
+    training.checkpoint.commit = commit;
+    await deploy(request);
+    const [entry] = await listReleases(hub, request.context.repos.release);
+    expect(entry?.provenance).toMatchObject({
+      acceptedDifferences: ['software.torch'],
+      fingerprint: { 'software.torch': '2.14.0' },
+    });
   });
 
   it('answers the same and changes nothing when called again', async () => {

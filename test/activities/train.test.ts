@@ -352,6 +352,73 @@ describe('a Hub that goes away for a while', () => {
   });
 });
 
+describe('a Hub that takes its time', () => {
+  it('is asked again no sooner than its 429 said, and training neither stops nor changes', async () => {
+    const WAIT_MS = 1000;
+    const opens = new Map<string, number>();
+    const early: string[] = [];
+    let limited = 0;
+    let training = false;
+    const busy: typeof fetch = (input, init) => {
+      const url = input instanceof Request ? input.url : String(input);
+      const path = new URL(url).pathname;
+      const asked = `${init?.method ?? 'GET'} ${path}`;
+      const opensAt = opens.get(asked);
+      if (opensAt !== undefined && performance.now() < opensAt - 5) early.push(asked);
+      const upload = training && /\/(preupload|commit)\/|\/info\/lfs\//.test(path);
+      if (!upload || opensAt !== undefined) return fetch(input, init);
+      // Every kind of request that an upload is made of is turned away once.
+      limited += 1;
+      opens.set(asked, performance.now() + WAIT_MS);
+      const headers = { 'retry-after': String(WAIT_MS / 1000) };
+      return Promise.resolve(new Response('{"error":"Too many requests"}', { status: 429, headers }));
+    };
+    const patience = { ...QUICK, longestRateLimitMs: 5 * WAIT_MS };
+    const hub = connectHub({ endpoint: stand.url, accessToken: TOKEN, fetch: busy, patience });
+    const request = stand.request('limited');
+    const result = await attempt(stand, request, {
+      trainer: warm,
+      hub,
+      onBeat: ({ stage }) => {
+        if (stage === 'train') training = true;
+      },
+    }).result;
+    expect(limited).toBeGreaterThanOrEqual(3);
+    expect(early).toEqual([]);
+    expect(result).toMatchObject({ adapterSha256: whole.adapterSha256, repeatedSteps: 0 });
+    expect(await readJson(stand, request, 'ledger.json')).toMatchObject({ attempts: [{ ended: 'done' }] });
+  });
+
+  it('over a checkpoint holds nothing up: training comes to its end, and the newest one takes the place of those that wait', async () => {
+    let arrived: () => void = () => undefined;
+    const end = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    let held = 0;
+    const slow: typeof fetch = async (input, init) => {
+      const url = input instanceof Request ? input.url : String(input);
+      if (/\/commit\//.test(url) && String(init?.body).includes('checkpoints/step-')) {
+        held += 1;
+        await end;
+      }
+      return fetch(input, init);
+    };
+    const hub = connectHub({ endpoint: stand.url, accessToken: TOKEN, fetch: slow, patience: QUICK });
+    const request = stand.request('slow');
+    const result = await attempt(stand, request, {
+      trainer: warm,
+      hub,
+      onBeat: ({ metrics }) => {
+        if (metrics.step === STEPS) arrived();
+      },
+    }).result;
+    expect(held).toBeGreaterThan(0);
+    expect(result.adapterSha256).toBe(whole.adapterSha256);
+    const ledger = (await readJson(stand, request, 'ledger.json')) as { attempts: { checkpoints: number }[] };
+    expect(ledger.attempts[0]?.checkpoints).toBeLessThan(STEPS / EVERY);
+  });
+});
+
 describe('a Hub that stays away', () => {
   it('ends the training once its unsaved work exceeds the limit, and says which', async () => {
     let down = false;

@@ -147,7 +147,11 @@ export class Fleet {
   }
 
   /** Starts a run's training as a workflow of its own. */
-  async start(request: TrainRequest): Promise<{ result: Promise<Training>; cancel: () => Promise<unknown> }> {
+  async start(request: TrainRequest): Promise<{
+    result: Promise<Training>;
+    cancel: () => Promise<unknown>;
+    signal: (name: 'pause' | 'resume') => Promise<void>;
+  }> {
     const handle = await this.client.workflow.start('trainOnly', {
       taskQueue: 'pipeline',
       workflowId: request.context.run,
@@ -155,7 +159,7 @@ export class Fleet {
     });
     const result = handle.result() as Promise<Training>;
     result.catch(() => undefined);
-    return { result, cancel: () => handle.cancel() };
+    return { result, cancel: () => handle.cancel(), signal: (name) => handle.signal(name) };
   }
 
   /** Starts a GPU worker in an empty folder. */

@@ -1,8 +1,9 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { GpuActivities, Training, TrainRequest } from '../../src/domain/activities.ts';
 import { gpuOptions } from '../../src/workflows/activity-options.ts';
+import { Hold } from '../../src/workflows/hold.ts';
 
-/** The pipeline's training and nothing else; a dead worker is noticed and followed sooner than a run would want it. */
+/** The pipeline's training, which may be paused, and nothing else; a dead worker is noticed and followed sooner than a run would want it. */
 export async function trainOnly(request: TrainRequest): Promise<Training> {
   const options = gpuOptions(request.context.config);
   const gpu = proxyActivities<GpuActivities>({
@@ -10,5 +11,10 @@ export async function trainOnly(request: TrainRequest): Promise<Training> {
     heartbeatTimeout: '4s',
     retry: { ...options.retry, initialInterval: '0.2s', maximumInterval: '0.2s' },
   });
-  return gpu.train(request);
+  const nobody = () => undefined;
+  const hold = new Hold({ heard: nobody, held: nobody, goesOn: nobody });
+  return hold.run(
+    () => gpu.train(request),
+    ({ outcome }) => outcome === 'done',
+  );
 }

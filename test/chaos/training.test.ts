@@ -107,6 +107,27 @@ describe('a training that is asked to end', () => {
     await machine.worker.stop(20);
   }, 600_000);
 
+  it('by a pause saves and waits, and goes on when it is resumed: nothing is repeated', async () => {
+    const request = fleet.request('paused', SETTINGS);
+    const machine = await fleet.startMachine();
+    const run = await fleet.start(request);
+    const trainer = await atWork(machine);
+    await run.signal('pause');
+    const { checkpoints, ledger } = await until('the pause is on the Hub', async () => {
+      const lane = await readLane(laneOf(request));
+      return lane.ledger.attempts.at(-1)?.ended === 'stopped' && lane;
+    });
+    expect(checkpoints[0]?.step).toBe(courseOf(readTrace(fleet.traces, trainer))?.last);
+    expect(ledger.result).toBeNull();
+    await run.signal('resume');
+    expect(await run.result).toMatchObject({
+      adapterSha256: whole.adapterSha256,
+      repeatedSteps: 0,
+      preemptions: 0,
+    });
+    await machine.worker.stop(20);
+  }, 600_000);
+
   it('by SIGTERM to its worker saves at once, and the next machine repeats nothing', async () => {
     const request = fleet.request('terminated', SETTINGS);
     const machine = await fleet.startMachine();

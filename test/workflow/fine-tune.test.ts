@@ -363,6 +363,36 @@ describe('fineTune', () => {
     expect(result.training?.step).toBe(300);
   });
 
+  it('goes on as well where the resume comes before the training has stopped for the pause', async () => {
+    let calls = 0;
+    let letGo: () => void = () => undefined;
+    const resumed = new Promise<void>((resolve) => {
+      letGo = resolve;
+    });
+    const result = await fineTune(
+      fixed,
+      {
+        train: async () => {
+          calls += 1;
+          if (calls > 1) return trainingOf();
+          await stopped();
+          await resumed;
+          // What a training throws that was asked to stop and has saved.
+          throw new CancelledFailure('saved');
+        },
+      },
+      async (handle) => {
+        await reached(handle, (s) => s.phase === 'train' && calls === 1);
+        await handle.signal('pause');
+        await handle.signal('resume');
+        letGo();
+        return (await handle.result()) as RunResult;
+      },
+    );
+    expect(calls).toBe(2);
+    expect(result.training?.step).toBe(300);
+  });
+
   it('holds its study, too, and lets it go on', async () => {
     const stretches: string[] = [];
     const result = await fineTune(

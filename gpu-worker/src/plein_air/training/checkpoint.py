@@ -36,7 +36,10 @@ def folder_name(step: int, micro_step: int, accumulation: int) -> str:
 
 
 def write_checkpoint(out: str, name: str, files: dict[str, bytes], manifest: dict[str, Any]) -> Written:
-    """Writes files, then their manifest, fsyncs and renames; on a full disk older local copies go first, oldest first."""
+    """Writes files, then their manifest, fsyncs and renames; on a full disk older local copies go first, oldest first.
+
+    The newest of them stays where not even its room would be enough.
+    """
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     while True:
@@ -46,15 +49,22 @@ def write_checkpoint(out: str, name: str, files: dict[str, bytes], manifest: dic
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             older = sorted(path for path in folder.glob("step-*") if path.name != name)
-            if not older:
-                needed = sum(map(len, files.values()))
+            needed, free = sum(map(len, files.values())), shutil.disk_usage(folder).free
+            if not older or (len(older) == 1 and free + _bytes_of(older[0]) < needed):
+                kept = (
+                    f"besides {older[0].name}, which stays" if older else "although every older local copy was removed"
+                )
                 raise TrainerError(
                     "Internal",
-                    f"Expected room for a checkpoint of {needed} bytes in {folder}, got a full disk although every older "
-                    "local copy was removed: free some space, or give the worker another folder.",
+                    f"Expected room for a checkpoint of {needed} bytes in {folder}, got a full disk with {free} bytes free "
+                    f"{kept}: free some space, or give the worker another folder.",
                 ) from error
             shutil.rmtree(older[0], ignore_errors=True)
             sys.stderr.write(f"the disk is full: removed the local copy {older[0].name}\n")
+
+
+def _bytes_of(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 def _write(folder: Path, name: str, files: dict[str, bytes], manifest: dict[str, Any]) -> Written:
