@@ -12,6 +12,7 @@ import os
 import time
 from functools import lru_cache
 from pathlib import Path
+from random import randrange
 from typing import Any
 
 try:  # ZeroGPU lends a GPU for the length of one decorated call; elsewhere the decorator is not there.
@@ -110,7 +111,7 @@ def paint(prompt: str, seed: float, strength: float) -> tuple[Image.Image, Image
         base = paint_one(prompt, number, 0.0)
         painted = paint_one(styled, number, float(strength))
     seconds = time.monotonic() - started
-    return base, painted, f"Seed {number} · strength {strength:g} · {seconds:.1f} s · “{styled}”"
+    return base, painted, f"“{styled}” · seed {number} · strength {strength:g} · {seconds:.1f} s"
 
 
 def served() -> dict[str, str]:
@@ -132,43 +133,154 @@ def samples() -> list[tuple[str, str]]:
     return [(str(path), prompt) for path, prompt in listed if path.is_file()]
 
 
+FONT = ("Iowan Old Style", "Palatino Linotype", "Georgia", "serif")
+"""On every reader's machine already: the page asks no other server for type."""
+
 STYLE = """
-.gradio-container { max-width: 1080px !important; margin: 0 auto !important; }
-#title h1 { font-family: Georgia, 'Iowan Old Style', 'Times New Roman', serif; font-weight: 400; font-size: 2.4rem; letter-spacing: -.01em; margin-bottom: .1em; }
-#title p { opacity: .8; max-width: 60ch; }
-#notice { font-size: .82rem; opacity: .8; }
+.gradio-container { max-width: 1180px !important; margin: 0 auto !important; padding: 0 20px !important; }
+#title { padding: 1.6rem 0 .4rem; }
+#title h1 { font-weight: 400; font-size: clamp(2.2rem, 6vw, 3.4rem); letter-spacing: -.02em; line-height: 1.05; margin: 0 0 .5rem; }
+#title p { font-size: 1.05rem; max-width: 62ch; color: var(--body-text-color-subdued); }
+#ask { align-items: stretch; }
+#ask textarea { font-size: 1.15rem; line-height: 1.45; }
+#buttons { justify-content: stretch; }
+#buttons button { flex: 1; font-size: 1.1rem; }
+.frame { background: var(--mat) !important; padding: 36px 18px 18px !important; box-shadow: 0 1px 2px rgb(0 0 0 / .12), 0 8px 24px rgb(0 0 0 / .07); }
+.frame .image-frame, .frame .image-frame img { width: 100%; height: 100%; aspect-ratio: 1; object-fit: contain; }
+@media (max-width: 640px) {
+  #ask { flex-direction: column; }
+  #buttons { flex-direction: row; min-width: 0 !important; }
+  #samples .grid-container { grid-template-columns: repeat(2, 1fr) !important; }
+}
+#note { text-align: center; font-style: italic; color: var(--body-text-color-subdued); }
+#samples { padding-top: 1rem; }
+#samples .grid-wrap { max-height: none; min-height: 0; height: auto; overflow: visible; }
+#samples .gallery-item button { border-radius: 2px; }
+#notice { font-size: .85rem; line-height: 1.5; color: var(--body-text-color-subdued); border-top: 1px solid var(--border-color-primary); padding-top: 1rem; margin-top: 1.5rem; }
+:root { --mat: #fdfcf9; }
+.dark { --mat: #26231f; }
 """
 
 
+def theme() -> gr.themes.Base:
+    """Paper, ink and one ultramarine; by night the same on a dark wall. Every pair of colours is readable (WCAG AA)."""
+    ink, blue = "#2a2622", "#36498f"
+    return gr.themes.Base(primary_hue="indigo", neutral_hue="stone", font=FONT, radius_size="sm").set(
+        body_background_fill="#f4f0e8",
+        body_background_fill_dark="#191715",
+        body_text_color=ink,
+        body_text_color_dark="#eee8dd",
+        body_text_color_subdued="#5d554c",
+        body_text_color_subdued_dark="#b9afa1",
+        background_fill_primary="#fdfcf9",
+        background_fill_primary_dark="#211f1c",
+        background_fill_secondary="#f4f0e8",
+        background_fill_secondary_dark="#191715",
+        block_background_fill="#fdfcf9",
+        block_background_fill_dark="#211f1c",
+        block_border_width="0px",
+        block_border_width_dark="0px",
+        block_info_text_color="#5d554c",
+        block_info_text_color_dark="#b9afa1",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_label_border_width="0px",
+        block_label_border_width_dark="0px",
+        block_label_text_color="#5d554c",
+        block_label_text_color_dark="#b9afa1",
+        block_title_text_color=ink,
+        block_title_text_color_dark="#eee8dd",
+        block_title_background_fill="transparent",
+        block_title_background_fill_dark="transparent",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#2b2824",
+        input_border_color="#cfc6b8",
+        input_border_color_dark="#4a443c",
+        input_border_width="1px",
+        input_placeholder_color="#756c61",
+        input_placeholder_color_dark="#a0968a",
+        link_text_color=blue,
+        link_text_color_dark="#aebcf5",
+        slider_color=blue,
+        slider_color_dark="#aebcf5",
+        button_primary_background_fill=blue,
+        button_primary_background_fill_dark=blue,
+        button_primary_background_fill_hover="#283873",
+        button_primary_background_fill_hover_dark="#4a5fb0",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
+        button_secondary_background_fill="#e6dfd2",
+        button_secondary_background_fill_dark="#37322c",
+        button_secondary_text_color=ink,
+        button_secondary_text_color_dark="#eee8dd",
+    )
+
+
+def frame(label: str, alt: str) -> gr.Image:
+    """A picture on its mat; two of them stand side by side where there is room, one below the other on a phone."""
+    return gr.Image(
+        label=label,
+        alt_text=alt,
+        interactive=False,
+        format="png",
+        min_width=280,
+        elem_classes="frame",
+        buttons=["download", "fullscreen"],
+    )
+
+
 def build() -> gr.Blocks:
-    """The page."""
+    """The page: what to paint, the two pictures, how, and what the release painted when it was judged."""
     with gr.Blocks(title=str(CONFIG["TITLE"])) as page:
         gr.Markdown(f"# {CONFIG['TITLE']}\n\n{CONFIG['SUBTITLE']}", elem_id="title")
-        with gr.Row():
+        with gr.Row(elem_id="ask"):
             prompt = gr.Textbox(
                 label="What should the picture show?",
                 placeholder="a river in spring, poplars along the bank",
                 value=CONFIG["PROMPTS"][0] if CONFIG["PROMPTS"] else "",
-                lines=2,
+                lines=3,
                 max_length=500,
                 scale=5,
                 autofocus=True,
             )
-            button = gr.Button("Paint", variant="primary", scale=1, min_width=120)
+            with gr.Column(scale=1, min_width=150, elem_id="buttons"):
+                button = gr.Button("Paint", variant="primary")
+                another = gr.Button("Another seed")
+        if CONFIG["PROMPTS"]:
+            gr.Examples([[p] for p in CONFIG["PROMPTS"]], [prompt], label="Try one of these")
         with gr.Row():
-            strength = gr.Slider(0, 1.5, value=1, step=0.05, label="Style strength", info="0 is the base model alone")
-            seed = gr.Number(value=0, precision=0, minimum=0, maximum=SEED_LIMIT, label="Seed", info="Same seed, same picture")
+            before = frame("The base model", "The prompt as the base model paints it")
+            after = frame("With the style", "The same prompt and seed, painted with the style")
+        note = gr.Markdown("", elem_id="note")
         with gr.Row():
-            before = gr.Image(label="Base model", interactive=False, format="png")
-            after = gr.Image(label="With the style", interactive=False, format="png")
-        note = gr.Markdown()
+            strength = gr.Slider(
+                0, 1.5, value=1, step=0.05, label="Style strength", info="0 is the base model alone", min_width=280
+            )
+            seed = gr.Number(
+                value=0,
+                precision=0,
+                minimum=0,
+                maximum=SEED_LIMIT,
+                label="Seed",
+                info="The same seed gives the same picture",
+                min_width=280,
+            )
         inputs, outputs = [prompt, seed, strength], [before, after, note]
         button.click(paint, inputs, outputs, api_name="paint", concurrency_limit=1)
         prompt.submit(paint, inputs, outputs, api_name=False, concurrency_limit=1)
-        if CONFIG["PROMPTS"]:
-            gr.Examples([[p] for p in CONFIG["PROMPTS"]], [prompt], label="Try one of these")
+        another.click(lambda: randrange(SEED_LIMIT), None, seed, api_name=False).then(
+            paint, inputs, outputs, api_name=False, concurrency_limit=1
+        )
         if samples():
-            gr.Gallery(samples(), label="From the standard sample set that judged this release", columns=4, object_fit="contain", interactive=False)
+            gr.Gallery(
+                samples(),
+                label="Samples that judged this release",
+                columns=4,
+                object_fit="cover",
+                interactive=False,
+                elem_id="samples",
+                buttons=[],
+            )
         gr.Markdown(str(CONFIG["NOTICE"]), elem_id="notice")
         gr.api(served, api_name="served")
     return page
@@ -177,4 +289,4 @@ def build() -> gr.Blocks:
 if __name__ == "__main__":
     # A Space that runs can paint; and ZeroGPU wants the weights on `cuda` before the first call.
     pipeline()
-    build().queue(max_size=20).launch(css=STYLE, theme=gr.themes.Soft(primary_hue="amber", neutral_hue="stone"))
+    build().queue(max_size=20).launch(css=STYLE, theme=theme())

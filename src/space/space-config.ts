@@ -44,6 +44,10 @@ export function spaceConfig(p: {
   const { context } = p.provenance;
   const { config, base } = context;
   const licence = licenceFor(base.repo);
+  // The app adds the trigger by itself; people read and change what the picture shows.
+  const samples = p.samples
+    .slice(0, 8)
+    .map((s) => ({ image: s.path, prompt: withoutTrigger(s.prompt, config.dataset.trigger) }));
   const notice = [
     `Serving [${context.repos.release}](https://huggingface.co/${context.repos.release}) ${p.provenance.tag}, commit \`${p.commit.slice(0, 12)}\`, on ${base.repo}.`,
     licence.modification,
@@ -51,7 +55,7 @@ export function spaceConfig(p: {
   ];
   return {
     TITLE: titleOf(config.model),
-    SUBTITLE: `A LoRA that paints in the manner of ${config.dataset.style}. Left: the base model. Right: the same seed, with the style.`,
+    SUBTITLE: `One prompt, painted twice from the same seed: by the base model, and by a hand trained on ${config.dataset.style}.`,
     MODEL_REPO: context.repos.release,
     MODEL_REVISION: p.commit,
     MODEL_TAG: p.provenance.tag,
@@ -63,8 +67,8 @@ export function spaceConfig(p: {
     SIZE: config.evaluation.size,
     INFERENCE_STEPS: config.evaluation.inferenceSteps,
     GUIDANCE: config.evaluation.guidance,
-    PROMPTS: [...new Set(p.samples.map((s) => s.prompt))].slice(0, 6),
-    SAMPLES: p.samples.slice(0, 8).map((s) => ({ image: s.path, prompt: s.prompt })),
+    PROMPTS: [...new Set(samples.map((s) => s.prompt))].slice(0, 6),
+    SAMPLES: samples.map((s) => ({ image: s.image, prompt: s.prompt })),
     NOTICE: notice.filter((line) => line !== '').join('\n\n'),
   };
 }
@@ -75,4 +79,8 @@ export function titleOf(model: string): string {
     /(^|-)([a-z0-9])/g,
     (_, dash: string, letter: string) => (dash === '' ? '' : ' ') + letter.toUpperCase(),
   );
+}
+
+function withoutTrigger(prompt: string, trigger: string): string {
+  return prompt.endsWith(trigger) ? prompt.slice(0, -trigger.length).replace(/[,\s]+$/, '') : prompt;
 }

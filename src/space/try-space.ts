@@ -32,31 +32,43 @@ const POLL_MS = 250;
 const CALL_MS = 30_000;
 /** A line that broke is no verdict on a Space: so often it is asked. */
 const TRIES = 3;
+/** Long enough for the Hub to notice that an app has ended. */
+const BETWEEN_TRIES_MS = 1000;
 const FAILED = new Set(['CONFIG_ERROR', 'BUILD_ERROR', 'RUNTIME_ERROR', 'NO_APP_FILE', 'DELETING']);
 const ASLEEP = new Set(['STOPPED', 'PAUSED', 'SLEEPING']);
 
 /** Waits for a Space's app and asks it what a user would ask; what it finds is an answer, never an error. */
 export async function trySpace(plan: TrialPlan): Promise<SpaceTrial> {
   const started = performance.now();
-  const waiting = await waitUntilRunning(plan);
-  if (waiting === 'not-run') return NOT_RUN;
-  if (waiting !== 'running') return unhealthy(waiting);
-  const startSeconds = (performance.now() - started) / 1000;
-  plan.onStep(`Space ${plan.space} runs after ${startSeconds.toFixed(1)} s`);
-  for (let tried = 1; ; tried++)
+  let startSeconds: number | null = null;
+  for (let tried = 1; ; tried++) {
+    // Again before every try: an app may have died, or gone to sleep, since it was seen to run.
+    const waiting = await waitUntilRunning(plan);
+    if (waiting === 'not-run') return NOT_RUN;
+    if (waiting !== 'running')
+      return startSeconds === null
+        ? unhealthy(`it did not come up${waiting}`)
+        : unhealthy(`it came up, and ended when it was asked${waiting}`, { startSeconds });
+    startSeconds ??= (performance.now() - started) / 1000;
+    plan.onStep(`Space ${plan.space} runs after ${startSeconds.toFixed(1)} s`);
     try {
       return await ask(plan, startSeconds);
     } catch (error) {
       plan.signal?.throwIfAborted();
-      if (tried >= TRIES)
-        return unhealthy(`it runs, but: ${error instanceof Error ? error.message : String(error)}`, {
-          startSeconds,
-        });
+      if (tried >= TRIES) return unhealthy(`it runs, but: ${wordsOf(error)}`, { startSeconds });
       plan.onStep(`Space ${plan.space} is asked again`);
+      await sleep(BETWEEN_TRIES_MS, undefined, { signal: plan.signal });
     }
+  }
 }
 
-/** `running`, `not-run`, or what went wrong in words. */
+/** An error's words with its cause's: that a "fetch failed" says nothing, that the connection was refused, much. */
+function wordsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
+}
+
+/** `running`, `not-run`, or what went wrong: the end of a sentence. */
 async function waitUntilRunning(plan: TrialPlan): Promise<string> {
   const { hub, space, commit } = plan;
   const end = performance.now() + plan.startMs;
@@ -64,20 +76,20 @@ async function waitUntilRunning(plan: TrialPlan): Promise<string> {
   for (let seen = ''; ; ) {
     plan.signal?.throwIfAborted();
     const runtime = await hub.spaceRuntime(space);
-    if (runtime === null) return `expected Space ${space}, got no such repository`;
+    if (runtime === null) return ': there is no such repository';
     const { stage, commit: at, error } = runtime;
     if (stage !== seen) plan.onStep(`Space ${space}: ${stage}`);
     seen = stage;
     if (runtime.hardware === null && ASLEEP.has(stage)) return 'not-run';
     const isOurs = at === null || at === commit;
     if (stage === 'RUNNING' && isOurs && (await hub.spaceHost(space)) !== null) return 'running';
-    if (FAILED.has(stage) && isOurs) return `it did not come up: ${stage}${tail(error)}`;
+    if (FAILED.has(stage) && isOurs) return `: ${stage}${tail(error)}`;
     if (ASLEEP.has(stage) && !woken) {
       woken = true;
+      plan.onStep(`Space ${space} is woken`);
       await hub.restartSpace(space);
     }
-    if (performance.now() > end)
-      return `it did not come up within ${plan.startMs / 1000} s: still ${stage}${tail(error)}`;
+    if (performance.now() > end) return ` within ${plan.startMs / 1000} s: still ${stage}${tail(error)}`;
     await sleep(POLL_MS, undefined, { signal: plan.signal });
     plan.onStep(`Space ${space}: ${stage}`);
   }

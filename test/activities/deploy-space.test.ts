@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDeploy, createSettleDeploy } from '../../src/activities/deploy.ts';
 import { createRollBack } from '../../src/activities/roll-back.ts';
@@ -17,7 +18,7 @@ import { dyingHub, runInTest, WorkerDied } from './run-in-test.ts';
 
 const TOKEN = 'hf_local_plein_air';
 const PYTHON = resolve('gpu-worker/.venv/bin/python');
-type Mode = 'ok' | 'crash' | 'hang' | 'blank' | 'small' | 'plain' | 'other' | 'silent';
+type Mode = 'ok' | 'crash' | 'hang' | 'blank' | 'small' | 'plain' | 'other' | 'silent' | 'dies';
 
 const smallApp = (mode: Mode) => async () => [
   { path: 'space/app.py', content: await readFile(new URL('../space/small-app/app.py', import.meta.url)) },
@@ -97,6 +98,7 @@ describeWithPython('a release whose Space really runs', () => {
     ['plain', 'without the style'],
     ['other', 'another revision'],
     ['silent', 'No endpoint matching'],
+    ['dies', 'ended when it was asked'],
   ] as const)(
     'puts the old one back when the new one is: %s',
     async (mode, words) => {
@@ -177,6 +179,42 @@ describeWithPython('a release whose Space really runs', () => {
     expect(made.trial?.outcome).toBe('healthy');
     expect((await readJournal(hub, release)).at(-1)).toMatchObject({ by: 'Ada', state: 'done' });
   }, 60_000);
+
+  it('is woken when it sleeps, and waited for, before it is asked', async () => {
+    const { context } = await request('next');
+    const { release, space } = context.repos;
+    const tag = await tagAt(hub, release, PRODUCTION);
+    await letSleep(space);
+    expect(await hub.spaceHost(space)).toBeNull();
+    const steps: string[] = [];
+    const back = createRollBack({ hub, spaceToken: TOKEN, onStep: (step) => steps.push(step) });
+    const before = await hub.resolve({ type: 'space', repo: space });
+    const made = await back({ release, space, toTag: tag, reason: 'the same again', by: 'Ada' });
+    expect(made.trial).toMatchObject({ outcome: 'healthy' });
+    expect(steps).toContain(`Space ${space} is woken`);
+    // It was woken as it lay there, not committed to.
+    expect(await hub.resolve({ type: 'space', repo: space })).toBe(before);
+    // A new release is told to a Space that sleeps as to any other.
+    await letSleep(space);
+    const next = await request('after-sleep');
+    expect(await everywhere(next)).toMatchObject({ app: null });
+    const deployed = await deploy(next, 'ok');
+    expect(deployed.trial?.outcome).toBe('healthy');
+    expect(await everywhere(next)).toEqual(serves(deployed.release.tag));
+  }, 90_000);
+
+  /** Shortens the Space's sleep time to nothing until it sleeps, as the Hub's own setting does. */
+  async function letSleep(space: string): Promise<void> {
+    const sleepTime = (seconds: number) =>
+      fetch(`${server.url}/api/spaces/${space}/sleeptime`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ seconds }),
+      });
+    await sleepTime(0.01);
+    while ((await hub.spaceRuntime(space as never))?.stage !== 'SLEEPING') await sleep(50);
+    await sleepTime(-1);
+  }
 
   it('asks for a token of its own when it is private', async () => {
     const other = await runInTest({ hub, namespace: 'team', run: 'tokenless', model: 'other' });

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { splitCard } from '../api/card.ts';
 import type { BlobStore } from '../store/blobs.ts';
 import { isFolder } from '../store/directories.ts';
@@ -11,6 +12,8 @@ import { AppProcess } from './app-process.ts';
 import { checkOut } from './checkout.ts';
 
 const START_LIMIT_MS = 300_000;
+/** How often an app's sleep time is looked at: it may change while the app runs. */
+const REST_LOOK_MS = 250;
 
 /** How to run Spaces: the interpreter (with gradio installed) and what its environment holds beside the Space's own. */
 export interface RunSpaces {
@@ -20,7 +23,14 @@ export interface RunSpaces {
 
 /** What is known of a Space's app. */
 export interface SpaceState {
-  readonly stage: 'NO_APP_FILE' | 'BUILDING' | 'APP_STARTING' | 'RUNNING' | 'RUNTIME_ERROR' | 'STOPPED';
+  readonly stage:
+    | 'NO_APP_FILE'
+    | 'BUILDING'
+    | 'APP_STARTING'
+    | 'RUNNING'
+    | 'SLEEPING'
+    | 'RUNTIME_ERROR'
+    | 'STOPPED';
   readonly sha?: string;
   readonly error?: string;
   readonly url?: string;
@@ -106,22 +116,47 @@ export class SpaceRunner {
     });
     slot.process = process;
     slot.state = { stage: 'APP_STARTING', sha, log: process.log };
-    void this.#watch(slot, process, sha, outdated);
+    void this.#watch({ repo, slot, process, sha, outdated });
   }
 
   /** Follows a started process to its first answer and to its end. */
-  async #watch(slot: Slot, process: AppProcess, sha: string, outdated: () => boolean): Promise<void> {
+  async #watch(p: {
+    repo: Repo;
+    slot: Slot;
+    process: AppProcess;
+    sha: string;
+    outdated: () => boolean;
+  }): Promise<void> {
+    const { repo, slot, process, sha, outdated } = p;
     const answered = await process.answers(START_LIMIT_MS);
     if (outdated()) return;
     if (answered) {
       slot.state = { stage: 'RUNNING', sha, url: `http://127.0.0.1:${process.port}`, log: process.log };
-      await process.ended;
+      const rested = await this.#rest(repo, process);
       if (outdated()) return;
+      if (rested) {
+        slot.state = { stage: 'SLEEPING', sha, log: process.log };
+        return process.stop();
+      }
     }
     const how = process.exit ?? `gave no answer within ${START_LIMIT_MS / 1000} s`;
     const error = `The app ${how}. Its last words:\n${process.log.slice(-20).join('\n')}`;
     slot.state = { stage: 'RUNTIME_ERROR', sha, error, log: process.log };
     await process.stop();
+  }
+
+  /**
+   * Waits until the app has run for its Space's sleep time (true), or has ended. Requests go to the app and not through
+   * this Hub: unlike the real one, it lets an app sleep whether or not it was visited, and wakes it on `restart` only.
+   */
+  async #rest(repo: Repo, process: AppProcess): Promise<boolean> {
+    const began = Date.now();
+    while (process.exit === undefined) {
+      const { sleepTime } = repo.record;
+      if (sleepTime !== undefined && sleepTime > 0 && Date.now() - began >= sleepTime * 1000) return true;
+      await Promise.race([process.ended, delay(REST_LOOK_MS, undefined, { ref: false })]);
+    }
+    return false;
   }
 
   async #appFile(repo: Repo, sha: string): Promise<string | undefined> {

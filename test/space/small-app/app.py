@@ -1,7 +1,7 @@
 """A Space small enough for tests: the same API as `space/app.py`, its pictures those that the release keeps.
 
 `MODE` in mode.txt says what is wrong with it: ok, crash, hang, blank, small, plain (the base's picture twice), other
-(says that it serves another revision), silent (no API).
+(says that it serves another revision), silent (no API), dies (at the first request to paint).
 """
 
 import hashlib
@@ -32,6 +32,9 @@ def served() -> dict[str, str]:
 
 def paint(prompt: str, seed: float, strength: float) -> tuple[Image.Image, Image.Image, str]:
     side = CONFIG["SIZE"] // 2 if MODE == "small" else CONFIG["SIZE"]
+    if MODE == "dies":
+        print("out of paint", flush=True)
+        os._exit(1)
     if MODE == "blank":
         return Image.new("RGB", (side, side)), Image.new("RGB", (side, side)), ""
     base, painted = (Image.open(fetch(f"smoke/{name}.png")).resize((side, side)) for name in ("base", "painted"))
