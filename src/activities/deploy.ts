@@ -6,13 +6,14 @@ import type { RepoRef, Sha256 } from '../domain/refs.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
 import { readVerified, readVerifiedBytes } from '../hub/verified-json.ts';
 import { listReleases, PRODUCTION, releaseNumber, releaseRepo, tagAt } from '../releases/catalogue.ts';
-import { refuseTooLarge } from '../releases/fits.ts';
+import { refuseTooLarge, weightsOfBase } from '../releases/fits.ts';
 import { readJournal } from '../releases/journal.ts';
 import { type Promotion, promote } from '../releases/promote.ts';
 import { fingerprintOf, type ReleaseEntry, StoredContext } from '../releases/provenance.ts';
 import { settle } from '../releases/put-back.ts';
 import { pin } from '../releases/references.ts';
 import { releaseFiles } from '../releases/release-files.ts';
+import { verifyVariants } from '../releases/variants.ts';
 import { licenceFor } from '../reports/licences.ts';
 import { appTemplate } from '../space/space-repo.ts';
 
@@ -167,6 +168,11 @@ async function verifyApproved(hub: Hub, request: DeployRequest): Promise<Approve
       `Expected a verdict on report ${evaluation.report.sha256}, got one on ${verdict.reportSha256}`,
     );
   await readVerifiedBytes(hub, evaluation.report);
+  await verifyVariants(hub, {
+    wanted: context.config.deployment.variants,
+    made: request.variants ?? [],
+    adapterSha256: sha256,
+  });
   return { bytes, sha256 };
 }
 
@@ -196,7 +202,13 @@ async function publish(p: {
     const tag = `v${Math.max(0, ...releases.map((r) => releaseNumber(r.tag) ?? 0)) + 1}`;
     const parent = await hub.resolve(ref, 'main');
     const made = await releaseFiles({ hub, request, tag, adapter: approved, app: p.app });
-    await refuseTooLarge(hub, request.context, made.files);
+    await refuseTooLarge({
+      what: `release ${tag}`,
+      files: made.files,
+      baseBytes: await weightsOfBase(hub, context),
+      ownBytes: approved.bytes.length,
+      deployment: context.config.deployment,
+    });
     try {
       const commit = await hub.commit({
         repo: ref,

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Training } from '../domain/activities.ts';
 import { CheckpointManifest } from '../domain/checkpoint.ts';
@@ -100,6 +100,16 @@ export async function copyTrained(deps: CopyDeps, training: Training, base: Comm
       'Corrupt',
       `expected an adapter trained on base commit ${base}, got one trained on ${trainedOn} (${manifest}): evaluate it with its own base`,
     );
+  return folder;
+}
+
+/** A pipeline of a base's components but for its transformer, which is another folder's; links, no copies. */
+export async function pipelineWith(base: string, transformer: string, folder: string): Promise<string> {
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  for (const component of COMPONENTS)
+    await symlink(component === 'transformer' ? transformer : join(base, component), join(folder, component));
+  await copyFile(join(base, 'model_index.json'), join(folder, 'model_index.json'));
   return folder;
 }
 

@@ -17,7 +17,7 @@ export function createTrain(deps: TrainDeps): GpuActivities['train'] {
       await tagResult(plan, state.head);
       return known;
     }
-    const taken = await takeFence({ plan, activity });
+    const taken = await takeFence({ plan, activity, machine: deps.machine });
     if ('result' in taken) return taken.result;
     return new TrainingAttempt({ deps, plan, activity, taken }).run();
   };

@@ -19,6 +19,8 @@ export interface TrainDeps {
   workDir: string;
   /** The activity that runs now: `() => Context.current()`. */
   activity: () => ActivityContext;
+  /** Name of this worker, for the record of its attempts; default: none. */
+  machine?: string;
   /** Sentences for the worker's log. */
   log?: (line: string) => void;
 }

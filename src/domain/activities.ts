@@ -6,6 +6,7 @@ import type { StudyResult } from './run-result.ts';
 import type { Trial, TrialParameters } from './search-space.ts';
 import type { SpaceTrial } from './space-trial.ts';
 import type { StudyMove, StudyRecord, StudyState } from './study.ts';
+import type { ReleasedVariant } from './variants.ts';
 
 /** A run as its activities see it: what does not change from phase to phase. */
 export interface RunContext {
@@ -184,6 +185,8 @@ export interface DeployRequest {
   evaluation: Evaluation;
   gate: GateDecision;
   approval: Approval | null;
+  /** Whole transformers that the release names, as `deployment.variants` asks for them; absent: none. */
+  variants?: ReleasedVariant[];
 }
 
 /** All that the run knows at its end, for the documents. */
@@ -308,6 +311,8 @@ export interface GpuActivities {
     training: Training;
     look?: number;
   }): Promise<Evaluation>;
+  /** Adds the judged adapter to the base's weights, as `deployment.variants` asks, tries and uploads what comes out. */
+  makeVariants(p: { context: RunContext; evaluation: Evaluation }): Promise<ReleasedVariant[]>;
   /** Loads a candidate from the Hub and paints with it as a user would; `Unhealthy` unless it paints what was judged. */
   tryRelease(p: {
     context: RunContext;

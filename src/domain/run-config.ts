@@ -5,6 +5,7 @@ import { PROFILES, profileDefaults } from './profiles.ts';
 import { RepoId, RunName } from './refs.ts';
 import type { TrialParameters } from './search-space.ts';
 import { TuningConfig } from './tuning-config.ts';
+import { VariantKind } from './variants.ts';
 
 export { TuningConfig };
 
@@ -195,8 +196,11 @@ export const DeploymentConfig = z
     startMinutes: z.number().gt(0).max(120).default(20),
     /** Seconds that the running Space may take for one request, base and painted picture together. */
     paintSeconds: z.number().gt(0).max(3600).default(180),
-    /** Always empty: runs that an older version opened carry it. */
-    variants: z.array(z.string()).max(0).optional(),
+    /** Whole transformers released beside the adapter, for serving without it: `fused`, and that one in `int8` or `nf4`. */
+    variants: z
+      .array(VariantKind)
+      .refine((kinds) => new Set(kinds).size === kinds.length, 'expected each kind of variant once')
+      .default([]),
   })
   .refine((d) => d.private || !d.space || d.licenceSignOff !== null, {
     message:
@@ -217,6 +221,13 @@ export const BudgetConfig = z
     attemptsWithoutProgress: z.int().min(1).max(1000).default(10),
     /** Gigabytes (10⁹ bytes) that the run's checkpoints may take up on the Hub, dropped ones not yet freed included. */
     storageGb: z.number().gt(0).max(100_000).default(50),
+    /** What an hour on a GPU costs, for the run report; null: costs are told in hours only. */
+    gpuHourPrice: z.number().min(0).max(10_000).nullable().default(null),
+    /** Currency of that price. */
+    currency: z
+      .string()
+      .regex(/^[A-Z]{3}$/, 'expected a currency code such as "EUR"')
+      .default('USD'),
   })
   .prefault({});
 export type BudgetConfig = z.infer<typeof BudgetConfig>;

@@ -3,6 +3,7 @@ import { MODEL_ROLES } from './evaluation-models.ts';
 import { Confirmation } from './finalists.ts';
 import { Dimension, Trial, TrialParameters } from './search-space.ts';
 import { StudyInsight } from './study.ts';
+import { VariantKind } from './variants.ts';
 
 /**
  * The trainer's protocol: one JSON object a line. Requests go to its stdin, events come from its stdout, logs from its
@@ -210,6 +211,27 @@ export const ExportResult = z.strictObject({
   ),
 });
 
+/** Whole transformers of base and adapter; a folder each in `out`, named after its kind. */
+export const FuseParams = z.strictObject({
+  base: Path,
+  /** LoRA file in diffusers' format. */
+  adapter: Path,
+  kinds: z.array(VariantKind).min(1),
+  /** Compute type of the quantised ones; the plain one keeps the base's own types. */
+  precision: Holding.precision,
+  out: Path,
+});
+export const FuseResult = z.strictObject({
+  variants: z.array(
+    z.strictObject({
+      kind: VariantKind,
+      folder: Path,
+      /** Names in the folder. */
+      files: z.array(z.strictObject({ path: Path, sha256: Sha, bytes: z.int() })),
+    }),
+  ),
+});
+
 const StudyOptions = z.record(z.string(), z.number().nullable());
 
 /** The next move of a study; the answer depends on these fields alone. */
@@ -259,6 +281,7 @@ export const VERBS = {
   sample: { params: SampleParams, result: SampleResult },
   evaluate: { params: EvaluateParams, result: EvaluateResult },
   export: { params: ExportParams, result: ExportResult },
+  fuse: { params: FuseParams, result: FuseResult },
   suggest: { params: SuggestParams, result: SuggestResult },
   assess: { params: AssessParams, result: AssessResult },
 } as const;
@@ -274,7 +297,7 @@ export const TrainerRequest = z.discriminatedUnion('verb', [
   z.strictObject({ id: z.string(), verb: z.literal('checkpoint') }),
   z.strictObject({ id: z.string(), verb: z.literal('stop') }),
   z.strictObject({ id: z.string(), verb: z.literal('shutdown') }),
-  ...(['probe', 'encode', 'train', 'sample', 'evaluate', 'export', 'suggest', 'assess'] as const).map(
+  ...(['probe', 'encode', 'train', 'sample', 'evaluate', 'export', 'fuse', 'suggest', 'assess'] as const).map(
     (verb) => z.strictObject({ id: z.string(), verb: z.literal(verb), params: VERBS[verb].params }),
   ),
 ]);

@@ -7,6 +7,8 @@ export const AttemptRecord = z.strictObject({
   token: z.int().min(1),
   /** Temporal's workflow, run, activity and attempt, for people. */
   owner: z.string(),
+  /** Worker that it ran on, as Temporal names it: `gpu@host:pid`; absent: not told. */
+  machine: z.string().optional(),
   runId: z.string(),
   /** Milliseconds since the epoch. */
   startedAt: z.number(),

@@ -2,30 +2,38 @@ import { stat } from 'node:fs/promises';
 import type { RunContext } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { sizeProblems } from '../domain/release-limits.ts';
+import type { DeploymentConfig } from '../domain/run-config.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
-import { ADAPTER_FILE } from './provenance.ts';
 
-/** Throws `InvalidInput` with every limit that a release would break; nothing was uploaded by then. */
-export async function refuseTooLarge(
-  hub: Hub,
-  context: RunContext,
-  files: { path: string; content: HubContent }[],
-): Promise<void> {
-  const { deployment } = context.config;
+/** What is about to be uploaded, and what will be loaded with it. */
+export interface Upload {
+  /** For people: `the release`, `the variant "int8"`. */
+  what: string;
+  files: { path: string; content: HubContent }[];
+  /** Weights of the base that are loaded beside it. */
+  baseBytes: number;
+  /** Its own weights. */
+  ownBytes: number;
+  deployment: DeploymentConfig;
+}
+
+/** Throws `InvalidInput` with every limit that an upload would break; nothing was uploaded by then. */
+export async function refuseTooLarge(upload: Upload): Promise<void> {
+  const { deployment } = upload;
   const sized = await Promise.all(
-    files.map(async ({ path, content }) => ({ path, bytes: await bytesOf(content) })),
+    upload.files.map(async ({ path, content }) => ({ path, bytes: await bytesOf(content) })),
   );
   const problems = sizeProblems({
     files: sized,
-    baseBytes: deployment.space ? await weightsOfBase(hub, context) : 0,
-    adapterBytes: sized.find((f) => f.path === ADAPTER_FILE)?.bytes ?? 0,
+    baseBytes: deployment.space ? upload.baseBytes : 0,
+    adapterBytes: upload.ownBytes,
     hardware: deployment.hardware,
     served: deployment.space,
   });
   if (problems.length === 0) return;
   throw new PipelineError(
     'InvalidInput',
-    `The release does not fit where it should go, nothing was uploaded:\n${problems.map((p) => `  ${p}`).join('\n')}`,
+    `Expected ${upload.what} to fit where it should go, got (nothing was uploaded):\n${problems.map((p) => `  ${p}`).join('\n')}`,
     { details: { problems } },
   );
 }
@@ -35,9 +43,15 @@ async function bytesOf(content: HubContent): Promise<number> {
   return Buffer.isBuffer(content) ? content.length : (await stat(content.file)).size;
 }
 
-/** Weights in the folders of diffusers' layout: a second copy of them in the repository's root is not loaded. */
-async function weightsOfBase(hub: Hub, { base }: RunContext): Promise<number> {
+/** Bytes of a base's weights in diffusers' folders, of the wanted ones: a second copy in the root is not loaded. */
+export async function weightsOfBase(
+  hub: Hub,
+  { base }: RunContext,
+  wanted: (path: string) => boolean = () => true,
+): Promise<number> {
   const listed = await hub.list({ type: base.type, repo: base.repo }, base.commit);
-  const weights = listed.filter((f) => f.path.includes('/') && /\.(safetensors|bin)$/.test(f.path));
+  const weights = listed.filter(
+    (f) => f.path.includes('/') && /\.(safetensors|bin)$/.test(f.path) && wanted(f.path),
+  );
   return weights.reduce((sum, f) => sum + f.bytes, 0);
 }

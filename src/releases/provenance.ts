@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { RunContext, Training } from '../domain/activities.ts';
 import { CommitRef, type CommitSha, FileRef, RepoId, RunName, Sha256 } from '../domain/refs.ts';
 import { RunConfig } from '../domain/run-config.ts';
+import { ReleasedVariant } from '../domain/variants.ts';
 
 /** Name of the adapter in a release: what diffusers looks for. */
 export const ADAPTER_FILE = 'pytorch_lora_weights.safetensors';
@@ -55,6 +56,8 @@ export const Provenance = z.strictObject({
   adapter: WeightFile,
   /** The same adapter in other tools' formats. */
   exports: z.array(WeightFile.extend({ format: z.string() })),
+  /** Whole transformers with this adapter in their weights; absent: none. */
+  variants: z.array(ReleasedVariant).optional(),
   dataset: CommitRef,
   evaluation: z.strictObject({ report: FileRef, verdict: FileRef, adapter: FileRef }),
   approval: StoredApproval.nullable(),

@@ -9,7 +9,7 @@ export interface Reference extends RepoRef {
   /** File or folder; null: the whole commit. */
   path: string | null;
   /** What it is to the release. */
-  role: 'checkpoint' | 'dataset' | 'evaluation' | 'verdict' | 'adapter' | 'base' | 'source';
+  role: 'checkpoint' | 'dataset' | 'evaluation' | 'verdict' | 'adapter' | 'variant' | 'base' | 'source';
   /** Tags such as `v2` of the releases that refer to it. */
   tags: string[];
 }
@@ -32,6 +32,7 @@ export function referencesOf(p: Provenance): Reference[] {
     at('evaluation', evaluation.report),
     at('verdict', evaluation.verdict),
     at('adapter', evaluation.adapter),
+    ...(p.variants ?? []).map((variant) => at('variant', { type: 'model', ...variant })),
     at('base', context.base),
     at('source', context.source),
   ];
@@ -63,19 +64,21 @@ export function pinName(model: string, tag: string, role: Reference['role']): st
  */
 export async function pin(hub: Hub, provenance: Provenance): Promise<void> {
   const ours = referencesOf(provenance).filter((ref) => ref.role !== 'base' && ref.role !== 'source');
-  for (const { type, repo, commit, role } of ours)
+  for (const { type, repo, commit, role } of ours) {
+    // A variant's repository belongs to the model: there the release's own tag says it.
+    const name = role === 'variant' ? provenance.tag : pinName(provenance.model, provenance.tag, role);
     try {
       await hub.createTag(
         { type, repo },
-        pinName(provenance.model, provenance.tag, role),
+        name,
         commit,
         `${provenance.model} ${provenance.tag} was made from this`,
       );
     } catch (error) {
       // The name is taken by another commit only where a model was deleted and its tags began again: the newer one counts.
       if (!(error instanceof HubConflict)) throw error;
-      const name = pinName(provenance.model, provenance.tag, role);
       await hub.deleteTag({ type, repo }, name);
       await hub.createTag({ type, repo }, name, commit);
     }
+  }
 }

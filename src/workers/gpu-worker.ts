@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { createChooseCheckpoint } from '../activities/choose-checkpoint.ts';
 import { createEvaluate } from '../activities/evaluate.ts';
+import { createMakeVariants } from '../activities/make-variants.ts';
 import { createMeasureTrial } from '../activities/measure-trial.ts';
 import { createTrain } from '../activities/train.ts';
 import { createTryRelease } from '../activities/try-release.ts';
@@ -27,10 +28,14 @@ await runWorker('gpu', ({ env, identity }) => {
     log: logLine('trainer'),
   });
   const activities: GpuActivities = {
-    train: createTrain({ hub, trainer, workDir, activity: currentActivity, log: logLine('train') }),
+    train: createTrain({
+      ...{ hub, trainer, workDir, activity: currentActivity, machine: identity },
+      log: logLine('train'),
+    }),
     chooseCheckpoint: createChooseCheckpoint({ hub, trainer, workDir, ...current }),
     evaluate: createEvaluate({ hub, trainer, workDir, ...current }),
     measureTrial: createMeasureTrial({ hub, trainer, workDir, ...current }),
+    makeVariants: createMakeVariants({ hub, trainer, workDir, ...current }),
     tryRelease: createTryRelease({ hub, trainer, workDir, ...current }),
   };
   return {

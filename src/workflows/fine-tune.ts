@@ -367,7 +367,8 @@ class Pipeline {
   }
 
   /** Publish the candidate, load it as a user would, then put it into production; what fails half-way is put back. */
-  private async release(request: DeployRequest): Promise<Release> {
+  private async release(asked: DeployRequest): Promise<Release> {
+    const request = await this.withVariants(asked);
     const candidate = await upload.publishRelease(request);
     await this.state.holdable(
       () => this.gpu.tryRelease({ context: this.context, candidate, evaluation: request.evaluation }),
@@ -382,6 +383,17 @@ class Pipeline {
       ).catch((second) => log.error(`deployment not settled: ${describeFailure(second).message}`));
       throw error;
     }
+  }
+
+  private async withVariants(request: DeployRequest): Promise<DeployRequest> {
+    const { evaluation } = request;
+    // A run that was recorded before there were variants has none in its configuration.
+    if ((this.config.deployment.variants ?? []).length === 0) return request;
+    const variants = await this.state.holdable(
+      () => this.gpu.makeVariants({ context: this.context, evaluation }),
+      () => true,
+    );
+    return { ...request, variants };
   }
 }
 

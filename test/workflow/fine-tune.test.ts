@@ -5,7 +5,9 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/activities.ts';
+import { RepoId } from '../../src/domain/refs.ts';
 import type { RunResult, RunStatus, StudyStatus } from '../../src/domain/run-result.ts';
+import type { ReleasedVariant } from '../../src/domain/variants.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
 import { activities, commit, contextOf, file, gate, released, stopped, trainingOf } from './fakes.ts';
 
@@ -118,6 +120,33 @@ describe('fineTune', () => {
     await expect(failed).rejects.toMatchObject({ cause: { type: 'Unhealthy', message: 'blank picture' } });
     expect(reasons).toEqual(['blank picture']);
     expect(calls.at(-1)).toBe('document');
+  });
+
+  it('makes the whole transformers that were asked for before it publishes, and the release names them', async () => {
+    const calls: string[] = [];
+    const variant: ReleasedVariant = {
+      ...{ kind: 'int8', repo: RepoId.parse('plein-air/impressionist-int8'), commit, files: [] },
+    };
+    const named: unknown[] = [];
+    await fineTune(
+      { deployment: { variants: ['int8'] } },
+      {
+        makeVariants: async () => [variant],
+        publishRelease: async ({ variants }) => {
+          named.push(variants);
+          return { ...released.release, cached: false };
+        },
+        deploy: async ({ variants }) => {
+          named.push(variants);
+          return released;
+        },
+      },
+      (h) => h.result(),
+      calls,
+    );
+    expect(named).toEqual([[variant], [variant]]);
+    const late = calls.filter((name) => ['judge', 'makeVariants', 'publishRelease', 'deploy'].includes(name));
+    expect(late).toEqual(['judge', 'makeVariants', 'publishRelease', 'deploy']);
   });
 
   it('does not touch production when the candidate does not paint what was judged', async () => {

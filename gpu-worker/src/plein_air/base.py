@@ -12,7 +12,7 @@ from plein_air.devices import prepare_torch
 from plein_air.durable import sha256_file
 from plein_air.errors import TrainerError
 from plein_air.holding import Holding, bring_when_needed, clip_activations, offloaded, placement
-from plein_air.quantised import check_holding, load_quantised
+from plein_air.quantised import check_holding, load_quantised, stored_quantisation
 
 if TYPE_CHECKING:
     import torch
@@ -81,7 +81,8 @@ class FluxBase:
 
         holding = self.holding
         check_holding(self.path / "transformer", holding)
-        if holding.quantisation == "none":
+        # What is stored in int8 is loaded by diffusers itself: its header says how to put the tensors together.
+        if holding.quantisation == "none" or stored_quantisation(self.path / "transformer") == "int8":
             host = torch.device("cpu") if holding.offload_blocks else self.device
             model = self._load(FluxTransformer2DModel, "transformer", holding.dtype(), host)
             where = placement(model, holding.offload_blocks, self.device)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def sha256_file(path: Path | str) -> str:
@@ -31,14 +34,24 @@ def write_synced(path: Path | str, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def write_atomically(path: Path | str, data: bytes) -> None:
-    """Writes a file so that its name never shows half of it: temporary file, fsync, rename, fsync of the folder."""
+@contextmanager
+def atomic_file(path: Path | str) -> Iterator[BinaryIO]:
+    """A file to write whose name never shows half of it: temporary file, fsync, rename, fsync of the folder."""
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".tmp-{uuid.uuid4().hex[:12]}-{target.name}")
     try:
-        write_synced(temporary, data)
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
     fsync_folder(target.parent)
+
+
+def write_atomically(path: Path | str, data: bytes) -> None:
+    """Writes a file so that its name never shows half of it."""
+    with atomic_file(path) as file:
+        file.write(data)

@@ -21,11 +21,13 @@ _STORED_MARK = ".quant_state.bitsandbytes__nf4"
 
 
 def stored_quantisation(folder: Path) -> str | None:
-    """How the files themselves are quantised: `nf4`, another method's name, or None for plain weights."""
+    """How the files themselves are quantised: `nf4`, `int8`, another method's name, or None for plain weights."""
     settings = json.loads((folder / "config.json").read_text()).get("quantization_config")
     if settings is None:
         return None
     four_bit = settings.get("load_in_4bit") and settings.get("bnb_4bit_quant_type") == "nf4"
+    if settings.get("quant_type", {}).get("default", {}).get("_type") == "Int8WeightOnlyConfig":
+        return "int8"
     return "nf4" if four_bit else str(settings.get("quant_method", "unknown"))
 
 

@@ -26,6 +26,7 @@ VERBS = {
     "sample": "plein_air.evaluation.sample",
     "evaluate": "plein_air.evaluation.evaluate",
     "export": "plein_air.exporting.export",
+    "fuse": "plein_air.exporting.whole",
     "suggest": "plein_air.tuning.suggest",
     "assess": "plein_air.tuning.assess",
 }

@@ -7,11 +7,13 @@ checkpoints would have two hashes. Here keys are sorted and the data is laid out
 from __future__ import annotations
 
 import json
+import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from plein_air.durable import atomic_file
 from plein_air.errors import TrainerError
 
 if TYPE_CHECKING:
@@ -21,32 +23,64 @@ _ALIGN = 64
 """The data section starts on a cache line, which keeps memory-mapped tensors aligned."""
 
 
+Shape = tuple["torch.dtype", tuple[int, ...]]
+"""What a header says of a tensor."""
+
+
 def pack_tensors(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
     """Bytes of a safetensors file; every tensor is copied to the CPU as it is."""
+    shapes = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
+    return b"".join([_header(shapes, metadata), *(_bytes_of(tensors[name]) for name in sorted(tensors))])
+
+
+def write_tensors(
+    path: Path | str,
+    shapes: Mapping[str, Shape],
+    tensor_of: Callable[[str], torch.Tensor],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Writes the file that `pack_tensors` would give, holding one tensor at a time."""
+    with atomic_file(path) as file:
+        file.write(_header(shapes, metadata))
+        for name in sorted(shapes):
+            tensor = tensor_of(name)
+            if (tensor.dtype, tuple(tensor.shape)) != shapes[name]:
+                raise TrainerError(
+                    "Internal", f"Expected {name} as {shapes[name]}, got {tensor.dtype} {tuple(tensor.shape)}"
+                )
+            file.write(_bytes_of(tensor))
+
+
+def _type_names() -> dict[torch.dtype, str]:
     import torch
 
-    names = {
+    return {
         torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
-        torch.int64: "I64", torch.int32: "I32", torch.uint8: "U8", torch.bool: "BOOL",
+        torch.int64: "I64", torch.int32: "I32", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
     }  # fmt: skip
+
+
+def _header(shapes: Mapping[str, Shape], metadata: Mapping[str, str] | None) -> bytes:
+    names = _type_names()
     header: dict[str, Any] = {}
     if metadata:
         header["__metadata__"] = dict(sorted(metadata.items()))
-    chunks: list[bytes] = []
     offset = 0
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().to("cpu").contiguous()
-        data = tensor.view(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b""
-        header[name] = {
-            "dtype": names[tensor.dtype],
-            "shape": list(tensor.shape),
-            "data_offsets": [offset, offset + len(data)],
-        }
-        chunks.append(data)
-        offset += len(data)
+    for name in sorted(shapes):
+        dtype, shape = shapes[name]
+        end = offset + math.prod(shape) * dtype.itemsize
+        header[name] = {"dtype": names[dtype], "shape": list(shape), "data_offsets": [offset, end]}
+        offset = end
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=True).encode()
     text += b" " * (-(len(text) + 8) % _ALIGN)
-    return b"".join([struct.pack("<Q", len(text)), text, *chunks])
+    return struct.pack("<Q", len(text)) + text
+
+
+def _bytes_of(tensor: torch.Tensor) -> bytes:
+    import torch
+
+    whole = tensor.detach().to("cpu").contiguous()
+    return whole.view(-1).view(torch.uint8).numpy().tobytes() if whole.numel() else b""
 
 
 def read_header(path: Path | str) -> tuple[dict[str, Any], dict[str, str]]:
@@ -60,6 +94,12 @@ def read_header(path: Path | str) -> tuple[dict[str, Any], dict[str, str]]:
             "Corrupt", f"Expected a safetensors file at {path}, got one without a readable header: {error}"
         ) from error
     return header, header.pop("__metadata__", {})
+
+
+def read_shapes(path: Path | str) -> dict[str, Shape]:
+    """Type and shape of every tensor of a file, without reading any data."""
+    types = {name: dtype for dtype, name in _type_names().items()}
+    return {name: (types[told["dtype"]], tuple(told["shape"])) for name, told in read_header(path)[0].items()}
 
 
 def read_tensors(path: Path | str) -> dict[str, torch.Tensor]:

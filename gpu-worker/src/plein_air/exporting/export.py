@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from plein_air.durable import write_atomically
-from plein_air.errors import TrainerError
 from plein_air.exporting.kohya import to_kohya
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
 from plein_air.tensor_file import pack_tensors, read_header, read_tensors
-from plein_air.training.adapter import FILE
+from plein_air.training.adapter import FILE, rank_and_alpha
 from plein_air.training.checkpoint import read_manifest
 
 KOHYA_FILE = "kohya_lora_weights.safetensors"
@@ -66,13 +64,7 @@ def _kohya(source: Path, wanted: ExportParams) -> bytes:
     tensors = read_tensors(source)
     if wanted.sabotage == "zero-lora":
         tensors = _zeroed(tensors)
-    try:
-        config = json.loads(read_header(source)[1]["lora_adapter_metadata"])
-        rank, alpha = config["transformer.r"], config["transformer.lora_alpha"]
-    except (KeyError, ValueError) as error:
-        raise TrainerError(
-            "Corrupt", f"Expected rank and alpha in the header of {source}, got none: {error}"
-        ) from error
+    rank, alpha = rank_and_alpha(source)
     metadata = {
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.architecture": "flux-1-dev/lora",

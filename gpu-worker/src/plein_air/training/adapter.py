@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from plein_air.errors import TrainerError
-from plein_air.tensor_file import pack_tensors
+from plein_air.tensor_file import pack_tensors, read_header
 from plein_air.training.lora_forward import lean_forward
 from plein_air.training.randomness import draw
 from plein_air.training.settings import Training
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import torch
 
@@ -115,6 +116,15 @@ def fresh_adapter(transformer: Any, training: Training, device: torch.device) ->
         yield adapter
     finally:
         adapter.remove()
+
+
+def rank_and_alpha(file: Path) -> tuple[int, float]:
+    """What an adapter's header says: the update is weighted by alpha / rank."""
+    try:
+        config = json.loads(read_header(file)[1]["lora_adapter_metadata"])
+        return int(config["transformer.r"]), float(config["transformer.lora_alpha"])
+    except (KeyError, ValueError) as error:
+        raise TrainerError("Corrupt", f"Expected rank and alpha in the header of {file}, got none: {error}") from error
 
 
 def copy_named(source: dict[str, torch.Tensor], target: dict[str, torch.Tensor], what: str) -> None:

@@ -1,0 +1,182 @@
+"""The verb `fuse`: whole transformers with the adapter in their weights, plain and quantised, as diffusers loads them.
+
+Weights are read, changed and written one by one, so a machine that trained on a base can also write it, whatever
+memory the whole of it would take.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from plein_air.base import open_base
+from plein_air.devices import prepare_torch
+from plein_air.durable import sha256_file, write_atomically
+from plein_air.errors import Stopped, TrainerError
+from plein_air.holding import Holding, Precision
+from plein_air.protocol.channel import Emitter
+from plein_air.protocol.decode import decode
+from plein_air.quantised import load_quantised, stored_quantisation
+from plein_air.tensor_file import read_shapes, read_tensors, write_tensors
+from plein_air.training.adapter import rank_and_alpha
+
+if TYPE_CHECKING:
+    import torch
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"
+PLAIN = "fused"
+_PREFIX, _A, _B = "transformer.", ".lora_A.weight", ".lora_B.weight"
+
+
+@dataclass(frozen=True)
+class FuseParams:
+    """Parameters of `fuse`; see `FuseParams` in the protocol."""
+
+    base: str
+    adapter: str
+    kinds: tuple[str, ...]
+    precision: Precision
+    out: str
+
+
+def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[str, Any]:
+    """Writes a folder each, named after its kind; `fused` is there in any case, for the others come from it."""
+    wanted = decode(FuseParams, params)
+    base = open_base(wanted.base, Holding(wanted.precision))
+    # What the session holds of the base would take the memory that quantising needs.
+    base.release("transformer", "text")
+    source, out = Path(wanted.base) / "transformer", Path(wanted.out)
+    stored = stored_quantisation(source)
+    if stored is not None:
+        raise TrainerError(
+            "InvalidInput",
+            f"Expected a base with plain weights for deployment.variants, got one stored in {stored!r}: "
+            "choose another base.repo, or release the adapter alone.",
+            {"field": "deployment.variants", "stored": stored},
+        )
+    _fuse(source, Path(wanted.adapter), out / PLAIN, emit, stop)
+    made = []
+    for kind in wanted.kinds:
+        if stop.is_set():
+            raise Stopped
+        if kind != PLAIN:
+            emit.progress(f"quantising to {kind}", 0, 1)
+            _quantise(out / PLAIN, Holding(wanted.precision, kind), out / kind)  # pyright: ignore[reportArgumentType]
+        made.append({"kind": kind, "folder": str(out / kind), "files": _listed(out / kind)})
+    return {"variants": made}
+
+
+def _listed(folder: Path) -> list[dict[str, Any]]:
+    return [
+        {"path": file.name, "bytes": file.stat().st_size, "sha256": sha256_file(file)}
+        for file in sorted(folder.iterdir())
+        if file.suffix in (".json", ".safetensors") and not file.name.startswith(".")
+    ]
+
+
+def _fuse(source: Path, adapter: Path, out: Path, emit: Emitter, stop: threading.Event) -> None:
+    """Every weight of the base, in its own file and type, with the adapter's update added in fp32."""
+    from safetensors import safe_open
+
+    updates = _Updates.of(adapter)
+    files = sorted(source.glob("*.safetensors"))
+    described = {file: read_shapes(file) for file in files}
+    total, done = sum(len(shapes) for shapes in described.values()), 0
+    for file in files:
+        with safe_open(file, framework="pt") as tensors:
+
+            def fused(name: str, tensors: Any = tensors) -> torch.Tensor:
+                nonlocal done
+                if stop.is_set():
+                    raise Stopped
+                done += 1
+                emit.progress("adding the adapter to the base", done, total)
+                return updates.added_to(name, tensors.get_tensor(name))
+
+            write_tensors(out / file.name, described[file], fused, {"format": "pt"})
+    if updates.unused:
+        raise TrainerError(
+            "BadData",
+            f"Expected every layer of the adapter in {source}, got none for {len(updates.unused)}, "
+            f"such as {min(updates.unused)}: adapter and base do not belong together.",
+        )
+    write_atomically(out / "config.json", (source / "config.json").read_bytes())
+    if (source / INDEX).is_file():
+        write_atomically(out / INDEX, (source / INDEX).read_bytes())
+
+
+class _Updates:
+    """An adapter's updates, by the name of the weight that each belongs to."""
+
+    def __init__(self, pairs: dict[str, tuple[torch.Tensor, torch.Tensor]], scale: float) -> None:
+        self._pairs = pairs
+        self._scale = scale
+        self._device = prepare_torch()
+        self.unused = set(pairs)
+
+    @classmethod
+    def of(cls, adapter: Path) -> _Updates:
+        rank, alpha = rank_and_alpha(adapter)
+        tensors = read_tensors(adapter)
+        stems = [name.removesuffix(_A) for name in tensors if name.endswith(_A)]
+        pairs = {f"{s.removeprefix(_PREFIX)}.weight": (tensors[s + _A], tensors[s + _B]) for s in stems}
+        if 2 * len(pairs) != len(tensors):
+            raise TrainerError("BadData", f"Expected pairs of LoRA matrices in {adapter}, got other tensors, too.")
+        return cls(pairs, alpha / rank)
+
+    def added_to(self, name: str, weight: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        if name not in self._pairs:
+            return weight
+        self.unused.discard(name)
+        a, b = (matrix.to(self._device, torch.float32) for matrix in self._pairs[name])
+        update = (b @ a) * self._scale
+        if update.shape != weight.shape:
+            raise TrainerError("BadData", f"Expected an update of {tuple(weight.shape)} for {name}, got {update.shape}")
+        return (weight.to(self._device, torch.float32) + update).to("cpu", weight.dtype)
+
+
+def _quantise(fused: Path, holding: Holding, out: Path) -> None:
+    """The fused transformer with its blocks' linear layers quantised, in the files that diffusers itself would write."""
+    import torch
+
+    model = load_quantised(fused, holding, prepare_torch())
+    blocks = "transformer_blocks."
+    plain = [n for n, m in model.named_modules() if type(m) is torch.nn.Linear and blocks not in n]
+    tensors, metadata, settings = (_int8 if holding.quantisation == "int8" else _nf4)(model, holding, plain)
+    config = {**json.loads((fused / "config.json").read_text()), "quantization_config": settings}
+    shapes = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
+    write_tensors(out / WEIGHTS, shapes, tensors.__getitem__, {"format": "pt", **metadata})
+    write_atomically(out / "config.json", (json.dumps(config, indent=1, sort_keys=True) + "\n").encode())
+
+
+Stored = tuple[dict[str, "torch.Tensor"], dict[str, str], dict[str, Any]]
+
+
+def _int8(model: Any, _holding: Holding, plain: list[str]) -> Stored:
+    """Torchao's flat form of its tensors: plain tensors, and JSON in the header that says how to put them together."""
+    from diffusers import TorchAoConfig
+    from torchao.prototype.safetensors.safetensors_support import flatten_tensor_state_dict
+    from torchao.quantization import Int8WeightOnlyConfig
+
+    tensors, metadata = flatten_tensor_state_dict(model.state_dict())
+    return tensors, metadata, TorchAoConfig(Int8WeightOnlyConfig(version=2), modules_to_not_convert=plain).to_dict()
+
+
+def _nf4(model: Any, holding: Holding, plain: list[str]) -> Stored:
+    """Bitsandbytes' own form: packed weights with their quantisation state beside them."""
+    from diffusers import BitsAndBytesConfig
+
+    settings = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=holding.dtype(),
+        llm_int8_skip_modules=plain,
+    )
+    return dict(model.state_dict()), {}, settings.to_dict()
