@@ -9,6 +9,7 @@ import { RunConfig } from '../domain/run-config.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
+import { runNotices } from '../reports/run-notices.ts';
 import { planRunStorage } from './run-storage.ts';
 
 /** `records/run.json`: what a run was started with and which commits it is pinned to. */
@@ -89,7 +90,10 @@ async function pin({
         repo: record,
         ...(head === null ? {} : { parent: head }),
         message: same === null ? `Open run ${config.run}` : `Go on with run ${config.run}, changed`,
-        files: [{ path: RUN_RECORD, content: `${JSON.stringify(fresh, null, 2)}\n` }],
+        files: [
+          { path: RUN_RECORD, content: `${JSON.stringify(fresh, null, 2)}\n` },
+          ...runNotices({ base: fresh.base.repo, run: String(config.run), holds: 'records' }),
+        ],
       });
       return fresh;
     } catch (error) {

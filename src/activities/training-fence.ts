@@ -10,6 +10,7 @@ import {
   type TrainingLedger,
 } from '../domain/training-ledger.ts';
 import { HubConflict } from '../hub/hub.ts';
+import { runNotices } from '../reports/run-notices.ts';
 import type { ActivityContext } from './activity-context.ts';
 import { json } from './checkpoint-commit.ts';
 import { chooseCheckpoint, LANE_FILES, readLane } from './training-lane.ts';
@@ -41,6 +42,7 @@ export function reportedMetrics({ info }: ActivityContext): Record<string, numbe
 export async function takeFence(p: {
   plan: TrainPlan;
   activity: ActivityContext;
+  machine?: string | undefined;
 }): Promise<TakenLane | { result: Training }> {
   const { plan, activity } = p;
   const { hub, repo, branch } = plan.lane;
@@ -57,6 +59,7 @@ export async function takeFence(p: {
     const attempt: AttemptRecord = {
       token,
       owner,
+      ...(p.machine === undefined ? {} : { machine: p.machine }),
       runId: activity.info.workflowExecution?.runId ?? '',
       startedAt: Date.now(),
       resumedFrom: checkpoint?.step ?? 0,
@@ -68,6 +71,10 @@ export async function takeFence(p: {
       damaged,
       accepted: [],
     };
+    const { context } = plan.request;
+    // The first attempt's commit: what follows keeps them.
+    const notices =
+      token === 1 ? runNotices({ base: context.base.repo, run: context.run, holds: 'checkpoints' }) : [];
     const ledger = beginAttempt(state.ledger, attempt, lastSeen(activity));
     try {
       const head = await hub.commit({
@@ -78,8 +85,9 @@ export async function takeFence(p: {
         files: [
           { path: LANE_FILES.fence, content: json(fence) },
           { path: LANE_FILES.ledger, content: json(ledger) },
+          ...notices,
         ],
-        delete: state.inherited,
+        delete: state.inherited.filter((path) => notices.every((file) => file.path !== path)),
         signal: activity.cancellationSignal,
       });
       const damagedFolders = state.checkpoints

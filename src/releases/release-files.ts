@@ -9,8 +9,8 @@ import { modelCard, spaceCard } from '../reports/cards.ts';
 import { readEvaluationRecords } from '../reports/evaluation-records.ts';
 import { readCheckpointManifest, readManifest, readTrainingRecords } from '../reports/from-records.ts';
 import { sampleGrid } from '../reports/grids.ts';
-import { licenceFor } from '../reports/licences.ts';
 import { svgToPng, trainingCurves } from '../reports/plots.ts';
+import { noticeText } from '../reports/run-notices.ts';
 import type { SampleRow } from '../reports/run-records.ts';
 import type { ReleaseSample } from '../space/space-config.ts';
 import { SMOKE_FOLDER } from '../space/space-repo.ts';
@@ -29,7 +29,7 @@ export interface ReleaseFiles {
 /** What the card and the Space show of the standard samples. */
 const SHOWN = { prompts: 8, seeds: 2 };
 
-/** Builds a release from the run's records: weights, lineage, card, pictures and the Space that goes with it. */
+/** Builds a release from the run's records: weights, lineage, documents and the Space that goes with it. */
 export async function releaseFiles(p: {
   hub: Hub;
   request: Request;
@@ -38,14 +38,37 @@ export async function releaseFiles(p: {
   /** Files below `space/`: the app as it will serve this release for ever. */
   app: { path: string; content: Buffer }[];
 }): Promise<ReleaseFiles> {
-  const { hub, request } = p;
-  const [evaluation, training, manifest, exports] = await Promise.all([
-    readEvaluationRecords(hub, { ...request, shown: SHOWN, closest: 0 }),
-    readTrainingRecords(hub, request.training),
-    readManifest(hub, request.dataset.dataset),
-    readExports(hub, request),
-  ]);
+  const exports = await readExports(p.hub, p.request);
   const provenance = await lineage(p, exports);
+  return {
+    provenance,
+    files: [
+      { path: ADAPTER_FILE, content: p.adapter.bytes },
+      ...exports.map((e) => ({ path: e.path, content: e.bytes })),
+      { path: PROVENANCE_FILE, content: `${JSON.stringify(provenance, null, 2)}\n` },
+      ...(await releaseDocuments(p.hub, provenance)),
+      ...p.app,
+    ],
+  };
+}
+
+/** Card, notice, pictures and the Space's README of a release: a function of its lineage and of the records it names. */
+export async function releaseDocuments(
+  hub: Hub,
+  provenance: Provenance,
+): Promise<{ path: string; content: string | Buffer }[]> {
+  const { context } = provenance;
+  const { report, verdict, adapter } = provenance.evaluation;
+  const [evaluation, training, manifest] = await Promise.all([
+    readEvaluationRecords(hub, {
+      evaluation: { report, adapter, summary: '' },
+      gate: { verdict: provenance.overruled ?? 'PASS', reasons: [], record: verdict },
+      shown: SHOWN,
+      closest: 0,
+    }),
+    readTrainingRecords(hub, provenance.training),
+    readManifest(hub, provenance.dataset),
+  ]);
   const pictures = releasePictures(evaluation.samples);
   const hasCurves = training.curves.loss.length + training.curves.heldOut.length > 0;
   const hasGrid = evaluation.samples.length > 0;
@@ -55,38 +78,24 @@ export async function releaseFiles(p: {
     gate: evaluation.gate,
     informative: evaluation.informative,
     samples,
-    images: manifest === null ? request.dataset.images : imagesOf(manifest.images),
+    images: manifest === null ? null : imagesOf(manifest.images),
     curves: hasCurves,
     grid: hasGrid,
   });
-  const { notice, modification } = licenceFor(request.context.base.repo);
   const grid = evaluation.samples.map((row) => ({ prompt: row.prompt, pairs: row.pairs }));
-  return {
-    provenance,
-    files: [
-      { path: ADAPTER_FILE, content: p.adapter.bytes },
-      ...exports.map((e) => ({ path: e.path, content: e.bytes })),
-      { path: PROVENANCE_FILE, content: `${JSON.stringify(provenance, null, 2)}\n` },
-      { path: 'README.md', content: card },
-      { path: 'NOTICE', content: `${[modification, notice].filter((t) => t !== '').join('\n\n')}\n` },
-      ...pictures.map((s) => ({ path: s.path, content: s.bytes })),
-      ...smokeFiles(evaluation.samples, request.context.config.evaluation.size),
-      ...(hasGrid ? [{ path: 'images/grid.png', content: await sampleGrid(grid) }] : []),
-      ...(hasCurves
-        ? [
-            {
-              path: 'images/training.png',
-              content: await svgToPng(
-                await trainingCurves({ ...training.curves, preemptions: training.preemptionSteps }),
-              ),
-            },
-          ]
-        : []),
-      ...p.app,
-      { path: 'space/README.md', content: spaceCard(provenance) },
-      { path: 'space/samples.json', content: `${JSON.stringify(samples, null, 2)}\n` },
-    ],
-  };
+  const curves = { ...training.curves, preemptions: training.preemptionSteps };
+  return [
+    { path: 'README.md', content: card },
+    { path: 'NOTICE', content: noticeText(context.base.repo) },
+    ...pictures.map((s) => ({ path: s.path, content: s.bytes })),
+    ...smokeFiles(evaluation.samples, context.config.evaluation.size),
+    ...(hasGrid ? [{ path: 'images/grid.png', content: await sampleGrid(grid) }] : []),
+    ...(hasCurves
+      ? [{ path: 'images/training.png', content: await svgToPng(await trainingCurves(curves)) }]
+      : []),
+    { path: 'space/README.md', content: spaceCard(provenance) },
+    { path: 'space/samples.json', content: `${JSON.stringify(samples, null, 2)}\n` },
+  ];
 }
 
 function imagesOf(images: Record<string, number>): { train: number; held_out: number } {
@@ -106,7 +115,7 @@ function releasePictures(rows: SampleRow[]): (ReleaseSample & { bytes: Buffer })
 }
 
 /** The first judged sample that has both pictures: what the Space is asked for before it goes into production. */
-function smokeFiles(rows: SampleRow[], size: number): { path: string; content: HubContent }[] {
+function smokeFiles(rows: SampleRow[], size: number): { path: string; content: string | Buffer }[] {
   for (const row of rows)
     for (const { seed, base, candidate } of row.pairs)
       if (base !== null && candidate !== null) {
@@ -152,7 +161,7 @@ async function lineage(
   p: { hub: Hub; request: Request; tag: string; adapter: { bytes: Buffer; sha256: Sha256 } },
   exports: Export[],
 ): Promise<Provenance> {
-  const { context, training, dataset, evaluation, gate, approval } = p.request;
+  const { context, training, dataset, evaluation, gate, approval, variants } = p.request;
   const manifest = await readCheckpointManifest(p.hub, training);
   const accepted = manifest?.acceptedDifferences ?? [];
   return {
@@ -166,6 +175,7 @@ async function lineage(
       bytes: e.bytes.length,
       sha256: e.sha256,
     })),
+    ...(variants === undefined || variants.length === 0 ? {} : { variants }),
     dataset: dataset.dataset,
     evaluation: { report: evaluation.report, verdict: gate.record, adapter: evaluation.adapter },
     approval,

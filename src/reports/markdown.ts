@@ -1,15 +1,19 @@
 /** Text from outside (captions, errors, names) made harmless in Markdown: no markup, no HTML, one line. */
 export function escapeMarkdown(text: string): string {
-  return text
-    .replaceAll(/\s+/g, ' ')
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll(/([\\`*_{}[\]()#+!|~$])/g, '\\$1')
-    .replaceAll(/^(\s*)([-=]|\d+\.)/g, '$1\\$2')
-    .replaceAll('@', '&#64;')
-    .replaceAll(/www\./gi, (www) => `${www.slice(0, 3)}&#46;`)
-    .replaceAll(/\b(https?|ftp|mailto|javascript|data):/gi, '$1&#58;');
+  return (
+    text
+      .replaceAll(/\s+/g, ' ')
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;')
+      .replaceAll(/([\\`*_{}[\]()#+!|~$])/g, '\\$1')
+      .replaceAll(/^(\s*)([-=])/g, '$1\\$2')
+      // A list's number, not a figure: before a digit a backslash would show.
+      .replaceAll(/^(\s*\d+)\.(?=\s|$)/g, '$1\\.')
+      .replaceAll('@', '&#64;')
+      .replaceAll(/www\./gi, (www) => `${www.slice(0, 3)}&#46;`)
+      .replaceAll(/\b(https?|ftp|mailto|javascript|data):/gi, '$1&#58;')
+  );
 }
 
 /** Inline code that no backtick inside can end. */

@@ -79,10 +79,11 @@ async function training(build: ReportBuild): Promise<Section[]> {
     blocks.push({
       kind: 'table',
       caption: 'Attempts, as the ledger of the checkpoint repository tells them.',
-      head: ['attempt', 'began (UTC)', 'from step', 'to step', 'checkpoints', 'GPU time', 'end'],
-      right: [0, 2, 3, 4, 5],
+      head: ['attempt', 'machine', 'began (UTC)', 'from step', 'to step', 'checkpoints', 'GPU time', 'end'],
+      right: [0, 3, 4, 5, 6],
       rows: attempts.map((a): Rich[] => [
         String(a.token),
+        a.machine ?? 'not told',
         moment(a.startedAt),
         String(a.resumedFrom),
         String(a.reached),

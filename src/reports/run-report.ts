@@ -1,8 +1,10 @@
 import type { RunSummary } from '../domain/activities.ts';
 import type { PhaseRecord } from '../domain/phases.ts';
 import type { CommitRef, FileRef } from '../domain/refs.ts';
+import { variantRepo } from '../domain/variants.ts';
 import type { Block, Inline, ReportDocument, Rich, Section, Tone } from './blocks.ts';
 import { duration, figure, moment } from './markdown.ts';
+import { costSection, meteredSeconds, priceOf } from './report-costs.ts';
 import { dataSection } from './report-data.ts';
 import { judgementSections } from './report-judgement.ts';
 import { trainingSections } from './report-training.ts';
@@ -39,6 +41,7 @@ export async function runReport(
     ...judgement.pictures,
     ...judgement.gate,
     ...(await trainingSections(build)),
+    ...costSection(summary),
     ...(await dataSection(build)),
     ...judgement.copying,
     ...releaseSection(build),
@@ -144,6 +147,8 @@ function headFacts(summary: RunSummary): [string, Rich][] {
   const gpuHours = summary.context.config.budget.gpuHours;
   if (training !== null)
     facts.push(['GPU budget used', `${(training.gpuSeconds / 36 / gpuHours).toFixed(1)} % of ${gpuHours} h`]);
+  const cost = priceOf(meteredSeconds(summary), summary);
+  if (cost !== null && meteredSeconds(summary) > 0) facts.push(['Cost of GPU time', cost]);
   const total = elapsed(summary.phases);
   if (total !== null) facts.push(['From start to end', duration(total)]);
   return facts;
@@ -245,6 +250,11 @@ function releaseSection({ records, commit }: ReportBuild): Section[] {
   if (release.space !== null)
     items.push(['Space', commit({ type: 'space', repo: release.space.repo, commit: release.space.commit })]);
   items.push(...spaceFacts(release));
+  for (const kind of records.summary.context.config.deployment.variants)
+    items.push([
+      `Whole transformer, ${kind}`,
+      [{ code: variantRepo(release.release.repo, kind) }, ', tag ', { code: release.release.tag }],
+    ]);
   return [
     {
       id: 'release',

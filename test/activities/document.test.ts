@@ -37,6 +37,7 @@ describe('document', () => {
     for (const id of ['phases', 'pictures', 'gate', 'study', 'training', 'data', 'copying', 'provenance'])
       expect(html?.includes(`<section id="${id}"`)).toBe(true);
     expect(html?.includes('after step 12')).toBe(true);
+    expect(html?.includes('gpu@colab-1:9')).toBe(true);
   });
 
   it('loads nothing from outside and runs nothing that came in as text', async () => {
@@ -87,5 +88,7 @@ describe('document', () => {
     expect(shown.length).toBeGreaterThan(3);
     expect(shown.filter((path) => !paths.has(path))).toEqual([]);
     expect(markdown.includes('<script')).toBe(false);
+    // A backslash before a digit escapes nothing, and would be read.
+    expect(/\\\d/.test(markdown)).toBe(false);
   });
 });

@@ -174,6 +174,9 @@ function showText(found: Standing, rules: Rules): string {
     `commit   ${commit}`,
     `run      ${p.context.run}, ${p.training.step} steps, held-out loss ${p.training.heldOutLoss?.toFixed(4) ?? 'not measured'}`,
     ...[p.adapter, ...p.exports].map((f) => `file     ${f.path}  ${f.bytes} bytes  sha256 ${f.sha256}`),
+    ...(p.variants ?? []).flatMap((v) =>
+      v.files.map((f) => `${v.kind.padEnd(8)} ${v.repo} ${f.path}  ${f.bytes} bytes  sha256 ${f.sha256}`),
+    ),
     ...(p.approval === null ? [] : [`approved ${p.approval.by}: ${p.approval.reason}`]),
     '',
     ...rules.map((rule) => `${rule.outcome === 'pass' ? pc.green('✓') : pc.red('✗')} ${rule.sentence}`),

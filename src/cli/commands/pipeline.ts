@@ -4,6 +4,7 @@ import { addDemoCommand } from './demo.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addModelsCommand } from './models.ts';
 import { addPrepareCommand } from './prepare.ts';
+import { addReportCommand } from './report.ts';
 import { addRunCommands } from './run.ts';
 import { addScheduleCommands } from './schedule.ts';
 import { addSteerCommands } from './steer.ts';
@@ -16,6 +17,7 @@ export function addPipelineCommands(program: Command): void {
   addRunCommands(program);
   addPrepareCommand(program);
   addSteerCommands(program);
+  addReportCommand(program);
   addModelsCommand(program);
   addScheduleCommands(program);
   addDoctorCommand(program);
