@@ -15,7 +15,9 @@ import type { Release } from '../../src/domain/activities.ts';
 import { RepoId } from '../../src/domain/refs.ts';
 import type { RunResult } from '../../src/domain/run-result.ts';
 import { connectHub } from '../../src/hub/client.ts';
+import { findRelease } from '../../src/releases/catalogue.ts';
 import { modelStanding } from '../../src/releases/standing.ts';
+import { readVariant, wholeVariant } from '../../src/releases/variants.ts';
 import { connectSpaceApp } from '../../src/space/gradio.ts';
 
 const [given, histories] = process.argv.slice(2);
@@ -27,6 +29,7 @@ const repos = {
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 const problems: string[] = [];
 const table: Record<string, unknown>[] = [];
+const variantsSeen: unknown[] = [];
 
 const stack = await Stack.start(dataDir, readEnvironment(), { runSpaces: true });
 const connection = await Connection.connect({ address: stack.address });
@@ -38,8 +41,10 @@ try {
   stack.startWorker('gpu');
   const first = await fineTune('e2e-one', { seed: 0 });
   await check('release v1', 'v1', first.seconds, first.result.release);
-  const second = await fineTune('e2e-two', { seed: 1 });
+  const kinds = ['fused', 'int8', 'nf4'];
+  const second = await fineTune('e2e-two', { seed: 1, deployment: { variants: kinds } });
   await check('release v2', 'v2', second.seconds, second.result.release);
+  await checkVariants('v2', kinds);
   const third = await fineTune('e2e-worse', { seed: 2, sabotage: 'zero-lora' });
   if (third.result.verdict === 'PASS' || third.result.release !== null)
     problems.push(`the worse v3 was released: ${third.result.verdict}`);
@@ -53,7 +58,7 @@ try {
   await stack.stop();
   if (given === undefined) rmSync(dataDir, { recursive: true, force: true });
 }
-console.log(JSON.stringify({ steps: table, problems }, null, 2));
+console.log(JSON.stringify({ steps: table, variants: variantsSeen, problems }, null, 2));
 if (problems.length > 0) process.exitCode = 1;
 
 async function run<T>(
@@ -80,6 +85,24 @@ async function fineTune(name: string, more: object) {
 async function rollBack(name: string, input: object) {
   const { result, seconds } = await run<Release>('rollback', name, input);
   return { release: result, seconds };
+}
+
+/** Every whole transformer that was asked for is named by the release, whole, and made of its very adapter. */
+async function checkVariants(tag: string, kinds: string[]): Promise<void> {
+  const entry = await findRelease(hub, repos.release, tag);
+  const variants = entry?.provenance.variants ?? [];
+  const seen = await Promise.all(
+    variants.map(async (v) => {
+      const record = await readVariant(hub, v.repo, tag);
+      const whole = (await wholeVariant(hub, v.repo, v.commit)) !== null;
+      const isOurs = record?.adapterSha256 === entry?.provenance.adapter.sha256;
+      return { kind: v.kind, whole, isOurs, trial: record?.trial };
+    }),
+  );
+  say(JSON.stringify(seen));
+  variantsSeen.push(...seen);
+  if (seen.map((v) => v.kind).join() !== kinds.join() || seen.some((v) => !v.whole || !v.isOurs))
+    problems.push(`${tag}: expected the variants ${kinds.join(', ')}, got ${JSON.stringify(seen)}`);
 }
 
 /** `production`, its bytes, the Space's files and the running app: all of them name the expected release. */
