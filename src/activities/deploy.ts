@@ -107,11 +107,11 @@ async function publishApproved(
   deps: DeployDeps,
   asked: DeployRequest,
 ): Promise<{ entry: ReleaseEntry; cached: boolean }> {
+  refuseWithoutSignOff(asked);
   // A run that an older worker opened knows nothing of newer settings: their defaults count.
   const request = { ...asked, context: StoredContext.parse(asked.context) };
   const { hub, onStep = () => undefined, app = appTemplate } = deps;
   const { config, repos } = request.context;
-  refuseWithoutSignOff(request);
   const approved = await verifyApproved(hub, request);
   onStep(`verdict and sha256 of ${repos.record} verified`);
   await hub.ensureRepo(releaseRepo(repos.release), { private: config.deployment.private });

@@ -50,6 +50,11 @@ export interface Placed {
   png: Slice;
 }
 
+/** Captions that the card shows. */
+export function captionsShown(captions: readonly string[]): string[] {
+  return [...new Set(captions)].sort(compareText).slice(0, 8);
+}
+
 /** Compares all pictures, deals them into splits and writes the dataset; the same input gives the same bytes. */
 export async function assemble(input: AssembleInput): Promise<Assembled> {
   const where = new Map<string, { pack: string; png: Slice }>();
@@ -124,7 +129,7 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
       sourceCard: input.sourceCard,
       style: input.config.style,
       trigger: input.config.trigger,
-      captions: [...new Set(captions)].sort(compareText).slice(0, 8),
+      captions: captionsShown(captions),
       bands: droppedSheet?.bands ?? [],
       hasKeptSheet: keptSheet !== null,
       proof,

@@ -23,7 +23,7 @@ export async function sheetOfKept(input: AssembleInput, placed: readonly Placed[
 }
 
 /** Band colours of the sheet of dropped pictures, by reason. */
-const BAND_COLOURS: Record<DropReason, string> = {
+export const BAND_COLOURS: Record<DropReason, string> = {
   'other-style': '#9b9b9b',
   'other-genre': '#c7c7c7',
   'other-artist': '#b4b4b4',

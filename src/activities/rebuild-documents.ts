@@ -1,3 +1,4 @@
+import type { RunSummary } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { RepoRef } from '../domain/refs.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
@@ -6,6 +7,7 @@ import { findRelease, releaseRepo } from '../releases/catalogue.ts';
 import { releaseDocuments } from '../releases/release-files.ts';
 import { StoredSummary, SUMMARY_RECORD } from '../reports/stored-summary.ts';
 import { rebuildReport } from './document.ts';
+import { rebuildDatasetCard } from './rebuild-dataset-card.ts';
 
 /** A document as it follows from stored records, and whether those are the bytes that lie on the Hub. */
 export interface RebuiltDocument {
@@ -16,8 +18,8 @@ export interface RebuiltDocument {
 }
 
 /**
- * Builds a run's report again, and card, notice, pictures and Space README of its release where it had one: from the
- * record repository's head and from `provenance.json` alone. Nothing is written.
+ * Builds a run's report again, its dataset's card, and card, notice, pictures and Space README of its release where it had
+ * one: from the record repository's head, the dataset's own files and `provenance.json` alone. Nothing is written.
  */
 export async function rebuildDocuments(hub: Hub, record: RepoRef): Promise<RebuiltDocument[]> {
   const head = await hub.resolve(record);
@@ -31,8 +33,17 @@ export async function rebuildDocuments(hub: Hub, record: RepoRef): Promise<Rebui
   const report = await rebuildReport(hub, { ...record, commit: head });
   return [
     ...(await compared(hub, record, head, report)),
+    ...(await ofDataset(hub, summary)),
     ...(summary.release === null ? [] : await ofRelease(hub, summary.release.release)),
   ];
+}
+
+async function ofDataset(hub: Hub, { context, dataset }: RunSummary): Promise<RebuiltDocument[]> {
+  if (dataset === null) return [];
+  const config = context.config.dataset;
+  const at = dataset.dataset;
+  const card = await rebuildDatasetCard(hub, { dataset: at, source: context.source, config });
+  return card === null ? [] : compared(hub, at, at.commit, [{ path: 'README.md', content: card }]);
 }
 
 async function ofRelease(

@@ -205,6 +205,22 @@ describe('deploy refuses', () => {
       ).rejects.toMatchObject(refused);
   });
 
+  it('a public Space on FLUX.1 [dev] that nobody signed off, and keeps the name of who did', async () => {
+    const open = { private: false, licenceSignOff: 'Ada Lovelace' };
+    const signed = await run('public', { config: { profile: 'a100', namespace, deployment: open } });
+    const { config } = signed.context;
+    const deployment = { ...config.deployment, licenceSignOff: null };
+    const unsigned = { ...signed, context: { ...signed.context, config: { ...config, deployment } } };
+    await expect(deploy(unsigned)).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining('deployment.licenceSignOff'),
+    });
+    expect(await hub.resolve(releaseRepo(signed.context.repos.release))).toBeNull();
+    const { release } = await deploy(signed);
+    const entry = await findRelease(hub, release.repo, release.tag);
+    expect(entry?.provenance.context.config.deployment.licenceSignOff).toBe('Ada Lovelace');
+  });
+
   it('a release that nobody approved where approval is asked for', async () => {
     const request = await run('unapproved', { config: { gate: { requireApproval: true } } });
     await expect(deploy(request)).rejects.toMatchObject(refused);

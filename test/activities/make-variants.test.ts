@@ -10,16 +10,17 @@ import { createMakeVariants } from '../../src/activities/make-variants.ts';
 import { createTryRelease } from '../../src/activities/try-release.ts';
 import { PYTHON_PACKAGE, TINY_BASE } from '../../src/config/paths.ts';
 import { CommitSha, RepoId } from '../../src/domain/refs.ts';
-import type { ReleasedVariant } from '../../src/domain/variants.ts';
+import { type ReleasedVariant, variantRepo } from '../../src/domain/variants.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
 import { findRelease, releaseRepo } from '../../src/releases/catalogue.ts';
 import { referencesOf } from '../../src/releases/references.ts';
+import { readVariant, wholeVariant } from '../../src/releases/variants.ts';
 import { createTrainer } from '../../src/trainer/process.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
 import { seedTinyBase } from '../../src/wikiart/generated/seed-base.ts';
-import { type DeployRequest, runInTest } from './run-in-test.ts';
+import { type DeployRequest, dyingHub, runInTest, WorkerDied } from './run-in-test.ts';
 import { tinyAdapter } from './tiny-adapter.ts';
 
 const TOKEN = 'hf_local_plein_air';
@@ -170,6 +171,31 @@ described('whole transformers beside an adapter, by the real trainer on the tiny
     await expect(publish({ ...request, variants: [gone, ...rest] })).rejects.toMatchObject(refused);
     expect(await hub.resolve(releaseRepo(other.context.repos.release))).toBeNull();
   });
+
+  it.each(['before', 'after'] as const)(
+    'are whole or not there when the worker dies %s any write, and the next attempt ends in the same files',
+    async (when) => {
+      const { config, repos } = request.context;
+      const deployment = { ...config.deployment, variants: ['fused' as const] };
+      const release = RepoId.parse(`team/dying-${when}`);
+      const context = { ...request.context, config: { ...config, deployment }, repos: { ...repos, release } };
+      const dying = { ...request, context };
+      let died = 0;
+      for (let write = 1; ; write++) {
+        const done = await makeVariants(dyingHub(hub, write, when))(dying).catch((error: unknown) => error);
+        if (!(done instanceof WorkerDied)) break;
+        died += 1;
+        const head = await hub.resolve({ type: 'model', repo: variantRepo(release, 'fused') });
+        const record = head === null ? null : await readVariant(hub, variantRepo(release, 'fused'), head);
+        if (record !== null && head !== null)
+          expect(await wholeVariant(hub, variantRepo(release, 'fused'), head)).not.toBeNull();
+      }
+      expect(died).toBeGreaterThan(0);
+      const [end] = await makeVariants()(dying);
+      expect(end?.files).toEqual(made[0]?.files);
+    },
+    60_000,
+  );
 
   it('are refused before anything is uploaded where they would not fit', async () => {
     const small: Hub = {

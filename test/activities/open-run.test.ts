@@ -51,6 +51,15 @@ const open = (change: object, runId = 'first') =>
   createOpenRun({ hub })({ config: config(change), workflowId: 'wf', runId });
 
 describe('opening a run', () => {
+  it('says in its record’s repository whose licence holds and what was modified', async () => {
+    const { repos } = await open({ run: 'noticed' });
+    const record = { type: 'dataset', repo: repos.record } as const;
+    const notice = (await hub.read(record, 'main', 'NOTICE'))?.toString() ?? '';
+    expect(notice).toContain('This adapter modifies plein-air/base');
+    expect(notice).toContain('FLUX.1 [dev] Non-Commercial License');
+    expect((await hub.read(record, 'main', 'README.md'))?.toString()).toContain(notice.trim());
+  });
+
   it('refuses one whose checkpoints cannot fit into its storage budget, before anything has been worked on', async () => {
     const training = { rank: 64, targets: 'all-linear' };
     await expect(open({ run: 'large', training, budget: { storageGb: 15 } })).rejects.toMatchObject({

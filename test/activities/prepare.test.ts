@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import sharp from 'sharp';
+import { rebuildDatasetCard } from '../../src/activities/rebuild-dataset-card.ts';
 import type { PreparedDataset, RunContext } from '../../src/domain/activities.ts';
 import { readDatasetRows } from '../../src/wikiart/dataset-rows.ts';
 import { type WikiArtRow, wikiArtParquet } from '../wikiart/parquet-in-test.ts';
@@ -123,6 +124,14 @@ describe('prepare', () => {
     const again = await world.prepare(context({ dataset: { neighboursPerStyle: 5 } }), { hub: counting });
     expect(again).toEqual({ ...prepared, cached: true });
     expect(ranges).toBe(0);
+  });
+
+  it('has a card that comes out the same, byte for byte, from what it stored', async () => {
+    const { dataset } = prepared;
+    const { source, config } = context();
+    const card = await rebuildDatasetCard(world.hub, { dataset, source, config: config.dataset });
+    expect(card).toBe((await world.hub.read(dataset, dataset.commit, 'README.md'))?.toString());
+    expect(card).toContain('`#222222` corrupt');
   });
 
   it('makes a dataset of its own for other settings', async () => {

@@ -68,7 +68,9 @@ describe('an uninterrupted training', () => {
     const paths = files.map(({ path }) => path);
     expect(paths).toContain(`${whole.path}/pytorch_lora_weights.safetensors`);
     expect(paths).toEqual(
-      expect.arrayContaining(['fence.json', 'latest.json', 'ledger.json', 'metrics.jsonl']),
+      expect.arrayContaining([
+        ...['NOTICE', 'README.md', 'fence.json', 'latest.json', 'ledger.json', 'metrics.jsonl'],
+      ]),
     );
   });
 

@@ -5,10 +5,12 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
 import { createDeploy } from '../../src/activities/deploy.ts';
+import type { VariantRecord } from '../../src/domain/variants.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
 import { releaseRepo } from '../../src/releases/catalogue.ts';
-import { runInTest } from '../activities/run-in-test.ts';
+import { variantTexts } from '../../src/reports/variant-card.ts';
+import { type DeployRequest, runInTest } from '../activities/run-in-test.ts';
 
 const PYTHON = resolve('gpu-worker/.venv/bin/python');
 const VALIDATE = `
@@ -16,11 +18,11 @@ import json, sys
 from huggingface_hub import ModelCard, SpaceCard
 from huggingface_hub.repocard_data import model_index_to_eval_results
 found = {}
-for kind, path in (("model", sys.argv[1]), ("space", sys.argv[2]), ("flux", sys.argv[3])):
+for kind, path in zip(("model", "space", "flux", "variant"), sys.argv[1:]):
     card = (SpaceCard if kind == "space" else ModelCard)(open(path, encoding="utf-8").read(), ignore_metadata_errors=False)
     card.validate(repo_type="space" if kind == "space" else "model")
     found[kind] = card.data.to_dict()
-    if kind != "space":
+    if kind in ("model", "flux"):
         found[kind + "Results"] = [
             {"type": r.metric_type, "value": r.metric_value, "args": r.metric_args, "dataset": r.dataset_type, "revision": r.dataset_revision}
             for r in card.data.eval_results
@@ -31,8 +33,25 @@ print(json.dumps(found, default=str))
 interface Found {
   model: { license: string; base_model: string; widget: { text: string; output: { url: string } }[] };
   space: { sdk: string; app_file: string };
+  variant: { license_name: string; base_model: string; base_model_relation: string };
   flux: { license: string; license_name: string; license_link: string; base_model_relation: string };
   modelResults: { type: string; value: number; args: { low: number; high: number }; revision: string }[];
+}
+
+/** The card of an int8 variant of a FLUX run. */
+function variantCardOf({ context, evaluation }: DeployRequest): string {
+  const { sha256 } = evaluation.adapter;
+  const record: VariantRecord = {
+    ...{ format: 1, kind: 'int8', key: sha256, adapterSha256: sha256, base: context.base, run: context.run },
+    ...{ files: [], trial: { pictures: 4, distance: 0.004 } },
+  };
+  const { card, notice } = variantTexts(record, context);
+  expect(notice).toContain('Non-Commercial License');
+  expect(card).toContain(notice.trim());
+  expect(card).toMatch(
+    /modifies black-forest-labs\/FLUX\.1-dev.*quantised with torchao.*not the original model/,
+  );
+  return card;
 }
 
 const described = existsSync(PYTHON) ? describe : describe.skip;
@@ -55,6 +74,7 @@ described('huggingface_hub’s own card check', () => {
       await hub.read(releaseRepo(tiny.context.repos.release), 'v1', 'README.md'),
       await hub.read({ type: 'space', repo: tiny.context.repos.space }, 'main', 'README.md'),
       await hub.read(releaseRepo(flux.context.repos.release), 'v1', 'README.md'),
+      Buffer.from(variantCardOf(flux)),
     ];
     const paths = files.map((_, i) => join(root, `${i}.md`));
     await Promise.all(paths.map((path, i) => writeFile(path, files[i] ?? '')));
@@ -71,6 +91,13 @@ described('huggingface_hub’s own card check', () => {
   it('accepts the model card, with its pictures', () => {
     expect(found.model).toMatchObject({ license: 'apache-2.0', base_model: 'plein-air/tiny-flux' });
     expect(found.model.widget[0]?.output.url).toMatch(/^images\/.*\.png$/);
+  });
+
+  it('accepts the card of a whole transformer, under the base’s licence and as what it is', () => {
+    expect(found.variant).toMatchObject({
+      ...{ license_name: 'flux-1-dev-non-commercial-license', base_model_relation: 'quantized' },
+      base_model: 'black-forest-labs/FLUX.1-dev',
+    });
   });
 
   it('reads the measured results with their intervals and the dataset’s commit', () => {

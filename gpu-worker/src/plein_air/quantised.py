@@ -7,7 +7,7 @@ The host never holds more than one weight beyond the page cache, so a machine wi
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +43,13 @@ def check_holding(folder: Path, holding: Holding) -> None:
         )
 
 
-def load_quantised(folder: Path, holding: Holding, device: torch.device) -> Any:
-    """The transformer with the linear layers of its blocks quantised, on the device or where `holding` puts them."""
+def load_quantised(
+    folder: Path, holding: Holding, device: torch.device, on_weight: Callable[[int], None] | None = None
+) -> Any:
+    """The transformer with the linear layers of its blocks quantised, on the device or where `holding` puts them.
+
+    `on_weight` hears how many weights were read so far.
+    """
     import torch
     from accelerate import init_empty_weights
     from diffusers import FluxTransformer2DModel
@@ -56,7 +61,9 @@ def load_quantised(folder: Path, holding: Holding, device: torch.device) -> Any:
     linear = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and "transformer_blocks." in n}
     extras: dict[str, dict[str, torch.Tensor]] = {}
     stored: dict[str, torch.Tensor] = {}
-    for name, tensor in _weights(folder):
+    for number, (name, tensor) in enumerate(_weights(folder), 1):
+        if on_weight is not None:
+            on_weight(number)
         module, _, attribute = name.rpartition(".")
         if ".weight." in name:
             owner = name.split(".weight.", 1)[0]

@@ -6,6 +6,7 @@ checkpoints would have two hashes. Here keys are sorted and the data is laid out
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -38,17 +39,24 @@ def write_tensors(
     shapes: Mapping[str, Shape],
     tensor_of: Callable[[str], torch.Tensor],
     metadata: Mapping[str, str] | None = None,
-) -> None:
-    """Writes the file that `pack_tensors` would give, holding one tensor at a time."""
+) -> str:
+    """Writes the file that `pack_tensors` would give, holding one tensor at a time; returns its sha256."""
+    digest = hashlib.sha256()
     with atomic_file(path) as file:
-        file.write(_header(shapes, metadata))
+
+        def write(data: bytes) -> None:
+            digest.update(data)
+            file.write(data)
+
+        write(_header(shapes, metadata))
         for name in sorted(shapes):
             tensor = tensor_of(name)
             if (tensor.dtype, tuple(tensor.shape)) != shapes[name]:
                 raise TrainerError(
                     "Internal", f"Expected {name} as {shapes[name]}, got {tensor.dtype} {tuple(tensor.shape)}"
                 )
-            file.write(_bytes_of(tensor))
+            write(_bytes_of(tensor))
+    return digest.hexdigest()
 
 
 def _type_names() -> dict[torch.dtype, str]:

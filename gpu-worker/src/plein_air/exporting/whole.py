@@ -58,46 +58,58 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
             "choose another base.repo, or release the adapter alone.",
             {"field": "deployment.variants", "stored": stored},
         )
-    _fuse(source, Path(wanted.adapter), out / PLAIN, emit, stop)
+    steps = _Steps(emit, stop, sum(len(read_shapes(file)) for file in source.glob("*.safetensors")))
+    fused = _fuse(source, Path(wanted.adapter), out / PLAIN, steps)
     made = []
     for kind in wanted.kinds:
-        if stop.is_set():
-            raise Stopped
+        written = fused
         if kind != PLAIN:
-            emit.progress(f"quantising to {kind}", 0, 1)
-            _quantise(out / PLAIN, Holding(wanted.precision, kind), out / kind)  # pyright: ignore[reportArgumentType]
-        made.append({"kind": kind, "folder": str(out / kind), "files": _listed(out / kind)})
+            holding = Holding(wanted.precision, kind)  # pyright: ignore[reportArgumentType]
+            written = _quantise(out / PLAIN, holding, out / kind, steps)
+        made.append({"kind": kind, "folder": str(out / kind), "files": _listed(out / kind, written)})
     return {"variants": made}
 
 
-def _listed(folder: Path) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Steps:
+    """Signs of life with every weight, and the place where a stop is heard."""
+
+    emit: Emitter
+    stop: threading.Event
+    total: int
+
+    def tell(self, stage: str, done: int) -> None:
+        if self.stop.is_set():
+            raise Stopped
+        self.emit.progress(stage, done, self.total)
+
+
+def _listed(folder: Path, written: dict[str, str]) -> list[dict[str, Any]]:
+    """Every file with its hash: `written` has those of the large ones, known since they were written."""
     return [
-        {"path": file.name, "bytes": file.stat().st_size, "sha256": sha256_file(file)}
+        {"path": file.name, "bytes": file.stat().st_size, "sha256": written.get(file.name) or sha256_file(file)}
         for file in sorted(folder.iterdir())
         if file.suffix in (".json", ".safetensors") and not file.name.startswith(".")
     ]
 
 
-def _fuse(source: Path, adapter: Path, out: Path, emit: Emitter, stop: threading.Event) -> None:
-    """Every weight of the base, in its own file and type, with the adapter's update added in fp32."""
+def _fuse(source: Path, adapter: Path, out: Path, steps: _Steps) -> dict[str, str]:
+    """Every weight of the base, in its own file and type, with the adapter's update added in fp32; sha256 by file."""
     from safetensors import safe_open
 
     updates = _Updates.of(adapter)
-    files = sorted(source.glob("*.safetensors"))
-    described = {file: read_shapes(file) for file in files}
-    total, done = sum(len(shapes) for shapes in described.values()), 0
-    for file in files:
+    written: dict[str, str] = {}
+    done = 0
+    for file in sorted(source.glob("*.safetensors")):
         with safe_open(file, framework="pt") as tensors:
 
             def fused(name: str, tensors: Any = tensors) -> torch.Tensor:
                 nonlocal done
-                if stop.is_set():
-                    raise Stopped
                 done += 1
-                emit.progress("adding the adapter to the base", done, total)
+                steps.tell("adding the adapter to the base", done)
                 return updates.added_to(name, tensors.get_tensor(name))
 
-            write_tensors(out / file.name, described[file], fused, {"format": "pt"})
+            written[file.name] = write_tensors(out / file.name, read_shapes(file), fused, {"format": "pt"})
     if updates.unused:
         raise TrainerError(
             "BadData",
@@ -107,6 +119,7 @@ def _fuse(source: Path, adapter: Path, out: Path, emit: Emitter, stop: threading
     write_atomically(out / "config.json", (source / "config.json").read_bytes())
     if (source / INDEX).is_file():
         write_atomically(out / INDEX, (source / INDEX).read_bytes())
+    return written
 
 
 class _Updates:
@@ -141,18 +154,20 @@ class _Updates:
         return (weight.to(self._device, torch.float32) + update).to("cpu", weight.dtype)
 
 
-def _quantise(fused: Path, holding: Holding, out: Path) -> None:
-    """The fused transformer with its blocks' linear layers quantised, in the files that diffusers itself would write."""
+def _quantise(fused: Path, holding: Holding, out: Path, steps: _Steps) -> dict[str, str]:
+    """The fused transformer with its blocks' linear layers quantised, as diffusers itself would write it; sha256 by file."""
     import torch
 
-    model = load_quantised(fused, holding, prepare_torch())
+    stage = f"quantising to {holding.quantisation}"
+    model = load_quantised(fused, holding, prepare_torch(), lambda done: steps.tell(stage, done))
     blocks = "transformer_blocks."
     plain = [n for n, m in model.named_modules() if type(m) is torch.nn.Linear and blocks not in n]
     tensors, metadata, settings = (_int8 if holding.quantisation == "int8" else _nf4)(model, holding, plain)
     config = {**json.loads((fused / "config.json").read_text()), "quantization_config": settings}
     shapes = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
-    write_tensors(out / WEIGHTS, shapes, tensors.__getitem__, {"format": "pt", **metadata})
+    sha256 = write_tensors(out / WEIGHTS, shapes, tensors.__getitem__, {"format": "pt", **metadata})
     write_atomically(out / "config.json", (json.dumps(config, indent=1, sort_keys=True) + "\n").encode())
+    return {WEIGHTS: sha256}
 
 
 Stored = tuple[dict[str, "torch.Tensor"], dict[str, str], dict[str, Any]]

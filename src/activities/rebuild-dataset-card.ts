@@ -1,0 +1,51 @@
+import { DatasetManifest, DroppedImage, DropReason, SplitProof } from '../domain/dataset-record.ts';
+import type { CommitRef } from '../domain/refs.ts';
+import type { DatasetConfig } from '../domain/run-config.ts';
+import type { Hub } from '../hub/hub.ts';
+import { parseJson } from '../hub/verified-json.ts';
+import { datasetCard } from '../wikiart/dataset-card.ts';
+import { readDatasetRows } from '../wikiart/dataset-rows.ts';
+import { captionsShown } from './prepare-assemble.ts';
+import { BAND_COLOURS } from './prepare-sheets.ts';
+
+/** The card of a prepared dataset as it follows from the files beside it; null where they are not all there. */
+export async function rebuildDatasetCard(
+  hub: Hub,
+  p: { dataset: CommitRef; source: CommitRef; config: Pick<DatasetConfig, 'style' | 'trigger'> },
+): Promise<string | null> {
+  const { dataset, source, config } = p;
+  const read = (path: string) => hub.read(dataset, dataset.commit, path);
+  const [manifest, proof, dropped, keptSheet, droppedSheet] = await Promise.all(
+    ['manifest.json', 'proof.json', 'dropped.jsonl', 'preview/kept.png', 'preview/dropped.png'].map(read),
+  );
+  if (manifest == null || proof == null || dropped == null) return null;
+  const reasons = new Set(
+    dropped
+      .toString('utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => DroppedImage.parse(JSON.parse(line)))
+      .filter((image) => !wasPlanned(image))
+      .map(({ reason }) => reason),
+  );
+  const shown = DropReason.options.filter((reason) => reasons.has(reason));
+  const rows = await readDatasetRows({ hub, dataset, split: 'train' });
+  const { files: _, ...facts } = parseJson(manifest, DatasetManifest, `${dataset.repo} manifest.json`);
+  return datasetCard({
+    manifest: facts,
+    sourceCard: (await hub.read(source, source.commit, 'README.md'))?.toString('utf8') ?? '',
+    style: config.style,
+    trigger: config.trigger,
+    captions: captionsShown(rows.map((row) => row.caption)),
+    bands: droppedSheet === null ? [] : shown.map((reason) => ({ reason, colour: BAND_COLOURS[reason] })),
+    hasKeptSheet: keptSheet !== null,
+    proof: parseJson(proof, SplitProof, `${dataset.repo} proof.json`),
+  });
+}
+
+/** Left out before its picture was read: no sheet shows it. */
+function wasPlanned({ reason, measured }: DroppedImage): boolean {
+  return (
+    reason === 'other-genre' || reason === 'other-artist' || (reason === 'over-limit' && measured === null)
+  );
+}
