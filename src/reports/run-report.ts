@@ -92,6 +92,8 @@ function repoUrl(endpoint: string, ref: { type: string; repo: string }): string 
 }
 
 function outcome(summary: RunSummary): ReportDocument['outcome'] {
+  if (summary.failure?.startsWith('Cancelled:') === true)
+    return { word: 'Cancelled', tone: 'unsure', sentence: 'Somebody ended it; what was trained is saved.' };
   if (summary.failure !== null)
     return { word: 'Failed', tone: 'bad', sentence: firstSentence(summary.failure) };
   if (summary.release !== null) {

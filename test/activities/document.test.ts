@@ -77,6 +77,26 @@ describe('document', () => {
     expect(/undefined|NaN/.test(html)).toBe(false);
   });
 
+  it('shows a cancelled run as far as it came, as cancelled and not as failed', async () => {
+    const whole = await summaryOf('cancelled');
+    const summary: RunSummary = {
+      ...whole,
+      ...{ training: null, evaluation: null, gate: null },
+      failure: 'Cancelled: cancelled; what was trained is saved',
+      phases: whole.phases.map((phase, i) =>
+        i < 3 ? phase : { ...phase, status: i === 3 ? 'failed' : 'pending', endedAt: null },
+      ),
+    };
+    const { record } = await createDocument({ hub })({ summary });
+    const markdown = (await hub.read(recordOf(summary), record.commit, 'report/report.md'))?.toString() ?? '';
+    expect(markdown).toContain('**Cancelled**: Somebody ended it');
+    expect(markdown).not.toContain('**Failed**');
+    // What it had used up to then, and where the rest is told.
+    expect(markdown).toContain('## What it cost');
+    expect(markdown).toMatch(/Training did not come to its end.*ledger\\?\.json/);
+    for (const title of ['The pictures', 'Trials']) expect(markdown).toContain(`## ${title}`);
+  });
+
   it('has a Markdown twin whose pictures exist', async () => {
     const summary = await summaryOf('twin');
     const { record } = await createDocument({ hub })({ summary });
