@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { type CheckpointFolder, dropped } from '../../src/domain/checkpoint-choice.ts';
 import {
   earliestWinner,
   nearLeast,
@@ -62,6 +63,46 @@ describe('checkpoints near the least held-out loss', () => {
           expect(chosen.length).toBeLessThanOrEqual(most);
           expect(chosen).toContain(least.step);
           expect(chosen).toEqual([...chosen].sort((a, b) => a - b));
+        },
+      ),
+    );
+  });
+});
+
+describe('a training that was stopped early, or went on for too long', () => {
+  const keptAfter = (losses: number[], newest: number) => {
+    const measured = new Map<number, number>();
+    let kept: CheckpointFolder[] = [];
+    for (const [index, loss] of losses.entries()) {
+      const step = 50 * (index + 1);
+      measured.set(step, loss);
+      const all = [{ folder: `checkpoints/step-${step}`, step, microStep: null, files: [] }, ...kept];
+      const gone = dropped(all, { newest, every: null }, measured);
+      kept = all.filter((one) => !gone.includes(one));
+    }
+    return new Set(kept.map(({ step }) => step));
+  };
+  const pointsOf = (losses: number[]) =>
+    losses.map((loss, index) => ({ step: 50 * (index + 1), loss, error: null }));
+
+  it('is judged by its best checkpoint, not by the one that it stopped at', () => {
+    const losses = [0.95, 0.9, 0.93, 0.96, 0.99];
+    const kept = keptAfter(losses, 1);
+    expect([...kept]).toEqual([250, 100]);
+    expect(nearLeast(pointsOf(losses), kept, 3)).toEqual([100]);
+  });
+
+  it('still has that one, whatever came later: retention and choice agree', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: 0.1, max: 2, noNaN: true }), { minLength: 1, maxLength: 20 }),
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 5 }),
+        (losses, newest, most) => {
+          const best = 50 * (losses.indexOf(Math.min(...losses)) + 1);
+          const kept = keptAfter(losses, newest);
+          expect(kept).toContain(best);
+          expect(nearLeast(pointsOf(losses), kept, most)).toContain(best);
         },
       ),
     );
