@@ -1,4 +1,4 @@
-"""What only a CUDA device can show; skipped openly where there is none."""
+"""What only a CUDA device can show; skipped openly where there is none. Figures at full size: bench/full_size.py."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from conftest import NoEvents
 from plein_air.durable import sha256_file
 from plein_air.training import train
+from process import TrainerProcess
 
 
 def has_cuda() -> bool:
@@ -52,6 +53,20 @@ def test_resuming_on_the_gpu_changes_no_byte(train_params, tmp_path, settings):
         return {file.name: sha256_file(file) for file in Path(checkpoint).iterdir()}
 
     assert hashes(resumed["checkpoint"]) == hashes(whole["checkpoint"])
+
+
+def test_two_gpus_train_to_the_bytes_of_one(train_params, tmp_path, monkeypatch):
+    import torch
+
+    if torch.cuda.device_count() < 2:
+        pytest.skip("needs two CUDA devices")
+    alone = run(train_params, tmp_path / "alone", {"precision": "bf16"})
+    monkeypatch.setenv("PLEIN_AIR_TRAINER_PROCESSES", "2")
+    params = {**train_params, "training": {**train_params["training"], "precision": "bf16"}}
+    with TrainerProcess() as trainer:
+        answer = trainer.call("train", {**params, "out": str(tmp_path / "together")})
+    assert answer["event"] == "result", answer
+    assert answer["result"]["adapterSha256"] == alone["adapterSha256"]
 
 
 def test_vae_and_encoders_have_left_the_gpu_when_training_begins(train_params, tmp_path, monkeypatch):

@@ -31,7 +31,6 @@ def _forward(layer: Any, adapter: str) -> Callable[[torch.Tensor], torch.Tensor]
     def forward(x: torch.Tensor) -> torch.Tensor:
         result = base(x)
         change = linear(linear(x.to(down.dtype), down), up)
-        # In place: nothing needs the base's own output again, and the rounding is the same.
-        return result.add_(change if scaling == 1 else change * scaling)
+        return (result + (change if scaling == 1 else change * scaling)).to(result.dtype)
 
     return forward
