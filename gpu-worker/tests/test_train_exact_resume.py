@@ -63,9 +63,36 @@ def test_stopping_after_any_step_and_resuming_elsewhere_changes_no_byte(train_pa
     events = StopAfter(step)
     stopped = run_here(train_params, events.stop, events)
     assert (stopped["outcome"], stopped["step"]) == ("stopped", step)
+    # Step 3 is one at which the held-out loss is due: the wish to end does not wait for it, the next attempt measures.
+    assert held_out_loss(stopped["checkpoint"]) is None
     resumed = run_here({**train_params, "out": str(tmp_path / "resumed"), "resumeFrom": stopped["checkpoint"]})
     assert (resumed["outcome"], resumed["step"]) == ("done", 6)
     assert hashes(resumed["checkpoint"]) == hashes(whole_run["checkpoint"])
+
+
+def held_out_loss(checkpoint: str) -> float | None:
+    return json.loads((Path(checkpoint) / "manifest.json").read_text())["heldOutLoss"]
+
+
+def test_a_strip_is_given_up_for_the_end_and_painted_by_the_next_attempt(train_params, tmp_path):
+    strips = {"steps": 4, "scheduleSteps": 4, "heldOutEvery": 1, "sampleEvery": 2, "earlyStopping": 3}
+    params = {**train_params, "training": {**train_params["training"], **strips}}
+    whole_events = NoEvents()
+    whole = run_here(params, events=whole_events)
+
+    class StopWhenMeasured(StopAfter):
+        def metric(self, step: int, values: dict[str, float]) -> None:
+            super().metric(step, {"loss": 0} if "heldOutLoss" in values else {})
+
+    events = StopWhenMeasured(2)
+    stopped = run_here({**params, "out": str(tmp_path / "stopped")}, events.stop, events)
+    assert (stopped["step"], events.samples) == (2, [])
+    assert held_out_loss(stopped["checkpoint"]) is not None
+    resumed_events = NoEvents()
+    again = {**params, "out": str(tmp_path / "resumed"), "resumeFrom": stopped["checkpoint"]}
+    resumed = run_here(again, events=resumed_events)
+    assert hashes(resumed["checkpoint"]) == hashes(whole["checkpoint"])
+    assert [s["sha256"] for s in resumed_events.samples] == [s["sha256"] for s in whole_events.samples]
 
 
 def test_stopping_in_the_middle_of_an_accumulation_changes_no_byte(train_params, whole_run, tmp_path, monkeypatch):
@@ -152,6 +179,27 @@ def test_a_checkpoint_wished_for_at_any_micro_step_changes_no_byte_and_can_be_re
         (path,) = {c["path"] for c in events.checkpoints if c["microStep"] == at}
         params = {**train_params, "out": str(tmp_path / f"from-{at}"), "resumeFrom": path}
         assert hashes(run_here(params, wishes)["checkpoint"]) == hashes(whole_run["checkpoint"])
+
+
+def test_a_checkpoint_is_taken_while_the_held_out_loss_is_measured_and_changes_no_byte(
+    train_params, whole_run, tmp_path
+):
+    wishes = Wishes()
+
+    class WishAtStepThree(NoEvents):
+        def metric(self, step: int, values: dict[str, float]) -> None:
+            super().metric(step, values)
+            if step == 3 and "loss" in values:
+                wishes.checkpoint.set()
+
+    events = WishAtStepThree()
+    result = run_here(train_params, wishes, events)
+    assert hashes(result["checkpoint"]) == hashes(whole_run["checkpoint"])
+    at_three = [next(iter(values)) for step, values in events.metrics if step == 3]
+    assert at_three == ["loss", "checkpointStallSeconds", "heldOutLoss"]
+    (path,) = {c["path"] for c in events.checkpoints if c["step"] == 3}
+    resumed = run_here({**train_params, "out": str(tmp_path / "resumed"), "resumeFrom": path})
+    assert hashes(resumed["checkpoint"]) == hashes(whole_run["checkpoint"])
 
 
 def test_a_full_disk_costs_the_older_local_copies_first(tmp_path, monkeypatch):

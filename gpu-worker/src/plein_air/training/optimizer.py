@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from plein_air.errors import TrainerError
@@ -36,6 +37,20 @@ class Optimizer:
             group["lr"] = learning_rate
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
+
+    def clip(self, limit: float, loss_scale: float) -> float | None:
+        """Unscales and clips the gradients; their norm before clipping, or None where it is not finite. 0: no limit."""
+        import torch
+
+        gradients = [p.grad for p in self._parameters.values() if p.grad is not None]
+        if loss_scale != 1:
+            torch._foreach_div_(gradients, loss_scale)
+        norm = float(torch.nn.utils.get_total_norm(gradients, foreach=True))
+        if not math.isfinite(norm):
+            return None
+        if 0 < limit < norm:
+            torch._foreach_mul_(gradients, limit / (norm + 1e-6))
+        return norm
 
     def effective_rate(self, learning_rate: float) -> float:
         """The rate that a step is really taken at: under Prodigy the factor times what it has found."""

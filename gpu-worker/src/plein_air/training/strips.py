@@ -69,7 +69,6 @@ class Strips:
     def _paint(self, on_progress: Callable[[], None]) -> list[NDArray[np.uint8]]:
         import torch
 
-        sampling = self._sampling
         pipeline: Any = self._base.pipeline()
         painted: list[NDArray[np.uint8]] = []
 
@@ -77,27 +76,35 @@ class Strips:
             on_progress()
             return kept
 
-        with torch.no_grad():
-            for index, split in enumerate(self._splits):
-                for sample_id in shuffled(list(split.pictures), _SEED, "strip")[: PICTURES // 2]:
-                    sequence, pooled = split.caption(sample_id)
-                    made: Any = pipeline(
-                        prompt_embeds=sequence[None].to(self._base.holding.dtype()),
-                        pooled_prompt_embeds=pooled[None].to(self._base.holding.dtype()),
-                        width=sampling.size,
-                        height=sampling.size,
-                        num_inference_steps=sampling.inference_steps,
-                        guidance_scale=float(sampling.guidance),
-                        generator=torch.Generator("cpu").manual_seed(draw(_SEED, "strip", index, len(painted))),
-                        output_type="np",
-                        callback_on_step_end=heard,
-                    )
-                    picture = np.nan_to_num(np.asarray(made.images[0], dtype=np.float32)).clip(0, 1)
-                    painted.append(np.round(picture * 255).astype(np.uint8))
-        if self._base.device.type == "cuda":
-            del pipeline
-            self._base.release("vae")
+        try:
+            with torch.no_grad():
+                for index, split in enumerate(self._splits):
+                    for sample_id in shuffled(list(split.pictures), _SEED, "strip")[: PICTURES // 2]:
+                        noise = torch.Generator("cpu").manual_seed(draw(_SEED, "strip", index, len(painted)))
+                        painted.append(self._picture(pipeline, split.caption(sample_id), noise, heard))
+        finally:
+            if self._base.device.type == "cuda":
+                del pipeline
+                self._base.release("vae")
         return painted
+
+    def _picture(self, pipeline: Any, caption: tuple[Any, Any], noise: Any, heard: Any) -> NDArray[np.uint8]:
+        """One picture, height x width x 3; what is not finite is black."""
+        sequence, pooled = caption
+        sampling, dtype = self._sampling, self._base.holding.dtype()
+        made: Any = pipeline(
+            prompt_embeds=sequence[None].to(dtype),
+            pooled_prompt_embeds=pooled[None].to(dtype),
+            width=sampling.size,
+            height=sampling.size,
+            num_inference_steps=sampling.inference_steps,
+            guidance_scale=float(sampling.guidance),
+            generator=noise,
+            output_type="np",
+            callback_on_step_end=heard,
+        )
+        picture = np.nan_to_num(np.asarray(made.images[0], dtype=np.float32)).clip(0, 1)
+        return np.round(picture * 255).astype(np.uint8)
 
 
 def _pictures(split: Samples) -> list[NDArray[np.uint8]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from plein_air.base import FluxBase
@@ -13,26 +12,30 @@ from plein_air.encoding.store import Store
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.wishes import Wishes
 from plein_air.ranks import Ranks
-from plein_air.tensor_file import read_tensors
 from plein_air.training import health
-from plein_air.training.adapter import FILE, Adapter, copy_named
-from plein_air.training.checkpoint import clear_unfinished, read_manifest
+from plein_air.training.adapter import Adapter
+from plein_air.training.checkpoint import clear_unfinished
 from plein_air.training.draws import choice_of, noise_of, sigma_of
 from plein_air.training.early import should_stop
-from plein_air.training.fingerprint import check_same, fingerprint
+from plein_air.training.fingerprint import fingerprint
 from plein_air.training.held_out import MOST_TRAINING_PICTURES, HeldOut
 from plein_air.training.objective import Objective
 from plein_air.training.optimizer import Optimizer
 from plein_air.training.order import Order
+from plein_air.training.resume import take_up
 from plein_air.training.samples import Samples
 from plein_air.training.schedule import SigmaShift, learning_rate
 from plein_air.training.settings import TrainParams
-from plein_air.training.state import FP16_SCALE, State, unpack_state
+from plein_air.training.state import FP16_SCALE, State
 from plein_air.training.strips import Strips
 from plein_air.training.writer import CheckpointWriter, Snapshot, copied
 
 if TYPE_CHECKING:
     import threading
+
+
+class _EndWished(Exception):
+    """Somebody waits for the training to end while it measures or paints."""
 
 
 class Trainer:
@@ -66,28 +69,28 @@ class Trainer:
         if self._ranks.leads:
             clear_unfinished(request.out)
         if request.resume_from is not None:
-            self._resume(Path(request.resume_from))
+            self.state = take_up(request, self._fingerprint, adapter, self._optimizer, self._average)
         self._writer = CheckpointWriter(request.out, adapter, self._fingerprint, self._settings.accumulation, emit)
         self._saved_at = -1
+        self._stop: threading.Event | None = None
         self._clock = time.monotonic()
 
     def run(self, stop: threading.Event) -> dict[str, Any]:
         """Trains until the last step or until asked to stop, and ends with a checkpoint either way."""
         last = self._request.last_step()
         state = self.state
+        self._stop = stop
         self._emit.progress("train", state.step, last)
         try:
-            if state.step == 0 and state.micro_step == 0:
-                self._measure()
+            if self._to_measure(last) or self._to_paint():
+                self._after_step(last)
             while self._ranks.from_leader(state.step < last and not stop.is_set() and not state.stopped_early):
                 self._micro_step()
                 if len(state.open_losses) == self._settings.accumulation:
                     self._finish_step()
                     self._after_step(last)
                 self._emit.progress("train", state.step, last)
-                if isinstance(stop, Wishes) and stop.checkpoint.is_set():
-                    stop.checkpoint.clear()
-                    self._checkpoint()
+                self._save_if_wished()
             if state.step >= last and state.held_out_here() is None:
                 self._measure()
             self._checkpoint()
@@ -164,7 +167,7 @@ class Trainer:
             warmup_steps=settings.warmup_steps,
             schedule_steps=settings.schedule_steps,
         )
-        norm = self._clip()
+        norm = self._optimizer.clip(settings.gradient_clip, state.loss_scale)
         if state.loss_scale > 1 and norm is None:
             state.overflowed()
             for parameter in self._adapter.parameters.values():
@@ -187,30 +190,30 @@ class Trainer:
         health.check_alive(state.step, state.step == health.DEAD_AFTER and self._adapter.is_dead())
         self._report(rate, norm)
 
-    def _clip(self) -> float | None:
-        """Unscales and clips the gradients; their norm before clipping, or None where it is not finite."""
-        import torch
-
-        gradients = [p.grad for p in self._adapter.parameters.values() if p.grad is not None]
-        if self.state.loss_scale != 1:
-            torch._foreach_div_(gradients, self.state.loss_scale)
-        norm = torch.nn.utils.get_total_norm(gradients, foreach=True)
-        value = float(norm)
-        if value != value or value == float("inf"):
-            return None
-        limit = self._settings.gradient_clip
-        if 0 < limit < value:
-            torch._foreach_mul_(gradients, limit / (value + 1e-6))
-        return value
-
     def _after_step(self, last: int) -> None:
-        state, settings = self.state, self._settings
-        if state.step % settings.held_out_every == 0 or state.step == last:
-            self._measure()
-        if settings.sample_every > 0 and state.step % settings.sample_every == 0:
-            self._paint()
-        if state.step % settings.checkpoint_every == 0 and state.step < last:
+        """Measures, paints and saves where that is due; a wish to end comes first, and the next attempt makes up for it."""
+        state = self.state
+        try:
+            if self._to_measure(last):
+                self._measure()
+            if self._to_paint():
+                self._paint()
+        except _EndWished:
+            return
+        if state.step > 0 and state.step % self._settings.checkpoint_every == 0 and state.step < last:
             self._checkpoint()
+
+    def _to_measure(self, last: int) -> bool:
+        """Whether the held-out loss belongs to the step just done, and is not there yet."""
+        state = self.state
+        due = state.step % self._settings.held_out_every == 0 or state.step == last
+        return due and not state.open_losses and state.held_out_step != state.step
+
+    def _to_paint(self) -> bool:
+        """Whether a strip belongs to the step just done, and is not there yet."""
+        state, every = self.state, self._settings.sample_every
+        due = every > 0 and state.step > 0 and state.step % every == 0
+        return due and not state.open_losses and state.painted_step != state.step
 
     def _report(self, rate: float, norm: float | None) -> None:
         import torch
@@ -233,18 +236,24 @@ class Trainer:
         """Held-out loss of the adapter as it is now."""
         loss = self._held_out.measure(self._alive)
         health.check_loss(self.state.step, loss)
-        self.state.held_out_loss, self.state.held_out_step = loss, self.state.step
+        error = self._held_out.error
         learnt = self._learnt.measure(self._alive)
+        self.state.held_out_loss, self.state.held_out_step = loss, self.state.step
         self._emit.metric(
             self.state.step,
             {"heldOutLoss": loss, "learntLoss": learnt, "generalisationGap": loss - learnt}
-            | ({} if self._held_out.error is None else {"heldOutError": self._held_out.error}),
+            | ({} if error is None else {"heldOutError": error}),
         )
         self._clock = time.monotonic()
 
     def _alive(self) -> None:
-        """Says that what takes long goes on."""
-        self._emit.progress("train", self.state.step, self._request.last_step())
+        """Says that what takes long goes on; before the last step it saves, and gives up, where that is wished for."""
+        step, last = self.state.step, self._request.last_step()
+        self._emit.progress("train", step, last)
+        if step < last:
+            self._save_if_wished()
+            if self._stop is not None and self._stop.is_set():
+                raise _EndWished
 
     def _paint(self) -> None:
         """A strip of samples, and whether the training has gone on for too long."""
@@ -256,7 +265,13 @@ class Trainer:
             self._emit.metric(state.step, {"copying": copying})
             state.measurements = [*state.measurements, [float(state.step), state.held_out_loss or 0.0, copying]]
             state.stopped_early = should_stop(state.measurements, patience)
+        state.painted_step = state.step
         self._clock = time.monotonic()
+
+    def _save_if_wished(self) -> None:
+        if isinstance(self._stop, Wishes) and self._stop.checkpoint.is_set():
+            self._stop.checkpoint.clear()
+            self._checkpoint()
 
     def _checkpoint(self) -> None:
         """Starts to write the present micro-step boundary, unless it is being written; tells how long training stood still."""
@@ -276,25 +291,3 @@ class Trainer:
             )
         )
         self._emit.metric(self.state.step, {"checkpointStallSeconds": time.monotonic() - began})
-
-    def _resume(self, folder: Path) -> None:
-        """Takes up a verified checkpoint of the same run."""
-        import torch
-
-        manifest = read_manifest(folder)
-        state, saved = unpack_state((folder / "state.json").read_bytes())
-        accepted = check_same(saved, self._fingerprint, self._request.accept_differences)
-        state.accepted_differences = sorted({*state.accepted_differences, *accepted})
-        self._adapter.load(read_tensors(folder / FILE))
-        self._optimizer.load(read_tensors(folder / "optimizer.safetensors"), state.optimizer, state.updates)
-        present = {file["path"] for file in manifest["files"]}
-        if self._average and "ema.safetensors" in present:
-            copy_named(read_tensors(folder / "ema.safetensors"), self._average, "average")
-        if "gradients.safetensors" in present:
-            gradients = read_tensors(folder / "gradients.safetensors")
-            for parameter in self._adapter.parameters.values():
-                parameter.grad = torch.zeros_like(parameter)
-            copy_named(
-                gradients, {n: p.grad for n, p in self._adapter.parameters.items() if p.grad is not None}, "gradients"
-            )
-        self.state = state
