@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from plein_air.holding import Holding, Precision
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
 from plein_air.quantised import load_quantised, stored_quantisation
-from plein_air.tensor_file import read_shapes, read_tensors, write_tensors
+from plein_air.tensor_file import Shape, read_shapes, read_tensors, write_tensors
 from plein_air.training.adapter import rank_and_alpha
 
 if TYPE_CHECKING:
@@ -162,28 +163,52 @@ def _quantise(fused: Path, holding: Holding, out: Path, steps: _Steps) -> dict[s
     model = load_quantised(fused, holding, prepare_torch(), lambda done: steps.tell(stage, done))
     blocks = "transformer_blocks."
     plain = [n for n, m in model.named_modules() if type(m) is torch.nn.Linear and blocks not in n]
-    tensors, metadata, settings = (_int8 if holding.quantisation == "int8" else _nf4)(model, holding, plain)
-    config = {**json.loads((fused / "config.json").read_text()), "quantization_config": settings}
-    shapes = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in tensors.items()}
-    sha256 = write_tensors(out / WEIGHTS, shapes, tensors.__getitem__, {"format": "pt", **metadata})
+    stored = (_int8 if holding.quantisation == "int8" else _nf4)(model, holding, plain)
+    config = {**json.loads((fused / "config.json").read_text()), "quantization_config": stored.settings}
+    metadata = {"format": "pt", **stored.metadata}
+    sha256 = write_tensors(out / WEIGHTS, stored.shapes, stored.tensor_of, metadata)
     write_atomically(out / "config.json", (json.dumps(config, indent=1, sort_keys=True) + "\n").encode())
     return {WEIGHTS: sha256}
 
 
-Stored = tuple[dict[str, "torch.Tensor"], dict[str, str], dict[str, Any]]
+@dataclass(frozen=True)
+class _Stored:
+    """A quantised model as files hold it, one tensor at a time."""
+
+    shapes: dict[str, Shape]
+    tensor_of: Callable[[str], torch.Tensor]
+    metadata: dict[str, str]
+    settings: dict[str, Any]
 
 
-def _int8(model: Any, _holding: Holding, plain: list[str]) -> Stored:
-    """Torchao's flat form of its tensors: plain tensors, and JSON in the header that says how to put them together."""
+def _int8(model: Any, _holding: Holding, plain: list[str]) -> _Stored:
+    """Torchao's flat form of its tensors: plain tensors, and JSON in the header that says how to put them together.
+
+    Flattening copies what it is given: it is given one tensor at a time.
+    """
     from diffusers import TorchAoConfig
     from torchao.prototype.safetensors.safetensors_support import flatten_tensor_state_dict
     from torchao.quantization import Int8WeightOnlyConfig
 
-    tensors, metadata = flatten_tensor_state_dict(model.state_dict())
-    return tensors, metadata, TorchAoConfig(Int8WeightOnlyConfig(version=2), modules_to_not_convert=plain).to_dict()
+    state = model.state_dict()
+    shapes: dict[str, Shape] = {}
+    whole: dict[str, str] = {}
+    metadata: dict[str, str] = {}
+    for name, tensor in state.items():
+        parts, told = flatten_tensor_state_dict({name: tensor})
+        metadata |= told
+        shapes |= {part: (value.dtype, tuple(value.shape)) for part, value in parts.items()}
+        whole |= dict.fromkeys(parts, name)
+    metadata["tensor_names"] = json.dumps(list(state))
+    settings = TorchAoConfig(Int8WeightOnlyConfig(version=2), modules_to_not_convert=plain).to_dict()
+
+    def tensor_of(part: str) -> torch.Tensor:
+        return flatten_tensor_state_dict({whole[part]: state[whole[part]]})[0][part]
+
+    return _Stored(shapes, tensor_of, metadata, settings)
 
 
-def _nf4(model: Any, holding: Holding, plain: list[str]) -> Stored:
+def _nf4(model: Any, holding: Holding, plain: list[str]) -> _Stored:
     """Bitsandbytes' own form: packed weights with their quantisation state beside them."""
     from diffusers import BitsAndBytesConfig
 
@@ -194,4 +219,6 @@ def _nf4(model: Any, holding: Holding, plain: list[str]) -> Stored:
         bnb_4bit_compute_dtype=holding.dtype(),
         llm_int8_skip_modules=plain,
     )
-    return dict(model.state_dict()), {}, settings.to_dict()
+    state = model.state_dict()
+    shapes = {name: (tensor.dtype, tuple(tensor.shape)) for name, tensor in state.items()}
+    return _Stored(shapes, state.__getitem__, {}, settings.to_dict())
