@@ -188,12 +188,13 @@ describe('the real trainer', () => {
     expect(() => process.kill(pid as number, 0)).toThrow('ESRCH');
   });
 
-  it('in two processes answers as one, and none of them outlives a kill', async () => {
+  it('in two processes answers as one, and none of them outlives a kill, not even one that hangs', async () => {
     start(join(PROJECT, 'gpu-worker/src'), {}, 2);
     expect(await trainer.call('probe', {})).toMatchObject({ processes: 2 });
     const launcher = trainer.pid as number;
     const ranks = readFileSync(`/proc/${launcher}/task/${launcher}/children`, 'utf8').trim().split(' ');
     expect(ranks).toHaveLength(2);
+    for (const pid of ranks) process.kill(Number(pid), 'SIGSTOP');
     trainer.kill();
     await trainer.close();
     const alive = () => ranks.filter((pid) => existsSync(`/proc/${pid}/exe`));
