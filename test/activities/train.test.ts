@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { GpuProgress, Training, TrainRequest } from '../../src/domain/activities.ts';
 import { PipelineError } from '../../src/domain/errors.ts';
@@ -208,6 +209,21 @@ describe('a training whose session dies', () => {
     const stages = new Set(second.beats.map(({ stage }) => stage));
     expect([...stages]).toEqual(expect.arrayContaining(['download checkpoint', 'download latents', 'train']));
     expect(stages).not.toContain('captions');
+  });
+
+  it('counts as one preemption where one of two processes is lost, and one alone goes on to the same bytes', async () => {
+    const pair = stand.newTrainer(2);
+    const request = stand.request('pair');
+    const between = firstBeat(isBetween);
+    const first = attempt(stand, request, { trainer: pair, onBeat: between.onBeat });
+    const before = await between.seen;
+    const launcher = pair.pid as number;
+    const ranks = readFileSync(`/proc/${launcher}/task/${launcher}/children`, 'utf8').trim().split(' ');
+    expect(ranks).toHaveLength(2);
+    process.kill(Number(ranks[1]), 'SIGKILL');
+    await expect(first.result).rejects.toMatchObject({ kind: 'TrainerDied', retryable: true });
+    const result = await attempt(stand, request, { trainer: warm, number: 2, before }).result;
+    expect(result).toMatchObject({ adapterSha256: whole.adapterSha256, preemptions: 1 });
   });
 
   it('is published by its successor alone: the one that wakes up later is fenced', async () => {

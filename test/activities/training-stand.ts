@@ -33,7 +33,8 @@ export interface Stand {
   root: string;
   url: string;
   request(run: string, change?: Partial<TrainRequest>): TrainRequest;
-  newTrainer(): Trainer;
+  /** One process, or several that train together. */
+  newTrainer(processes?: number): Trainer;
   close(): Promise<void>;
 }
 
@@ -74,10 +75,11 @@ export async function openStand(): Promise<Stand> {
       acceptDifferences: [],
       ...change,
     }),
-    newTrainer: () => {
+    newTrainer: (processes = 1) => {
       const trainer = createTrainer({
         python,
         packageFolder: join(PROJECT, 'gpu-worker', 'src'),
+        processes,
         log: () => undefined,
         killGraceMs: 500,
       });
