@@ -74,6 +74,11 @@ described('the Space’s app in a browser, on the tiny base', () => {
       await picture.waitFor();
       expect((await picture.boundingBox())?.width).toBeGreaterThan(300);
     }
+    await page.getByRole('button', { name: 'Another seed' }).click();
+    const next = page.getByText(/seed (?!7 )\d+ · strength/);
+    await next.waitFor({ timeout: 60_000 });
+    const seed = await page.getByLabel('Seed', { exact: true }).inputValue();
+    expect(await next.textContent()).toContain(`seed ${seed} ·`);
     expect(await page.locator('#samples img').count()).toBe(2);
     // The notice names what is served; nothing on the page comes from another server.
     expect(await page.locator('#notice').textContent()).toContain('Serving team/painter v1');
