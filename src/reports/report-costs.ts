@@ -1,4 +1,5 @@
 import type { RunSummary } from '../domain/activities.ts';
+import type { PhaseRecord } from '../domain/phases.ts';
 import type { Block, Rich, Section } from './blocks.ts';
 import { duration } from './markdown.ts';
 
@@ -71,15 +72,23 @@ export function costSection(summary: RunSummary): Section[] {
   ];
 }
 
+/** What a phase does on a GPU that no record meters. */
+const UNMETERED: Partial<Record<PhaseRecord['name'], string>> = {
+  evaluate: 'Painting and measuring the samples',
+  deploy: 'Trying the candidate',
+};
+
 /** GPU work that no record meters: said with the time of its phase, which is the most that it can have been. */
-function unmetered({ phases, training, context }: RunSummary): string[] {
-  const notes = phases.flatMap(({ name, startedAt, endedAt }) =>
-    name === 'evaluate' && startedAt !== null && endedAt !== null
-      ? [
-          `Painting and measuring the samples is not metered: the phase took ${duration((endedAt - startedAt) / 1000)} in all, waiting included.`,
-        ]
-      : [],
-  );
+function unmetered(summary: RunSummary): string[] {
+  const { phases, training, context } = summary;
+  const notes = phases.flatMap(({ name, startedAt, endedAt, status }) => {
+    const what = UNMETERED[name];
+    if (what === undefined || startedAt === null || endedAt === null || status === 'skipped') return [];
+    const seconds = (endedAt - startedAt) / 1000;
+    const price = priceOf(seconds, summary);
+    const most = price === null ? '' : `, at most ${price}`;
+    return [`${what} is not metered: its phase took ${duration(seconds)} in all, waiting included${most}.`];
+  });
   const began = phases.some(({ name, startedAt }) => name === 'train' && startedAt !== null);
   if (training === null && began)
     notes.push(

@@ -159,6 +159,7 @@ describe('plein-air report', () => {
     const record = { type: 'dataset', repo: two.context.repos.record } as const;
     const text = (await hub.read(record, 'main', 'report/report.md'))?.toString() ?? '';
     // 6 s of search and 12 s of training at 4.50 EUR an hour.
+    expect(text).toContain('its phase took 0.9 s in all, waiting included, at most 0.00 EUR');
     expect(text).toMatch(/in all.* 18 s \| 0\.005 \| 0\.02 EUR/);
     const failed = { type: 'dataset', repo: 'team/broken-record' } as never;
     expect((await hub.read(failed, 'main', 'report/report.md'))?.toString()).not.toContain('EUR');
