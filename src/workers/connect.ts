@@ -56,8 +56,3 @@ const POLL_LIMIT_MS = 70_000;
 export function workFolder(env: Environment): string {
   return env.PLEIN_AIR_WORK_DIR ?? join(tmpdir(), `plein-air-${process.pid}`);
 }
-
-/** Writes a Python process's log lines to the worker's own, marked. */
-export function logLine(name: string): (line: string) => void {
-  return (line) => void process.stderr.write(`[${name}] ${line}\n`);
-}

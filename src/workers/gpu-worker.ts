@@ -10,8 +10,9 @@ import { PYTHON_PACKAGE } from '../config/paths.ts';
 import type { GpuActivities } from '../domain/activities.ts';
 import { gpuQueue } from '../domain/task-queues.ts';
 import { createTrainer } from '../trainer/process.ts';
-import { hubFromEnvironment, logLine, workFolder } from './connect.ts';
+import { hubFromEnvironment, workFolder } from './connect.ts';
 import { current, currentActivity } from './current-activity.ts';
+import { logLine, rememberActivity } from './log-line.ts';
 import { runReports } from './run-reports.ts';
 import { runWorker } from './run-worker.ts';
 import { progressGauges } from './telemetry.ts';
@@ -25,12 +26,12 @@ await runWorker('gpu', ({ env, identity }) => {
     python: pythonPath(env),
     packageFolder: PYTHON_PACKAGE,
     processes: env.PLEIN_AIR_TRAINER_PROCESSES,
-    log: logLine('trainer'),
+    log: logLine(env, 'trainer'),
   });
   const activities: GpuActivities = {
     train: createTrain({
       ...{ hub, trainer, workDir, activity: currentActivity, machine: identity },
-      log: logLine('train'),
+      log: logLine(env, 'train'),
     }),
     chooseCheckpoint: createChooseCheckpoint({ hub, trainer, workDir, ...current }),
     evaluate: createEvaluate({ hub, trainer, workDir, ...current }),
@@ -43,7 +44,12 @@ await runWorker('gpu', ({ env, identity }) => {
       taskQueue: gpuQueue(env.PLEIN_AIR_GPU_SESSION),
       activities,
       maxConcurrentActivityTaskExecutions: 1,
-      interceptors: { activity: [() => ({ inbound: runReports(identity, [progressGauges()]) })] },
+      interceptors: {
+        activity: [
+          () => ({ inbound: rememberActivity }),
+          () => ({ inbound: runReports(identity, [progressGauges()]) }),
+        ],
+      },
     },
     // A machine that is being taken away gives little time: training is told at once, checkpoints and uploads.
     unaskedSeconds: 0,

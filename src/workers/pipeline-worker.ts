@@ -21,8 +21,9 @@ import { ENCRYPTED_WORKFLOW_BUNDLE, PYTHON_PACKAGE, WORKFLOW_BUNDLE } from '../c
 import type { PictureActivities, PipelineActivities } from '../domain/activities.ts';
 import { DEPLOYMENT, PICTURES_QUEUE, PIPELINE_QUEUE } from '../domain/task-queues.ts';
 import { createTrainer } from '../trainer/process.ts';
-import { gpuPollers, hubFromEnvironment, logLine, workFolder } from './connect.ts';
+import { gpuPollers, hubFromEnvironment, workFolder } from './connect.ts';
 import { current } from './current-activity.ts';
+import { logLine } from './log-line.ts';
 import { createOperations, withOperations } from './operations.ts';
 import { runWorker } from './run-worker.ts';
 
@@ -34,7 +35,7 @@ await runWorker('pipeline', ({ env, client }) => {
   const trainer = createTrainer({
     python: pythonPath(env),
     packageFolder: PYTHON_PACKAGE,
-    log: logLine('suggest'),
+    log: logLine(env, 'suggest'),
   });
   const { heartbeat } = current;
   const preparation = { hub, workDir, heartbeat, signal: current.signal };

@@ -54,11 +54,14 @@ export async function runWorker(
       defaultHeartbeatThrottleInterval: '2s',
       sinks: tracing?.sinks ?? {},
     } satisfies Partial<WorkerOptions>;
-    const ours = [...(tracing === null ? [] : [tracing.activity]), () => ({ inbound: activityErrors })];
+    const traced = tracing?.interceptors ?? { activity: [], client: {} };
+    const ours = [...traced.activity, () => ({ inbound: activityErrors })];
     const workers: Worker[] = [];
     for (const { interceptors, ...options } of [parts.options, ...(parts.more ?? [])]) {
       const activity = [...ours, ...(interceptors?.activity ?? [])];
-      workers.push(await Worker.create({ ...shared, ...options, interceptors: { activity } }));
+      workers.push(
+        await Worker.create({ ...shared, ...options, interceptors: { activity, client: traced.client } }),
+      );
     }
     stopWithParent(workers);
     // One that fails takes the others with it: half a worker would look alive and leave work lying.

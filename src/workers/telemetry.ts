@@ -2,6 +2,9 @@ import { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime } from
 import type { Environment } from '../config/env.ts';
 import type { GpuReport } from '../domain/gpu-report.ts';
 
+/** Names and units as dashboard and alerts have them: Prometheus's own conventions. */
+const PROMETHEUS = { countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true } as const;
+
 /** Installs the worker's log and, where asked for, its Prometheus endpoint. */
 export function installRuntime(env: Environment): void {
   const logger =
@@ -12,19 +15,19 @@ export function installRuntime(env: Environment): void {
     shutdownSignals: ['SIGINT', 'SIGTERM'],
     telemetryOptions: {
       logging: { filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }), forward: {} },
-      ...(bindAddress === undefined
-        ? {}
-        : { metrics: { prometheus: { bindAddress, countersTotalSuffix: true, unitSuffix: true } } }),
+      ...(bindAddress === undefined ? {} : { metrics: { prometheus: { bindAddress, ...PROMETHEUS } } }),
     },
   });
 }
 
 /** One object a line; the SDK adds workflow, run, activity and attempt to what is logged within one. */
 function writeJson({ level, timestampNanos, message, meta }: LogEntry): void {
+  // Whoever has an activity's token may answer in its place: it is nobody's business but the worker's.
+  const { taskToken: _, ...about } = meta ?? {};
   const at = new Date(Number(timestampNanos / 1_000_000n)).toISOString();
   const seen = (_key: string, value: unknown) =>
     typeof value === 'bigint' ? String(value) : value instanceof Error ? value.message : value;
-  process.stderr.write(`${JSON.stringify({ at, level, message, ...meta }, seen)}\n`);
+  process.stderr.write(`${JSON.stringify({ at, level, message, ...about }, seen)}\n`);
 }
 
 /** Gauges of the GPU activity under way, labelled with run, lane and activity. */

@@ -23,8 +23,9 @@ import type { Phase } from '../domain/phases.ts';
 import { parseRunConfig, type RunConfig } from '../domain/run-config.ts';
 import type { RunResult } from '../domain/run-result.ts';
 import type { TrialParameters } from '../domain/search-space.ts';
-import { gpuOptions, LONG, PROMOTE, SHORT, UPLOAD } from './activity-options.ts';
+import { LONG, PROMOTE, SHORT, UPLOAD } from './activity-options.ts';
 import { describeFailure, invalidInput } from './failures.ts';
+import { gpuActivities } from './gpu-activities.ts';
 import { PREPARE_BY_SHARDS, prepareDataset } from './prepare.ts';
 import { RunState } from './run-state.ts';
 import { tune } from './tune.ts';
@@ -122,7 +123,7 @@ class Reports {
 class Pipeline {
   private readonly config: RunConfig;
   private readonly acceptDifferences: string[];
-  private readonly gpu: ReturnType<typeof proxyActivities<GpuActivities>>;
+  private readonly gpu: GpuActivities;
   private readonly context: RunContext;
   private readonly summary: RunSummary;
   private readonly state: RunState;
@@ -134,7 +135,7 @@ class Pipeline {
     this.summary = summary;
     this.state = state;
     this.config = context.config;
-    this.gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
+    this.gpu = gpuActivities(context.config);
   }
 
   async run(): Promise<void> {

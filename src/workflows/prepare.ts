@@ -9,6 +9,7 @@ import type {
 import { parseRunConfig } from '../domain/run-config.ts';
 import { LONG, preparationOptions, SHORT, shardOptions } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
+import { reportUnknownSignals } from './unknown-signals.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
 const slow = proxyActivities<PipelineActivities>(LONG);
@@ -29,6 +30,7 @@ export interface PreparationResult {
 export async function prepare(input: unknown = {}): Promise<PreparationResult> {
   const parsed = parseRunConfig(input);
   if (!parsed.ok) throw invalidInput('prepare', parsed.problems);
+  reportUnknownSignals([]);
   const { workflowId, runId } = workflowInfo();
   const { operations: _, ...context } = await quick.openRun({ config: parsed.value, workflowId, runId });
   const dataset = await prepareDataset(context, (words) => setCurrentDetails(`**${context.run}**: ${words}`));
@@ -48,13 +50,14 @@ export async function prepareDataset(
   const plan = await planPreparation({ context });
   if (plan.done !== null) return plan.done;
   const { work, shards } = plan;
-  const { prepareShard } = proxyActivities<PictureActivities>(shardOptions(context.config));
   // The largest first, so that no worker is left alone with one at the end.
   const waiting = [...shards].sort((a, b) => b.pictures - a.pictures || a.shard - b.shard);
   let done = 0;
   const lane = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      await prepareShard({ context, work, shard: next.shard });
+      const summary = `shard ${next.shard}: ${next.pictures} pictures`;
+      const options = { ...shardOptions(context.config), summary };
+      await proxyActivities<PictureActivities>(options).prepareShard({ context, work, shard: next.shard });
       done += 1;
       say(`${done} of ${shards.length} shards prepared`);
     }

@@ -1,13 +1,15 @@
 import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { GateDecision, GpuActivities, PipelineActivities, Release } from '../domain/activities.ts';
+import type { GateDecision, PipelineActivities, Release } from '../domain/activities.ts';
 import { ReevaluateInput } from '../domain/release-inputs.ts';
 import { parseFields } from '../domain/run-config.ts';
-import { gpuOptions, PROMOTE, SHORT } from './activity-options.ts';
+import { PROMOTE, SHORT } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
+import { gpuActivities } from './gpu-activities.ts';
 import { GpuWatch } from './gpu-watch.ts';
 import { releaseStatusQuery } from './messages.ts';
 import { movesOn } from './moves-on.ts';
 import { Notifier } from './notifier.ts';
+import { reportUnknownSignals } from './unknown-signals.ts';
 import { Visible } from './visible.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
@@ -32,6 +34,7 @@ export async function reevaluate(input: unknown = {}): Promise<ReevaluationResul
     setCurrentDetails(`**${model}**: ${words}`);
   };
   const watch = new GpuWatch(Number.POSITIVE_INFINITY);
+  reportUnknownSignals([]);
   setHandler(releaseStatusQuery, () => ({ model, now, gpu: watch.work }));
 
   const production = await quick.openRelease({ model, namespace, workflowId, runId });
@@ -42,8 +45,7 @@ export async function reevaluate(input: unknown = {}): Promise<ReevaluationResul
   visible.show({ PleinAirModel: model, PleinAirPhase: 'evaluate' });
   watch.queued('evaluate', '');
   say(`${tag} is being sampled and measured`);
-  const gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
-  const evaluation = await gpu.evaluate({ context, dataset, training });
+  const evaluation = await gpuActivities(context.config).evaluate({ context, dataset, training });
   const gate = await quick.judge({ context, evaluation });
   say(`${tag}: ${gate.verdict}`);
   visible.show({ PleinAirPhase: 'gate', PleinAirVerdict: gate.verdict });

@@ -7,6 +7,7 @@ import { invalidInput } from './failures.ts';
 import { releaseStatusQuery } from './messages.ts';
 import { movesOn } from './moves-on.ts';
 import { Notifier } from './notifier.ts';
+import { reportUnknownSignals } from './unknown-signals.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
 const promote = proxyActivities<PipelineActivities>(PROMOTE);
@@ -17,6 +18,7 @@ export async function rollback(input: unknown = {}): Promise<Release> {
   if (!parsed.ok) throw invalidInput('rollback', parsed.problems);
   const { model, namespace, to, reason, by } = parsed.value;
   let now = `going back to ${to ?? 'the previous release'}`;
+  reportUnknownSignals([]);
   setHandler(releaseStatusQuery, () => ({ model, now }));
   setCurrentDetails(`**${model}**: ${now}`);
 

@@ -4,7 +4,6 @@ import {
   log,
   patched,
   setCurrentDetails,
-  setDefaultSignalHandler,
   setHandler,
   type Workflow,
   type WorkflowResultType,
@@ -28,6 +27,7 @@ import {
   statusQuery,
 } from './messages.ts';
 import { Notifier } from './notifier.ts';
+import { reportUnknownSignals } from './unknown-signals.ts';
 import { Visible } from './visible.ts';
 
 /** The state of one run, what answers queries and what signals change. */
@@ -113,9 +113,7 @@ export class RunState {
         },
       );
     }
-    setDefaultSignalHandler((name) => {
-      log.warn(`unknown signal "${name}": expected approve, reject, pause or resume; nothing was changed`);
-    });
+    reportUnknownSignals(['approve', 'reject', 'pause', 'resume']);
   }
 
   private refuseDecision(message: DecisionMessage | undefined): string | null {

@@ -1,25 +1,25 @@
 import {
   ApplicationFailure,
   continueAsNew,
-  log,
   patched,
   proxyActivities,
-  setDefaultSignalHandler,
   setHandler,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { GpuActivities, PipelineActivities, RunContext } from '../domain/activities.ts';
+import type { PipelineActivities, RunContext } from '../domain/activities.ts';
 import type { CommitRef } from '../domain/refs.ts';
 import { parseRunConfig } from '../domain/run-config.ts';
 import type { StudyResult } from '../domain/run-result.ts';
 import type { StudyRecord, StudyState } from '../domain/study.ts';
-import { gpuOptions, LONG, SHORT } from './activity-options.ts';
+import { LONG, SHORT } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
+import { gpuActivities } from './gpu-activities.ts';
 import { GpuWatch } from './gpu-watch.ts';
 import { Hold } from './hold.ts';
 import { studyQuery } from './messages.ts';
 import { PREPARE_BY_SHARDS, prepareDataset } from './prepare.ts';
 import { StudyRun } from './study-run.ts';
+import { reportUnknownSignals } from './unknown-signals.ts';
 
 /** What `fineTune` hands to its study instead of having it open and prepare again. */
 export interface PreparedStudy {
@@ -48,12 +48,10 @@ export async function tune(
   const watch = prepared === undefined ? new GpuWatch(parsed.value.budget.gpuHours) : null;
   const hold = new Hold({ heard: () => undefined, held: () => undefined, goesOn: () => undefined });
   setHandler(studyQuery, () => ({ ...study.status(), paused: hold.paused, gpu: watch?.work ?? null }));
-  setDefaultSignalHandler((name) => {
-    log.warn(`unknown signal "${name}": expected pause or resume; nothing was changed`);
-  });
+  reportUnknownSignals(['pause', 'resume']);
 
   const { context, dataset } = prepared ?? (await open(parsed.value));
-  const gpu = proxyActivities<GpuActivities>(gpuOptions(context.config));
+  const gpu = gpuActivities(context.config);
   study.begin({
     context,
     dataset,
