@@ -17,11 +17,12 @@ import {
 } from '../domain/dataset-record.ts';
 import { nearestCrossSplit } from '../domain/dataset-split.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { checkpointBytes, loraParameters, TransformerShape } from '../domain/lora-size.ts';
+import { TransformerShape } from '../domain/lora-size.ts';
 import { promptCoverage } from '../domain/prompt-coverage.ts';
 import { type CommitRef, FileRef, type RepoRef } from '../domain/refs.ts';
 import { PROMPT_SETS } from '../domain/sample-set.ts';
-import { forecast, microStepTeraFlops } from '../domain/training-forecast.ts';
+import { forecast } from '../domain/training-forecast.ts';
+import { trainingNeeds } from '../domain/training-needs.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import type { Hub } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
@@ -33,7 +34,7 @@ import {
   tokenCounters,
 } from '../wikiart/caption-tokens.ts';
 import { readDatasetRows } from '../wikiart/dataset-rows.ts';
-import { sharedSamples } from './base-samples.ts';
+import { readBaseScores, sharedSamples } from './base-samples.ts';
 import { runSamples } from './evaluation-key.ts';
 
 /** Where the analysis lies in a record repository, and its contact sheets. */
@@ -79,7 +80,7 @@ export function createAnalyse({
       counters: await tokenCounters(hub, context.base),
       borderline: await readLines(hub, dataset, 'borderline.jsonl', BorderlineImage),
       proof: await readProof(hub, dataset),
-      baseline: await baselineOf(hub, context),
+      baseline: await baselineOf(hub, context, dataset),
     });
     heartbeat('record');
     return publish({ hub, context, record, sheets });
@@ -99,12 +100,17 @@ async function readSheets(hub: Hub, dataset: CommitRef): Promise<Map<string, Buf
   return found;
 }
 
-/** The base's own pictures of the run's sample set, where an earlier run painted them. */
-async function baselineOf(hub: Hub, context: RunContext): Promise<AnalysisRecord['baseline']> {
+/** The base's own pictures of the run's sample set and its scores against this dataset, where an earlier run made them. */
+async function baselineOf(
+  hub: Hub,
+  context: RunContext,
+  dataset: CommitRef,
+): Promise<AnalysisRecord['baseline']> {
   const shared = sharedSamples(context, runSamples(context).sha256);
   const commit = await hub.resolve(shared.repo);
   const painted = commit !== null && (await hub.list(shared.repo, commit, shared.folder)).length > 0;
-  return { repo: shared.repo.repo, folder: shared.folder, painted };
+  const scores = painted ? await readBaseScores(hub, shared, dataset.commit) : null;
+  return { repo: shared.repo.repo, folder: shared.folder, painted, scores: scores?.metrics ?? {} };
 }
 
 /** Everything that an analysis is computed from. */
@@ -154,17 +160,8 @@ export function analysisOf(input: AnalysisInput): AnalysisRecord {
     captions,
     wanted.trigger,
   );
-  const forecasts =
-    shape === null
-      ? []
-      : forecast({
-          teraFlops: microStepTeraFlops(shape, {
-            resolution: wanted.resolution,
-            batchSize: training.batchSize,
-          }),
-          vramBytes: null,
-          training,
-        });
+  const needs = shape === null ? null : trainingNeeds(shape, training, wanted.resolution);
+  const forecasts = needs === null ? [] : forecast({ ...needs, training });
   const borderline = input.borderline.filter(({ split }) => split !== 'test');
   const findings = judgeReadiness({
     config: context.config,
@@ -180,7 +177,6 @@ export function analysisOf(input: AnalysisInput): AnalysisRecord {
     epochs,
   });
   const values = (of: (m: MeasuredImage) => number) => histogramOf(measured.map(of));
-  const parameters = shape === null ? null : loraParameters(shape, training);
   return {
     format: 1,
     dataset: input.dataset,
@@ -210,14 +206,18 @@ export function analysisOf(input: AnalysisInput): AnalysisRecord {
       checkpoints: Math.ceil(training.steps / training.checkpointEvery),
     },
     adapter:
-      parameters === null
+      needs === null
         ? null
-        : { parameters, bytes: parameters * 4, checkpointBytes: checkpointBytes(parameters, training) },
+        : {
+            parameters: needs.loraParameters,
+            bytes: needs.loraParameters * 4,
+            checkpointBytes: needs.checkpointBytes,
+          },
     sheets: input.sheets,
     tokens,
     coverage,
     forecast: forecasts,
-    vramBytes: null,
+    vramBytes: needs?.vramBytes ?? null,
     borderline,
     proof: input.proof,
     baseline: input.baseline,

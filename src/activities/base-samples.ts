@@ -1,10 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { RunContext } from '../domain/activities.ts';
-import { RepoId, type RepoRef, type Sha256 } from '../domain/refs.ts';
+import { type EvaluationReport, Metric } from '../domain/evaluation-report.ts';
+import { type CommitSha, RepoId, type RepoRef, type Sha256 } from '../domain/refs.ts';
 import type { StandardSample } from '../domain/sample-set.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import type { Hub } from '../hub/hub.ts';
+import { parseJson } from '../hub/verified-json.ts';
 
 /** The base's pictures of one sample set on the Hub, shared by every run on that base: painting them is half the work. */
 export interface SharedSamples {
@@ -80,4 +83,51 @@ export async function shareSamples(p: {
     })),
     ...(p.signal === undefined ? {} : { signal: p.signal }),
   });
+}
+
+/** `scores-<dataset commit>.json` beside the base's pictures: the base's own figures, as measured against a dataset. */
+export const BaseScores = z.strictObject({
+  format: z.literal(1),
+  encoder: z.string(),
+  metrics: z.record(z.string(), Metric),
+});
+export type BaseScores = z.infer<typeof BaseScores>;
+
+function scoresFile(shared: SharedSamples, dataset: CommitSha): string {
+  return `${shared.folder}/scores-${dataset.slice(0, 24)}.json`;
+}
+
+/** Puts what an evaluation measured of the base itself where the analysis of a later run finds it. */
+export async function shareBaseScores(p: {
+  hub: Hub;
+  shared: SharedSamples;
+  dataset: CommitSha;
+  report: EvaluationReport;
+  signal?: AbortSignal | undefined;
+}): Promise<void> {
+  const metrics = Object.entries(p.report.metrics).filter(([name]) => /\.base/.test(name));
+  const scores: BaseScores = {
+    format: 1,
+    encoder: p.report.encoder.name,
+    metrics: Object.fromEntries(metrics),
+  };
+  await p.hub.ensureRepo(p.shared.repo, { private: true });
+  await p.hub.commit({
+    repo: p.shared.repo,
+    message: `Scores of the base in ${p.shared.folder}`,
+    files: [{ path: scoresFile(p.shared, p.dataset), content: `${JSON.stringify(scores, null, 1)}\n` }],
+    ...(p.signal === undefined ? {} : { signal: p.signal }),
+  });
+}
+
+/** The base's own figures against a dataset; null: no evaluation has measured them yet. */
+export async function readBaseScores(
+  hub: Hub,
+  shared: SharedSamples,
+  dataset: CommitSha,
+): Promise<BaseScores | null> {
+  const head = await hub.resolve(shared.repo);
+  const path = scoresFile(shared, dataset);
+  const bytes = head === null ? null : await hub.read(shared.repo, head, path);
+  return bytes === null ? null : parseJson(bytes, BaseScores, `${shared.repo.repo}/${path}`);
 }

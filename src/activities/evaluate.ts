@@ -13,6 +13,7 @@ import { type Hub, HubConflict } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
 import { findRivals, type RivalRelease } from '../releases/rivals.ts';
 import type { Trainer } from '../trainer/trainer.ts';
+import { shareBaseScores, sharedSamples } from './base-samples.ts';
 import {
   completed,
   EVALUATION_FILES,
@@ -166,6 +167,13 @@ class Attempt {
     const measured = await this.#measure({ base, adapter: adapter.path, dataset: data, pictures });
     const reportBytes = await readFile(measured.report);
     const report = parseJson(reportBytes, EvaluationReport, measured.report);
+    await shareBaseScores({
+      hub: this.#deps.hub,
+      shared: sharedSamples(context, this.#set.sha256),
+      dataset: dataset.commit,
+      report,
+      signal: this.#deps.signal?.(),
+    });
     const key: EvaluationKey = {
       format: 1,
       ...this.#inputs.key,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { BorderlineImage, type DatasetManifest, DropReason, Split, SplitProof } from './dataset-record.ts';
 import { CLUSTER_MARGIN_BITS } from './dataset-split.ts';
+import { Metric } from './evaluation-report.ts';
 import { PromptCoverage } from './prompt-coverage.ts';
 import { CommitRef } from './refs.ts';
 import type { RunConfig } from './run-config.ts';
@@ -75,15 +76,20 @@ export const AnalysisRecord = z.strictObject({
   coverage: z.array(PromptCoverage).default([]),
   /** What the training would take by kind of GPU; empty when the base's shape is not known. */
   forecast: z.array(GpuForecast).default([]),
-  /** Peak memory of the training, predicted; null: not known. */
+  /** Peak memory of the training on the accelerator, predicted from the base's shape; null: that is not known. */
   vramBytes: z.number().nullable().default(null),
   /** Pictures that deserve another look; label doubts first. The sealed test split is left out. */
   borderline: z.array(BorderlineImage).default([]),
   /** The proof that nothing leaks, as it was checked here once more from the measures; null for older datasets. */
   proof: SplitProof.nullable().default(null),
-  /** The base's own pictures of the standard set, where an earlier run painted them: what the gate compares with. */
+  /** The base's own pictures of the standard set and scores against this dataset, where an earlier run made them: what the gate compares with. */
   baseline: z
-    .strictObject({ repo: z.string(), folder: z.string(), painted: z.boolean() })
+    .strictObject({
+      repo: z.string(),
+      folder: z.string(),
+      painted: z.boolean(),
+      scores: z.record(z.string(), Metric).default({}),
+    })
     .nullable()
     .default(null),
 });

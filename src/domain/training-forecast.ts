@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { TransformerShape } from './lora-size.ts';
 import type { BudgetConfig, TrainingConfig } from './run-config.ts';
 
 /** A GPU that Colab hands out. */
@@ -26,7 +25,7 @@ export type GpuKind = keyof typeof GPUS;
 /** What a training would take on one kind of GPU; a prediction from shapes, off by a factor of two at times. */
 export const GpuForecast = z.strictObject({
   gpu: z.enum(Object.keys(GPUS) as [GpuKind, ...GpuKind[]]),
-  /** Whether the predicted memory fits; null: memory is not predicted. */
+  /** Whether the predicted memory fits; null in records from before memory was predicted. */
   fits: z.boolean().nullable(),
   secondsPerStep: z.number(),
   hours: z.number(),
@@ -38,8 +37,8 @@ export type GpuForecast = z.infer<typeof GpuForecast>;
 export interface ForecastFacts {
   /** 10¹² operations of one micro-step, forward and backward. */
   teraFlops: number;
-  /** Predicted peak memory in bytes; null: not known. */
-  vramBytes: number | null;
+  /** Predicted peak memory in bytes. */
+  vramBytes: number;
   training: Pick<TrainingConfig, 'steps' | 'accumulation'>;
 }
 
@@ -50,7 +49,7 @@ export function forecast({ teraFlops, vramBytes, training }: ForecastFacts): Gpu
     const hours = (secondsPerStep * training.steps) / 3600;
     return {
       gpu,
-      fits: vramBytes === null ? null : vramBytes <= memory,
+      fits: vramBytes <= memory,
       secondsPerStep: rounded(secondsPerStep),
       hours: rounded(hours),
       computeUnits: rounded(hours * unitsPerHour),
@@ -78,17 +77,3 @@ export function impossibleBudget(
 function rounded(value: number): number {
   return Number(value.toPrecision(3));
 }
-
-/** 10¹² operations of one micro-step of a frozen FLUX transformer: forward, recomputed, and the inputs' gradient. */
-export function microStepTeraFlops(
-  shape: TransformerShape,
-  p: { resolution: number; batchSize: number },
-): number {
-  const width = shape.attention_head_dim * shape.num_attention_heads;
-  const tokens = (p.resolution / 16) ** 2 + TEXT_TOKENS;
-  const forward =
-    (shape.num_layers + shape.num_single_layers) * tokens * (24 * width ** 2 + 4 * width * tokens);
-  return (3 * forward * p.batchSize) / 1e12;
-}
-
-const TEXT_TOKENS = 512;

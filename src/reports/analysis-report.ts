@@ -294,6 +294,19 @@ function training({ training: t, forecast, adapter, vramBytes, baseline }: Analy
           ]
         : 'The base’s own pictures and scores, which the gate compares with, are made once by the first evaluation on this base and shared from then on.',
     });
+  const scores = Object.entries(baseline?.scores ?? {});
+  if (scores.length > 0)
+    blocks.push({
+      kind: 'table',
+      head: ['the base itself', 'estimate', 'low', 'high', 'pictures'],
+      right: [1, 2, 3, 4],
+      rows: scores.map(([name, { estimate, low, high, n }]) => [
+        name,
+        ...[estimate, low, high].map((value) => value?.toPrecision(3) ?? '–'),
+        String(n),
+      ]),
+      caption: 'Scores of the base on the standard samples against this dataset, from an earlier evaluation.',
+    });
   return { id: 'training', title: 'What training would take', source: null, blocks };
 }
 

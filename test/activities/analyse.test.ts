@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import sharp from 'sharp';
 import { createAnalyse } from '../../src/activities/analyse.ts';
+import { shareBaseScores, sharedSamples } from '../../src/activities/base-samples.ts';
+import { runSamples } from '../../src/activities/evaluation-key.ts';
 import type { PreparedDataset, RunContext } from '../../src/domain/activities.ts';
 import { AnalysisRecord } from '../../src/domain/dataset-analysis.ts';
+import type { EvaluationReport } from '../../src/domain/evaluation-report.ts';
 import { RepoId } from '../../src/domain/refs.ts';
 import { wikiArtParquet } from '../wikiart/parquet-in-test.ts';
 import { type DatasetInTest, startDatasetInTest } from './dataset-in-test.ts';
@@ -90,7 +93,7 @@ describe('analyse', () => {
     });
     const config = {
       dataset: { ...PREPARE, resolution: 1024, minTrainingImages: 8 },
-      training: { steps: 100_000, batchSize: 16, accumulation: 8 },
+      training: { steps: 100_000, batchSize: 1, accumulation: 8, gradientCheckpointing: true },
       budget: { gpuHours: 1 },
     };
     const analysis = await createAnalyse({ hub: world.hub })({
@@ -106,6 +109,26 @@ describe('analyse', () => {
     expect(record.tokens.clip?.cut).toBe(0);
     expect(record.tokens.t5).toBeNull();
     expect(record.forecast.map(({ gpu }) => gpu)).toEqual(['T4', 'L4', 'A100', 'H100']);
+    // FLUX.1-dev's transformer alone is 23.8 GB in bf16.
+    expect(record.vramBytes).toBeGreaterThan(23.8e9);
+    expect(record.forecast[0]?.fits).toBe(false);
+  });
+
+  it('shows the base’s own scores once an evaluation against this dataset has measured them', async () => {
+    const run = context({ dataset: { ...PREPARE, minTrainingImages: 8 } });
+    const shared = sharedSamples(run, runSamples(run).sha256);
+    await world.hub.ensureRepo(shared.repo);
+    const picture = { path: `${shared.folder}/manifest.json`, content: '{}' };
+    await world.hub.commit({ repo: shared.repo, message: 'Pictures of the base', files: [picture] });
+    const figure = { estimate: 0.125, low: 0.1, high: 0.2, n: 40, method: 'in test' };
+    const metrics = { 'kid.base': figure, 'kid.candidate': { ...figure, estimate: 0.5 } };
+    const report = { metrics, encoder: { name: 'in test' } } as unknown as EvaluationReport;
+    const { commit: dataset } = prepared.dataset;
+    await shareBaseScores({ hub: world.hub, shared, dataset, report });
+    const { record } = await createAnalyse({ hub: world.hub })({ context: run, dataset: prepared });
+    const text = (await world.hub.read(record, record.commit, 'analysis/report.md'))?.toString('utf8');
+    expect(text).toMatch(/kid\.base.*0\.125/);
+    expect(text).not.toContain('kid.candidate');
   });
 
   it('writes a page that needs no network, with plots and contact sheets in it', async () => {

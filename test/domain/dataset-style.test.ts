@@ -1,7 +1,9 @@
 import { expect, it } from '@jest/globals';
 import { labelDoubts, STYLE_FEATURES } from '../../src/domain/dataset-style.ts';
 import { promptCoverage } from '../../src/domain/prompt-coverage.ts';
-import { forecast, impossibleBudget, microStepTeraFlops } from '../../src/domain/training-forecast.ts';
+import { parseRunConfig } from '../../src/domain/run-config.ts';
+import { forecast, impossibleBudget } from '../../src/domain/training-forecast.ts';
+import { trainingNeeds } from '../../src/domain/training-needs.ts';
 
 /** A picture whose features lie around the style's own place, spread by its number. */
 function pictureOf(style: string, at: number, looksLike = style) {
@@ -30,8 +32,11 @@ it('finds the words of a prompt that no caption has, whatever their number', () 
 
 it('forecasts a step of FLUX.1-dev at 768 pixels within the range that is measured on an A100', () => {
   const flux = { num_layers: 19, num_single_layers: 38, attention_head_dim: 128, num_attention_heads: 24 };
-  const teraFlops = microStepTeraFlops(flux, { resolution: 768, batchSize: 1 });
-  const a100 = forecast({ teraFlops, vramBytes: 30e9, training: { steps: 2000, accumulation: 4 } })[2];
+  const parsed = parseRunConfig({ profile: 'a100' });
+  if (!parsed.ok) throw new Error('expected the profile to parse');
+  const { training } = parsed.value;
+  const [t4, , a100] = forecast({ ...trainingNeeds(flux, training, 768), training });
+  expect(t4?.fits).toBe(false);
   expect(a100?.secondsPerStep).toBeGreaterThan(1);
   expect(a100?.secondsPerStep).toBeLessThan(8);
   expect(a100?.fits).toBe(true);
