@@ -109,7 +109,7 @@ async function baselineOf(
   const shared = sharedSamples(context, runSamples(context).sha256);
   const commit = await hub.resolve(shared.repo);
   const painted = commit !== null && (await hub.list(shared.repo, commit, shared.folder)).length > 0;
-  const scores = painted ? await readBaseScores(hub, shared, dataset.commit) : null;
+  const scores = painted ? await readBaseScores({ hub, shared, commit, dataset: dataset.commit }) : null;
   return { repo: shared.repo.repo, folder: shared.folder, painted, scores: scores?.metrics ?? {} };
 }
 

@@ -120,14 +120,15 @@ export async function shareBaseScores(p: {
   });
 }
 
-/** The base's own figures against a dataset; null: no evaluation has measured them yet. */
-export async function readBaseScores(
-  hub: Hub,
-  shared: SharedSamples,
-  dataset: CommitSha,
-): Promise<BaseScores | null> {
-  const head = await hub.resolve(shared.repo);
-  const path = scoresFile(shared, dataset);
-  const bytes = head === null ? null : await hub.read(shared.repo, head, path);
+/** The base's own figures against a dataset, at a commit of the shared pictures; null: no evaluation has measured them yet. */
+export async function readBaseScores(p: {
+  hub: Hub;
+  shared: SharedSamples;
+  commit: CommitSha;
+  dataset: CommitSha;
+}): Promise<BaseScores | null> {
+  const { hub, shared } = p;
+  const path = scoresFile(shared, p.dataset);
+  const bytes = await hub.read(shared.repo, p.commit, path);
   return bytes === null ? null : parseJson(bytes, BaseScores, `${shared.repo.repo}/${path}`);
 }

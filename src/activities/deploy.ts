@@ -205,7 +205,7 @@ async function publish(p: {
     await refuseTooLarge({
       what: `release ${tag}`,
       files: made.files,
-      baseBytes: await weightsOfBase(hub, context),
+      baseBytes: () => weightsOfBase(hub, context),
       ownBytes: approved.bytes.length,
       deployment: context.config.deployment,
     });

@@ -7,6 +7,7 @@ import type { Hub } from '../hub/hub.ts';
 import { isBlank, pictureDistance } from '../images/compare.ts';
 import type { Trainer } from '../trainer/trainer.ts';
 import { EVALUATION_FILES, runSamples } from './evaluation-key.ts';
+import { paintingOf } from './sampling.ts';
 
 /** One picture of each slice of the sample set, at most so many. */
 export const JUDGED_PICTURES = 4;
@@ -28,20 +29,9 @@ export async function paintJudged(p: {
   onEvent: (event: TrainerEvent) => void;
   signal: AbortSignal | undefined;
 }): Promise<void> {
-  const { evaluation, training } = p.context.config;
   await p.trainer.call(
     'sample',
-    {
-      adapterScale: 1,
-      samples: p.samples.map(({ id, prompt, seed }) => ({ id, prompt, seed })),
-      size: evaluation.size,
-      inferenceSteps: evaluation.inferenceSteps,
-      guidance: evaluation.guidance,
-      precision: training.precision,
-      quantisation: training.quantisation,
-      offloadBlocks: training.offloadBlocks,
-      ...p.with,
-    },
+    { ...paintingOf(p.context, p.samples), ...p.with },
     { onEvent: p.onEvent, ...(p.signal === undefined ? {} : { signal: p.signal }) },
   );
 }

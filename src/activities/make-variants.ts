@@ -131,11 +131,10 @@ class Making {
   async #refuseTooLarge(made: Made): Promise<void> {
     const { context } = this.#request;
     const { deployment } = context.config;
-    const others = await weightsOfBase(this.#deps.hub, context, (path) => !path.startsWith('transformer/'));
     await refuseTooLarge({
       what: `the variant "${made.kind}"`,
       files: weightsOf(made),
-      baseBytes: others,
+      baseBytes: () => weightsOfBase(this.#deps.hub, context, (path) => !path.startsWith('transformer/')),
       ownBytes: made.files.reduce((sum, file) => sum + file.bytes, 0),
       deployment,
     });

@@ -10,6 +10,7 @@ import { parseJson } from '../hub/verified-json.ts';
 import { fetchSharedSamples, sharedSamples, shareSamples } from './base-samples.ts';
 import type { EvaluateDeps } from './evaluate.ts';
 import { copyBase, copyLocally, copyTrained } from './local-copies.ts';
+import { paintingOf } from './sampling.ts';
 
 type MeasureRequest = Parameters<GpuActivities['measureTrial']>[0];
 
@@ -108,20 +109,9 @@ class Measurement {
   }
 
   #sample(stage: string, p: { base: string; adapter: string | null; out: string }) {
-    const { evaluation, training } = this.#request.context.config;
     return this.#deps.trainer.call(
       'sample',
-      {
-        ...p,
-        adapterScale: 1,
-        samples: this.#samples.map(({ id, prompt, seed }) => ({ id, prompt, seed })),
-        size: evaluation.size,
-        inferenceSteps: evaluation.inferenceSteps,
-        guidance: evaluation.guidance,
-        precision: training.precision,
-        quantisation: training.quantisation,
-        offloadBlocks: training.offloadBlocks,
-      },
+      { ...paintingOf(this.#request.context, this.#samples), ...p },
       this.#options(stage),
     );
   }

@@ -46,6 +46,13 @@ export function droppedOf(input: AssembleInput, later: readonly DroppedCandidate
   ];
 }
 
+/** Whether {@link droppedOf} has it from the plan: left out before its picture was read, so that no sheet shows it. */
+export function wasPlanned({ reason, measured }: DroppedImage): boolean {
+  return (
+    reason === 'other-genre' || reason === 'other-artist' || (reason === 'over-limit' && measured === null)
+  );
+}
+
 /** A picture's id: the first digits of its pixels' sha256. */
 export function idOf(candidate: Candidate): string {
   return candidate.pixels.slice(0, 16);

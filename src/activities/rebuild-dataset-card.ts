@@ -6,6 +6,7 @@ import { parseJson } from '../hub/verified-json.ts';
 import { datasetCard } from '../wikiart/dataset-card.ts';
 import { readDatasetRows } from '../wikiart/dataset-rows.ts';
 import { captionsShown } from './prepare-assemble.ts';
+import { wasPlanned } from './prepare-records.ts';
 import { BAND_COLOURS } from './prepare-sheets.ts';
 
 /** The card of a prepared dataset as it follows from the files beside it; null where they are not all there. */
@@ -41,11 +42,4 @@ export async function rebuildDatasetCard(
     hasKeptSheet: keptSheet !== null,
     proof: parseJson(proof, SplitProof, `${dataset.repo} proof.json`),
   });
-}
-
-/** Left out before its picture was read: no sheet shows it. */
-function wasPlanned({ reason, measured }: DroppedImage): boolean {
-  return (
-    reason === 'other-genre' || reason === 'other-artist' || (reason === 'over-limit' && measured === null)
-  );
 }

@@ -10,8 +10,8 @@ export interface Upload {
   /** For people: `the release`, `the variant "int8"`. */
   what: string;
   files: { path: string; content: HubContent }[];
-  /** Weights of the base that are loaded beside it. */
-  baseBytes: number;
+  /** Weights of the base that are loaded beside it; asked for only where a Space serves it. */
+  baseBytes: () => Promise<number>;
   /** Its own weights. */
   ownBytes: number;
   deployment: DeploymentConfig;
@@ -25,7 +25,7 @@ export async function refuseTooLarge(upload: Upload): Promise<void> {
   );
   const problems = sizeProblems({
     files: sized,
-    baseBytes: deployment.space ? upload.baseBytes : 0,
+    baseBytes: deployment.space ? await upload.baseBytes() : 0,
     adapterBytes: upload.ownBytes,
     hardware: deployment.hardware,
     served: deployment.space,

@@ -3,13 +3,13 @@ import { pauseSignal, resumeSignal } from './messages.ts';
 
 export type HoldSignal = typeof pauseSignal | typeof resumeSignal;
 
-/** What else happens around a pause. */
+/** What else happens around a pause, where anything does. */
 export interface HoldListener {
   /** A signal came in. */
-  heard: (signal: HoldSignal) => void;
+  heard?: (signal: HoldSignal) => void;
   /** Work is held now, and is no longer. */
-  held: () => void;
-  goesOn: () => void;
+  held?: () => void;
+  goesOn?: () => void;
 }
 
 /**
@@ -23,7 +23,7 @@ export class Hold {
   readonly #stopping = new Set<CancellationScope>();
   readonly #listener: HoldListener;
 
-  constructor(listener: HoldListener) {
+  constructor(listener: HoldListener = {}) {
     this.#listener = listener;
     setHandler(pauseSignal, () => {
       this.#paused = true;
@@ -31,11 +31,11 @@ export class Hold {
         this.#stopping.add(scope);
         scope.cancel();
       }
-      listener.heard(pauseSignal);
+      listener.heard?.(pauseSignal);
     });
     setHandler(resumeSignal, () => {
       this.#paused = false;
-      listener.heard(resumeSignal);
+      listener.heard?.(resumeSignal);
     });
   }
 
@@ -45,9 +45,9 @@ export class Hold {
 
   async untilResumed(): Promise<void> {
     if (!this.#paused) return;
-    this.#listener.held();
+    this.#listener.held?.();
     await condition(() => !this.#paused);
-    this.#listener.goesOn();
+    this.#listener.goesOn?.();
   }
 
   /**

@@ -46,7 +46,7 @@ export async function tune(
   const study = new StudyRun(parsed.value);
   // A run's own study reports to the run.
   const watch = prepared === undefined ? new GpuWatch(parsed.value.budget.gpuHours) : null;
-  const hold = new Hold({ heard: () => undefined, held: () => undefined, goesOn: () => undefined });
+  const hold = new Hold();
   setHandler(studyQuery, () => ({ ...study.status(), paused: hold.paused, gpu: watch?.work ?? null }));
   reportUnknownSignals(['pause', 'resume']);
 
