@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import proto from '@temporalio/proto';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkerOptions, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { PipelineActivities } from '../../src/domain/activities.ts';
@@ -61,6 +62,22 @@ async function atTraining(workflowId: string): Promise<void> {
   }
   throw new Error(`${workflowId} does not wait for a GPU`);
 }
+/** History hands a task over after it has recorded it: only what has reached the queue can be put in order. */
+async function queued(tasks: number): Promise<void> {
+  let seen: unknown;
+  for (let i = 0; i < 400; i++) {
+    const { stats } = await environment.client.workflowService.describeTaskQueue({
+      namespace: environment.namespace ?? 'default',
+      taskQueue: { name: 'gpu' },
+      taskQueueType: proto.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+      reportStats: true,
+    });
+    seen = stats?.approximateBacklogCount;
+    if (Number(seen ?? 0) >= tasks) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the queue of GPUs holds ${String(seen)} tasks, not ${tasks}`);
+}
 
 describe('runs that share a few GPUs', () => {
   it('get them in the order of their priority, whoever came first', async () => {
@@ -75,6 +92,7 @@ describe('runs that share a few GPUs', () => {
         waiting.push(await start(run, { priority }));
         await atTraining(run);
       }
+      await queued(waiting.length);
       const one = await gpu();
       await one.runUntil(() => Promise.all(waiting.map((run) => run.result())));
     });
@@ -90,6 +108,7 @@ describe('runs that share a few GPUs', () => {
         waiting.push(await start(run, { model: run.charAt(0) === 'a' ? 'many' : 'single' }));
         await atTraining(run);
       }
+      await queued(waiting.length);
       const one = await gpu();
       await one.runUntil(() => Promise.all(waiting.map((run) => run.result())));
     });
