@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { FAULTS, type Fault, type Scene } from './faults.ts';
+import { FAULTS, type Fault, lacks, type Scene } from './faults.ts';
 import { type Relay, startRelay } from './relay.ts';
 import { endOf, faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
 import { Topology } from './topology.ts';
@@ -42,6 +42,8 @@ const { values } = parseArgs({
 /** Runs that are under way at once. */
 const AT_ONCE = 3;
 const STEPS = 400;
+/** A run that has not ended so long after its last fault stands still. */
+const PATIENCE_MINUTES = 10;
 
 class Chaos {
   readonly rows: Row[] = [];
@@ -83,7 +85,7 @@ class Chaos {
 
   async suffer(fault: Fault, times: number): Promise<void> {
     const first = this.ended.length;
-    const before = new Set(this.open);
+    const began = Date.now();
     for (let n = 0; n < times; n++) {
       await this.look();
       while (this.open.size < AT_ONCE) await this.begin();
@@ -91,14 +93,17 @@ class Chaos {
       await fault.strike(this.scene);
       process.stderr.write(`\r${fault.name}: ${n + 1} of ${times}   `);
     }
-    while (this.open.size > 0) {
+    const end = Date.now() + PATIENCE_MINUTES * 60_000;
+    while (this.open.size > 0 && Date.now() < end) {
       await this.look();
       await sleep(500);
     }
+    const stuck = [...this.open].map((run) => `${run} stands still`);
+    for (const run of this.open) this.ended.push(run);
+    this.open.clear();
     const runs = this.ended.slice(first);
-    const wrong = (
-      await Promise.all(runs.map((run) => faultsOf(this.scene.topology, run, this.reference)))
-    ).flat();
+    const seen = await Promise.all(runs.map((run) => faultsOf(this.scene.topology, run, this.reference)));
+    const wrong = [...stuck, ...seen.flat().filter((word) => !word.includes('RUNNING'))];
     this.rows.push({
       fault: fault.name,
       times,
@@ -106,9 +111,11 @@ class Chaos {
       right: runs.length - new Set(wrong.map((w) => w.split(/[ :]/)[0])).size,
       wrong,
     });
+    const minutes = ((Date.now() - began) / 60_000).toFixed(1);
     process.stderr.write(
-      `\r${fault.name}: ${times} times, ${runs.length} runs (${before.size} open before), ${wrong.length} wrong\n`,
+      `\r${fault.name}: ${times} times, ${runs.length} runs, ${minutes} min, ${wrong.join('; ') || 'none wrong'}\n`,
     );
+    if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(this.rows, null, 2));
   }
 }
 
@@ -129,6 +136,8 @@ const topology = await Topology.start({
   pipelineWorkers: 2,
   stepMs: 15,
   postgres: values.postgres,
+  smallDisks: true,
+  clocks: true,
   through: async (real) => {
     const [temporal, hub] = [await startRelay(real.temporal), await startRelay(real.hub)];
     proxies.push(temporal, hub);
@@ -143,12 +152,15 @@ try {
   process.stderr.write(`undisturbed run: ${(await chaos.undisturbed()).toFixed(1)} s\n`);
   const names = values.only?.split(';');
   for (const fault of FAULTS) {
-    if (fault.needs === 'postgres' && !values.postgres) continue;
     if (names !== undefined && !names.some((name) => fault.name.includes(name))) continue;
-    await chaos.suffer(fault, Math.max(1, Math.ceil(Number(values.times) * (fault.share ?? 1))));
+    const lacking = lacks(fault, topology, values.postgres);
+    if (lacking !== null) {
+      process.stderr.write(`${fault.name}: left out, ${lacking}\n`);
+      continue;
+    }
+    await chaos.suffer(fault, Number(values.times));
   }
   process.stdout.write(`${table(chaos.rows)}\n`);
-  if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(chaos.rows, null, 2));
   failed = chaos.rows.some((row) => row.wrong.length > 0);
 } finally {
   await topology.stop();

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Relay, Weather } from './relay.ts';
-import type { Topology } from './topology.ts';
+import type { Folder, Topology } from './topology.ts';
 
 /** What faults befall. */
 export interface Scene {
@@ -13,11 +13,12 @@ export interface Scene {
 /** Something bad that happens, and is over when it returns. */
 export interface Fault {
   name: string;
-  needs?: 'postgres';
-  /** Part of the asked number of times: what takes long is done less often. */
-  share?: number;
+  /** What must be there for it; undefined: nothing besides the topology. */
+  needs?: 'postgres' | { disk: Folder } | 'clocks';
   strike(scene: Scene): Promise<void>;
 }
+
+const HOUR = 3600;
 
 const pick = <T>(from: readonly T[]): T => from[Math.floor(Math.random() * from.length)] as T;
 
@@ -52,6 +53,41 @@ function weather(which: 'temporalProxy' | 'hubProxy', bad: Weather, seconds: num
   };
 }
 
+/** No byte is free where these parts write; what ended of it is started again, as a restart policy does. */
+function full(disk: Folder, seconds: number): Pick<Fault, 'needs' | 'strike'> {
+  return {
+    needs: { disk },
+    strike: async ({ topology }) => {
+      await topology.fill(disk, seconds);
+      await topology.mend();
+    },
+  };
+}
+
+/** The wall clock of one part jumps, ahead or back, stays there for a while, and is set right again. */
+function clockJump(kind: string, jump: number, seconds: number): Pick<Fault, 'needs' | 'strike'> {
+  return {
+    needs: 'clocks',
+    strike: async ({ topology }) => {
+      const name = pick(topology.names(kind));
+      topology.moveClock(name, Math.random() < 0.5 ? jump : -jump);
+      await sleep(seconds * 1000);
+      topology.moveClock(name, 0);
+    },
+  };
+}
+
+/** What of the topology a fault lacks here, in words; null: it can strike. */
+export function lacks(fault: Fault, topology: Topology, postgres: boolean): string | null {
+  const { needs } = fault;
+  if (needs === undefined || (needs === 'postgres' && postgres)) return null;
+  if (needs === 'postgres') return 'only with --postgres';
+  if (needs === 'clocks') return topology.hasClocks() ? null : 'libfaketime is not installed';
+  if (needs.disk === 'postgres' && !postgres) return 'only with --postgres';
+  if (needs.disk === 'temporal' && postgres) return 'its files are in PostgreSQL';
+  return topology.hasDisk(needs.disk) ? null : 'this user may not mount a file system';
+}
+
 /** Every fault, in the order of the table. */
 export const FAULTS: Fault[] = [
   { name: 'kill -9 GPU worker', strike: killing('gpu') },
@@ -69,28 +105,31 @@ export const FAULTS: Fault[] = [
     needs: 'postgres',
     strike: killing('postgres', 'temporal'),
   },
-  { name: 'SIGSTOP GPU worker for 40 s, past its heartbeat', share: 0.15, strike: freezing('gpu', 40) },
-  { name: 'SIGSTOP pipeline worker for 5 s', share: 0.5, strike: freezing('pipeline', 5) },
-  { name: 'Hub: network cut for 2 s', share: 0.5, strike: weather('hubProxy', { kind: 'cut' }, 2) },
+  { name: 'SIGSTOP GPU worker for 40 s, past its heartbeat', strike: freezing('gpu', 40) },
+  { name: 'SIGSTOP pipeline worker for 5 s', strike: freezing('pipeline', 5) },
+  { name: 'Hub: network cut for 2 s', strike: weather('hubProxy', { kind: 'cut' }, 2) },
   {
     name: 'Hub: every chunk 200 ms late for 5 s',
-    share: 0.5,
     strike: weather('hubProxy', { kind: 'slow', ms: 200 }, 5),
   },
   {
     name: 'Hub: one byte in 4,096 changed for 1 s',
-    share: 0.5,
     strike: weather('hubProxy', { kind: 'corrupt', every: 4096 }, 1),
   },
-  { name: 'Temporal: network cut for 3 s', share: 0.5, strike: weather('temporalProxy', { kind: 'cut' }, 3) },
+  { name: 'Temporal: network cut for 3 s', strike: weather('temporalProxy', { kind: 'cut' }, 3) },
   {
     name: 'Temporal: every chunk 200 ms late for 5 s',
-    share: 0.5,
     strike: weather('temporalProxy', { kind: 'slow', ms: 200 }, 5),
   },
   {
     name: 'Temporal: one byte in 4,096 changed for 1 s',
-    share: 0.5,
     strike: weather('temporalProxy', { kind: 'corrupt', every: 4096 }, 1),
   },
+  { name: 'disk of the local Hub full for 4 s', ...full('hub', 4) },
+  { name: 'disk of every worker full for 4 s', ...full('work', 4) },
+  { name: 'disk of the Temporal server full for 4 s', ...full('temporal', 4) },
+  { name: 'disk of PostgreSQL full for 4 s', ...full('postgres', 4) },
+  { name: 'clock of a GPU worker an hour off for 5 s', ...clockJump('gpu', HOUR, 5) },
+  { name: 'clock of a pipeline worker an hour off for 5 s', ...clockJump('pipeline', HOUR, 5) },
+  { name: 'clock of the local Hub an hour off for 5 s', ...clockJump('hub', HOUR, 5) },
 ];

@@ -82,6 +82,8 @@ export async function postgresParts(p: {
     'unix_socket_directories=',
     '-c',
     'max_connections=200',
+    '-c',
+    'max_wal_size=128MB',
   ]);
   const isReady = async () => {
     execFileSync(join(programs, 'pg_isready'), ['-h', '127.0.0.1', '-p', String(port), '-U', 'temporal'], {

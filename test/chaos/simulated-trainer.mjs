@@ -2,7 +2,8 @@
 /**
  * A trainer that speaks the whole protocol and trains nothing, for tests of what is around it. Its weights after step n
  * are a hash chain over the steps: a step that is lost, repeated with other inputs or taken from the wrong checkpoint
- * changes the final adapter's sha256. Arguments before `--` are Python's and ignored; `--step-ms N` sets its pace.
+ * changes the final adapter's sha256. Python's arguments are ignored; `--step-ms N` sets its pace, `--report FILE` has what
+ * it claims to have measured.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -19,7 +20,9 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { deflateSync } from 'node:zlib';
 
-const STEP_MS = Number(process.argv[process.argv.indexOf('--step-ms') + 1] || 20);
+const argument = (name) => process.argv[process.argv.indexOf(name) + 1];
+const STEP_MS = Number(argument('--step-ms') || 20);
+const REPORT = argument('--report');
 const sha = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const say = (event) => process.stdout.write(`${JSON.stringify(event)}\n`);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -33,20 +36,24 @@ function write(path, bytes) {
   return { bytes: Buffer.byteLength(bytes), sha256: sha(bytes) };
 }
 
-/** A file that every reader of safetensors opens: one small tensor that holds the state. */
-function safetensors(name, state) {
-  const data = Buffer.from(state, 'hex');
-  const header = JSON.stringify({
-    __metadata__: { format: 'pt' },
-    [name]: { dtype: 'F32', shape: [1, data.length / 4], data_offsets: [0, data.length] },
-  });
+/** A file that every reader of safetensors opens: small tensors, each of which holds the state. */
+function safetensors(names, state) {
+  const one = Buffer.from(state, 'hex');
+  const tensors = names.map((name, n) => [
+    name,
+    { dtype: 'F32', shape: [1, one.length / 4], data_offsets: [n * one.length, (n + 1) * one.length] },
+  ]);
+  const header = JSON.stringify({ __metadata__: { format: 'pt' }, ...Object.fromEntries(tensors) });
   const padded = header.padEnd(Math.ceil(header.length / 8) * 8);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
-  return Buffer.concat([length, Buffer.from(padded), data]);
+  return Buffer.concat([length, Buffer.from(padded), ...names.map(() => one)]);
 }
 const ADAPTER = 'pytorch_lora_weights.safetensors';
 const KEY = 'transformer.transformer_blocks.0.attn.to_q.lora_A.weight';
+const KOHYA = ['lora_down.weight', 'lora_up.weight', 'alpha'].map(
+  (side) => `lora_unet_double_blocks_0_img_attn_qkv.${side}`,
+);
 
 function checkpoint(id, { out, step, state, accumulation }) {
   const folder = join(out, `step-${String(step).padStart(8, '0')}`);
@@ -54,8 +61,8 @@ function checkpoint(id, { out, step, state, accumulation }) {
   rmSync(temporary, { recursive: true, force: true });
   mkdirSync(temporary, { recursive: true });
   const contents = {
-    [ADAPTER]: safetensors(KEY, state),
-    'optimizer.safetensors': safetensors('moments', sha(state)),
+    [ADAPTER]: safetensors([KEY], state),
+    'optimizer.safetensors': safetensors(['moments'], sha(state)),
     'state.json': Buffer.from(JSON.stringify({ step, state })),
   };
   const files = Object.entries(contents).map(([path, bytes]) => ({
@@ -100,6 +107,7 @@ async function train(id, { out, resumeFrom, stopAtStep, training }) {
       : JSON.parse(readFileSync(join(resumeFrom, 'state.json'), 'utf8'));
   asked.stop = false;
   let saved = null;
+  process.stderr.write(`training from step ${step} to ${last}\n`);
   while (step < last && !asked.stop) {
     await sleep(STEP_MS);
     step += 1;
@@ -108,6 +116,7 @@ async function train(id, { out, resumeFrom, stopAtStep, training }) {
       loss: 1 / (1 + step),
       imagesPerSecond: 1000 / STEP_MS,
       learningRate: training.learningRate,
+      ...(step % training.heldOutEvery === 0 || step === last ? { heldOutLoss: 1 / (1 + step) } : {}),
     };
     say({ event: 'metric', id, step, values });
     say({
@@ -188,27 +197,14 @@ function sample({ samples, out, size, inferenceSteps, guidance, precision, adapt
   return { images: samples.length, reused: 0, manifestSha256: sha(manifest) };
 }
 
-function evaluate({ adapter, baseSamples, candidateSamples, encoder, samples, confidence, seed, out }) {
+/** The report that `report-in-test.ts` makes up, about these pictures and this adapter. */
+function evaluate(p) {
+  const { adapter, baseSamples, candidateSamples, encoder, samples, confidence, seed, rivals, out } = p;
   const read = (folder) => readFileSync(join(folder, 'manifest.json'));
-  const metric = (estimate) => ({
-    estimate,
-    low: estimate - 0.01,
-    high: estimate + 0.01,
-    n: samples.length,
-    method: 'simulated',
-  });
-  const figures = {
-    'integrity.broken': 0,
-    'effect.pixels': 0.1,
-    'kid.improvement': 0.4,
-    'style.marginGain': 0.3,
-    'diversity.vendi': 0.95,
-    'diversity.withinPrompt': 0.9,
-    'copying.close': 0.02,
-  };
+  const { report: made, comparison } = JSON.parse(readFileSync(REPORT, 'utf8'));
   const report = {
-    format: 1,
-    encoder: { name: encoder, package: 'simulated', weightsSha256: sha('none'), dimensions: 1, side: 64 },
+    ...made,
+    ...{ confidence, seed, encoder: { ...made.encoder, name: encoder } },
     adapterSha256: sha(readFileSync(adapter)),
     samples: {
       setSha256: JSON.parse(read(candidateSamples)).setSha256,
@@ -217,29 +213,10 @@ function evaluate({ adapter, baseSamples, candidateSamples, encoder, samples, co
       candidateManifestSha256: sha(read(candidateSamples)),
       baseManifestSha256: sha(read(baseSamples)),
     },
-    dataset: { train: 1, unseen: 1, neighbours: 1, files: {} },
-    confidence,
-    seed,
-    metrics: Object.fromEntries(Object.entries(figures).map(([name, value]) => [name, metric(value)])),
-    slices: [],
-    omitted: [],
-    faults: { candidate: {}, base: {} },
-    perSample: samples.map(({ id, promptId, genre }) => ({
-      id,
-      promptId,
-      genre,
-      styleMargin: 0.2,
-      baseStyleMargin: -0.1,
-      nearestStyle: 'Cubism',
-      pixelChange: 0.1,
-      nearestTrain: '0'.repeat(16),
-      nearestTrainCosine: 0.5,
-      nearestUnseen: '1'.repeat(16),
-      nearestUnseenCosine: 0.5,
-      fault: null,
-      baseFault: null,
+    comparisons: rivals.map(({ name, tag, adapterSha256, samples: folder }) => ({
+      ...{ name, tag, adapterSha256, manifestSha256: sha(read(folder)), ...comparison },
     })),
-    closest: [],
+    perSample: samples.map(({ id, promptId, genre }) => ({ ...made.perSample[0], id, promptId, genre })),
   };
   mkdirSync(out, { recursive: true });
   const bytes = Buffer.from(JSON.stringify(report));
@@ -249,10 +226,11 @@ function evaluate({ adapter, baseSamples, candidateSamples, encoder, samples, co
 
 function exportAdapter({ checkpoint: folder, out, formats }) {
   mkdirSync(out, { recursive: true });
-  const bytes = readFileSync(join(folder, ADAPTER));
+  const { state } = JSON.parse(readFileSync(join(folder, 'state.json'), 'utf8'));
   const files = formats.map((format) => {
-    const path = join(out, format === 'diffusers' ? ADAPTER : 'kohya.safetensors');
-    return { format, path, ...write(path, bytes) };
+    const isOurs = format === 'diffusers';
+    const path = join(out, isOurs ? ADAPTER : 'kohya.safetensors');
+    return { format, path, ...write(path, safetensors(isOurs ? [KEY] : KOHYA, state)) };
   });
   return { files };
 }
@@ -275,7 +253,12 @@ const VERBS = {
   sample: async (_id, params) => sample(params),
   evaluate: async (_id, params) => evaluate(params),
   export: async (_id, params) => exportAdapter(params),
-  suggest: async (_id, { trials, defaults }) => ({ number: trials.length, parameters: defaults }),
+  // Searches nothing: every trial is the configuration as it is.
+  suggest: async (_id, { trials, defaults, steps, mayStart }) =>
+    mayStart
+      ? { next: 'trial', number: trials.length, parameters: defaults, toStep: steps, reason: 'simulated' }
+      : { next: 'wait', number: null, parameters: null, toStep: null, reason: 'simulated' },
+  assess: async () => ({ importances: [], certainty: [], rankAgreement: [] }),
 };
 
 process.on('SIGTERM', () => {

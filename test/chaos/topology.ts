@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
@@ -11,8 +11,11 @@ import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { DISPATCH_ARGUMENTS } from '../../src/temporal/dispatch-settings.ts';
+import { clockOf, setClock } from './clock.ts';
 import { lowPort } from './low-port.ts';
+import { madeUpReport } from './made-up-report.ts';
 import { postgresParts } from './postgres-parts.ts';
+import { fillDisk, mountSmall, unmount } from './small-disk.ts';
 
 /** How to start one process of the topology, and how to know that it serves. */
 export interface PartPlan {
@@ -40,9 +43,17 @@ export interface TopologyOptions {
   env?: Record<string, string>;
   /** Whether workers serve their metrics. */
   metrics?: boolean;
+  /** Whether each kind's files get a small file system that can be filled, where this user may mount one. */
+  smallDisks?: boolean;
+  /** Whether parts get wall clocks that can be moved, where libfaketime is installed. */
+  clocks?: boolean;
   /** Ports that workers use, where a proxy stands before the servers. */
   through?: (real: Ports) => Promise<Ports>;
 }
+
+/** Folders of the parts that write, with the megabytes of a small file system for each. */
+const FOLDERS = { hub: 512, work: 512, temporal: 256, postgres: 768 };
+export type Folder = keyof typeof FOLDERS;
 
 const TRAINER = fileURLToPath(new URL('./simulated-trainer.mjs', import.meta.url));
 
@@ -58,17 +69,26 @@ export class Topology {
   /** Where workers serve their metrics. */
   readonly metrics: string[] = [];
   private readonly identities = new Map<string, string>();
+  private readonly disks: Folder[] = [];
+  private readonly withClocks: boolean;
   private started = 0;
 
-  private constructor(root: string, ports: Ports) {
-    this.root = root;
+  private constructor(options: TopologyOptions, ports: Ports) {
+    this.root = options.root;
     this.ports = ports;
+    this.withClocks = options.clocks === true && clockOf(options.root, 'any') !== null;
+    for (const folder of Object.keys(FOLDERS) as Folder[]) {
+      if (folder === (options.postgres === true ? 'temporal' : 'postgres')) continue;
+      mkdirSync(join(options.root, folder), { recursive: true });
+      if (options.smallDisks === true && mountSmall(join(options.root, folder), FOLDERS[folder]))
+        this.disks.push(folder);
+    }
   }
 
   static async start(options: TopologyOptions): Promise<Topology> {
     const ports = { temporal: await lowPort(), hub: await freePort() };
-    const topology = new Topology(options.root, ports);
-    for (const folder of ['logs', 'hub', 'work']) mkdirSync(join(options.root, folder), { recursive: true });
+    mkdirSync(join(options.root, 'logs'), { recursive: true });
+    const topology = new Topology(options, ports);
     try {
       await topology.startServers(options);
       await topology.startWorkers(options, (await options.through?.(ports)) ?? ports);
@@ -107,7 +127,12 @@ export class Topology {
 
   private devServer(): PartPlan {
     const args = ['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--log-level', 'error'];
-    args.push('--port', String(this.ports.temporal), '--db-filename', join(this.root, 'temporal.db'));
+    args.push(
+      '--port',
+      String(this.ports.temporal),
+      '--db-filename',
+      join(this.root, 'temporal', 'temporal.db'),
+    );
     args.push(...DISPATCH_ARGUMENTS);
     for (const name of SEARCH_ATTRIBUTES) args.push('--search-attribute', `${name}=Keyword`);
     return {
@@ -163,8 +188,10 @@ export class Topology {
 
   /** An executable that takes Python's arguments and is the simulated trainer. */
   private simulatedPython(stepMs: number): string {
-    const file = join(this.root, 'python');
-    writeFileSync(file, `#!/bin/sh\nexec "${process.execPath}" "${TRAINER}" --step-ms ${stepMs}\n`);
+    const [file, report] = [join(this.root, 'python'), join(this.root, 'made-up-report.json')];
+    writeFileSync(report, JSON.stringify(madeUpReport()));
+    const command = `"${process.execPath}" "${TRAINER}" --step-ms ${stepMs} --report "${report}"`;
+    writeFileSync(file, `#!/bin/sh\nexec ${command}\n`);
     chmodSync(file, 0o755);
     return file;
   }
@@ -204,6 +231,8 @@ export class Topology {
   private async startOnce(name: string): Promise<void> {
     const plan = this.plans.get(name);
     if (plan === undefined) throw new Error(`no part "${name}"`);
+    const before = this.identities.get(name);
+    if (before !== undefined) rmSync(join(this.root, 'work', before), { recursive: true, force: true });
     this.started += 1;
     this.identities.set(name, `${name}-${this.started}`);
     const work = join(this.root, 'work', `${name}-${this.started}`);
@@ -218,6 +247,7 @@ export class Topology {
         PLEIN_AIR_WORK_DIR: work,
         PLEIN_AIR_IDENTITY: `${name}-${this.started}`,
         ...plan.env,
+        ...(this.withClocks ? clockOf(this.root, name) : {}),
       },
       cwd: this.root,
       logFile: join(this.root, 'logs', `${name}.log`),
@@ -244,6 +274,27 @@ export class Topology {
     if (pid !== null) process.kill(-pid, signal);
   }
 
+  /** Whether the files of these parts are on a file system that {@link fill} may fill. */
+  hasDisk(folder: Folder): boolean {
+    return this.disks.includes(folder);
+  }
+
+  /** Leaves no byte free where these parts write, for so long. */
+  async fill(folder: Folder, seconds: number): Promise<void> {
+    if (!this.hasDisk(folder)) throw new Error(`${folder} has no file system of its own`);
+    await fillDisk(join(this.root, folder), seconds);
+  }
+
+  /** Whether {@link moveClock} can. */
+  hasClocks(): boolean {
+    return this.withClocks;
+  }
+
+  /** Sets the wall clock of a part and all that it starts. */
+  moveClock(name: string, seconds: number): void {
+    setClock(this.root, name, seconds);
+  }
+
   /** What the worker of this part calls itself in Temporal. */
   identity(name: string): string {
     return this.identities.get(name) ?? name;
@@ -260,5 +311,6 @@ export class Topology {
     const workers = [...this.children].filter(([name]) => !servers.includes(name));
     await Promise.all(workers.map(([, child]) => child.kill()));
     for (const name of servers) await this.children.get(name)?.stop(10);
+    for (const folder of this.disks.splice(0)) unmount(join(this.root, folder));
   }
 }

@@ -1,5 +1,6 @@
 import type { EvaluationReport, Metric } from '../../src/domain/evaluation-report.ts';
 import type { Expected } from '../../src/domain/gate.ts';
+import type { GateRule } from '../../src/domain/gate-config.ts';
 import { DEFAULT_RULES } from '../../src/domain/gate-rules.ts';
 import { Sha256 } from '../../src/domain/refs.ts';
 
@@ -15,18 +16,43 @@ export const metric = (estimate: number, reach = 0.01): Metric => ({
   method: 'in test',
 });
 
-/** Figures that pass every default rule of the ImageNet encoder. */
-export const GOOD: Record<string, Metric> = {
-  'integrity.broken': metric(0, 0),
-  'effect.pixels': metric(0.1),
-  'kid.improvement': metric(0.4),
-  'style.marginGain': metric(0.3),
-  'diversity.vendi': metric(0.95),
-  'diversity.withinPrompt': metric(0.9),
-  'copying.close': metric(0.02),
-  'parity.reload': metric(0, 0),
-  'parity.deployed': metric(0.001, 0.0005),
-};
+/** A figure on the right side of every one of some thresholds of one metric. */
+function beyond(rules: readonly GateRule[]): Metric {
+  const above = rules.filter((rule) => rule.must === 'above').map((rule) => rule.threshold);
+  if (above.length > 0) return metric(Math.max(...above) + 0.3);
+  const low = Math.min(...rules.map((rule) => rule.threshold));
+  // What must stay low is a share or a difference: none of it where that is allowed.
+  return low > 0 ? metric(0, Math.min(0.01, low / 2)) : metric(low - 0.1);
+}
+
+function figuresFor(rules: readonly GateRule[]): Record<string, Metric> {
+  const names = [...new Set(rules.map((rule) => rule.metric))];
+  return Object.fromEntries(names.map((name) => [name, beyond(rules.filter((r) => r.metric === name))]));
+}
+
+function slicesFor(rules: readonly GateRule[]): EvaluationReport['slices'] {
+  const names = [...new Set(rules.flatMap(({ slice }) => (slice === undefined ? [] : [slice])))];
+  return names.map((genre) => ({ genre, metrics: figuresFor(rules.filter((rule) => rule.slice === genre)) }));
+}
+
+/** Made-up figures that pass these rules, where each of them looks: in the report and in comparisons with releases. */
+export function passing(rules: readonly GateRule[]) {
+  const parts = (of: readonly GateRule[]) => ({
+    metrics: figuresFor(of.filter((rule) => rule.slice === undefined)),
+    slices: slicesFor(of),
+  });
+  const isAgainstBase = ({ against }: GateRule) => against === undefined || against === 'base';
+  return {
+    report: parts(rules.filter(isAgainstBase)),
+    comparison: parts(rules.filter((rule) => !isAgainstBase(rule))),
+  };
+}
+
+/** The default rules of the ImageNet encoder. */
+export const RULES = DEFAULT_RULES['efficientnet-lite0'];
+
+/** Figures that pass every one of them. */
+export const GOOD = passing(RULES).report.metrics;
 
 /** A whole report of four pictures, with other metrics where wanted. */
 export function reportInTest(changes: Partial<EvaluationReport> = {}): EvaluationReport {
@@ -84,6 +110,3 @@ export const EXPECTED: Expected = {
   encoder: 'efficientnet-lite0',
   rivals: [],
 };
-
-/** The default rules of the ImageNet encoder. */
-export const RULES = DEFAULT_RULES['efficientnet-lite0'];

@@ -1,0 +1,21 @@
+import { DEFAULT_RULES, gateRules } from '../../src/domain/gate-rules.ts';
+import { RunConfig } from '../../src/domain/run-config.ts';
+import { PROMPT_SETS } from '../../src/domain/sample-set.ts';
+import { passing, reportInTest } from '../domain/report-in-test.ts';
+
+const keysOf = <T extends object>(of: T) => Object.keys(of) as (keyof T)[];
+
+/**
+ * What the simulated trainer claims to have measured: a report, and a comparison with a release, which pass the default rules of every
+ * encoder and prompt set, whatever these are.
+ */
+export function madeUpReport() {
+  const config = RunConfig.parse({});
+  const rules = keysOf(DEFAULT_RULES).flatMap((encoder) =>
+    keysOf(PROMPT_SETS).flatMap((promptSet) =>
+      gateRules({ ...config, evaluation: { ...config.evaluation, encoder, promptSet } }),
+    ),
+  );
+  const { report, comparison } = passing(rules);
+  return { report: reportInTest(report), comparison };
+}
