@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { PipelineActivities, PreparationPlan, RunContext } from '../domain/activities.ts';
@@ -93,16 +94,20 @@ async function labelPass(
 ): Promise<FileLabels[]> {
   const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
   let done = 0;
+  // Temporal knows which activity a heartbeat is of by the asynchronous context that it is sent from.
+  const tell = AsyncResource.bind(() =>
+    deps.heartbeat({ stage: 'labels', done, total: source.files.length }),
+  );
   return inFlight(source.files, LABELS_IN_FLIGHT, async (entry, at) => {
     signal?.throwIfAborted();
     const name = `labels-${String(at).padStart(5, '0')}.json`;
     let labels = await store.readJson(name, StoredLabels);
     if (labels === null) {
-      labels = await passLabels(deps.hub, source, entry, signal);
+      labels = await passLabels(deps.hub, source, entry, { signal, onRange: tell });
       await store.writeJson(name, labels);
     }
     done += 1;
-    deps.heartbeat({ stage: 'labels', done, total: source.files.length });
+    tell();
     return labels;
   });
 }

@@ -8,6 +8,8 @@ export interface HubFile extends AsyncBuffer {
   readonly path: string;
   /** Bytes of all ranges so far; retries of a range are not counted. */
   bytesRead(): number;
+  /** Shows that somebody is at work on the file, though nothing is read. */
+  alive?(): void;
 }
 
 /** Bytes of one request at the most: what a failed one costs, and how often a long read shows that it lives. */
@@ -20,7 +22,7 @@ export async function openHubFile(p: {
   path: string;
   bytes: number;
   signal?: AbortSignal | undefined;
-  /** Called after every request. */
+  /** Called after every request, and now and then while what was read is decoded. */
   onRange?: (() => void) | undefined;
 }): Promise<HubFile> {
   let read = 0;
@@ -40,6 +42,7 @@ export async function openHubFile(p: {
     path: p.path,
     byteLength: p.bytes,
     bytesRead: () => read,
+    alive: () => p.onRange?.(),
     async slice(start, end = p.bytes) {
       if (end - start <= RANGE_BYTES) return bufferOf(await range(start, end));
       const whole = new Uint8Array(end - start);

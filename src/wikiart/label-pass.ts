@@ -40,9 +40,10 @@ export async function passLabels(
   hub: Hub,
   source: Source,
   entry: HubEntry,
-  signal?: AbortSignal,
+  watch: { signal?: AbortSignal | undefined; onRange?: () => void } = {},
 ): Promise<FileLabels> {
-  const file = await openHubFile({ hub, at: source.at, path: entry.path, bytes: entry.bytes, signal });
+  const { path, bytes } = entry;
+  const file = await openHubFile({ hub, at: source.at, path, bytes, ...watch });
   const shard = await openShard(file);
   const footerBytes = file.bytesRead();
   const groups = await readLabels(shard, source.cardLabels);

@@ -2,7 +2,7 @@ import type { FileMetaData } from 'hyparquet';
 import { PipelineError } from '../domain/errors.ts';
 import { type ClassLabels, LABEL_COLUMNS, type LabelColumn, labelsFromParquet } from './class-labels.ts';
 import type { HubFile } from './hub-file.ts';
-import { inParquetThread } from './parquet-thread.ts';
+import { inParquetProcess } from './parquet-process.ts';
 
 /** Bytes of a file's end that are asked for first: enough for the footer of most shards, and a second request gets the rest. */
 const FOOTER_BYTES = 1 << 14;
@@ -27,7 +27,7 @@ export interface Shard {
 /** Reads a parquet file's footer. */
 export async function openShard(file: HubFile): Promise<Shard> {
   try {
-    const metadata = await inParquetThread<FileMetaData>(file, {
+    const metadata = await inParquetProcess<FileMetaData>(file, {
       kind: 'metadata',
       initialFetchSize: FOOTER_BYTES,
     });
@@ -84,7 +84,7 @@ async function readColumns(
   rowEnd: number,
 ): Promise<Record<string, unknown>[]> {
   try {
-    return await inParquetThread(shard.file, {
+    return await inParquetProcess(shard.file, {
       kind: 'rows',
       metadata: shard.metadata,
       columns,

@@ -9,7 +9,7 @@ import { preparePicture } from '../../src/images/prepare-picture.ts';
 import { paint } from '../../src/wikiart/generated/painter.ts';
 import { openHubFile } from '../../src/wikiart/hub-file.ts';
 import { passLabels, type Source } from '../../src/wikiart/label-pass.ts';
-import { parquetLimits } from '../../src/wikiart/parquet-thread.ts';
+import { parquetLimits } from '../../src/wikiart/parquet-process.ts';
 import { openShard, readPictures } from '../../src/wikiart/shard.ts';
 import { type Random, seeded } from '../local-hub/random.ts';
 import { wikiArtParquet } from '../wikiart/parquet-in-test.ts';
