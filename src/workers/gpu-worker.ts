@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { createChooseCheckpoint } from '../activities/choose-checkpoint.ts';
 import { createEvaluate } from '../activities/evaluate.ts';
 import { createMakeVariants } from '../activities/make-variants.ts';
@@ -8,8 +8,10 @@ import { createTryRelease } from '../activities/try-release.ts';
 import { pythonPath } from '../config/env.ts';
 import { PYTHON_PACKAGE } from '../config/paths.ts';
 import type { GpuActivities } from '../domain/activities.ts';
+import { machineName } from '../domain/machine-name.ts';
 import { gpuQueue } from '../domain/task-queues.ts';
 import { createTrainer } from '../trainer/process.ts';
+import type { Trainer } from '../trainer/trainer.ts';
 import { hubFromEnvironment, workFolder } from './connect.ts';
 import { current, currentActivity } from './current-activity.ts';
 import { logLine, rememberActivity } from './log-line.ts';
@@ -17,8 +19,11 @@ import { runReports } from './run-reports.ts';
 import { runWorker } from './run-worker.ts';
 import { progressGauges } from './telemetry.ts';
 
+/** Where an NVIDIA driver shows itself: on Linux and in its containers, and on Windows' Linux. */
+const DRIVERS = ['/dev/nvidiactl', '/dev/dxg'];
+
 /** Serves queue `gpu`, one activity at a time, with one warm trainer for the whole session. */
-await runWorker('gpu', ({ env, identity }) => {
+await runWorker('gpu', async ({ env, identity: given }) => {
   const hub = hubFromEnvironment(env);
   const workDir = workFolder(env);
   mkdirSync(workDir, { recursive: true });
@@ -28,6 +33,7 @@ await runWorker('gpu', ({ env, identity }) => {
     processes: env.PLEIN_AIR_TRAINER_PROCESSES,
     log: logLine(env, 'trainer'),
   });
+  const identity = await nameWithAccelerator(given, trainer, logLine(env, 'gpu'));
   const activities: GpuActivities = {
     train: createTrain({
       ...{ hub, trainer, workDir, activity: currentActivity, machine: identity },
@@ -40,6 +46,7 @@ await runWorker('gpu', ({ env, identity }) => {
     tryRelease: createTryRelease({ hub, trainer, workDir, ...current }),
   };
   return {
+    identity,
     options: {
       taskQueue: gpuQueue(env.PLEIN_AIR_GPU_SESSION),
       activities,
@@ -56,3 +63,18 @@ await runWorker('gpu', ({ env, identity }) => {
     close: () => trainer.close(),
   };
 });
+
+/** The worker's name with the accelerator that the trainer finds. Without one the trainer is not asked: it would import torch. */
+async function nameWithAccelerator(
+  identity: string,
+  trainer: Trainer,
+  log: (line: string) => void,
+): Promise<string> {
+  if (!DRIVERS.some((path) => existsSync(path))) return identity;
+  try {
+    return machineName(identity, await trainer.call('probe', {}));
+  } catch (error) {
+    log(`the accelerator could not be asked for: ${error instanceof Error ? error.message : error}`);
+    return identity;
+  }
+}

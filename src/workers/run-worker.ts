@@ -11,6 +11,8 @@ import { startTracing } from './tracing.ts';
 
 /** What a kind of worker puts together. */
 export interface WorkerParts {
+  /** Name to poll under; default: the one of the ground. */
+  identity?: string;
   options: Partial<WorkerOptions> & { taskQueue: string };
   /** Seconds that activities may go on after SIGTERM before they are told of it; default: `PLEIN_AIR_GRACE_SECONDS`. */
   unaskedSeconds?: number;
@@ -30,7 +32,7 @@ export interface WorkerGround {
 /** Runs a worker until it is told to stop; exits with the code of the error's kind when it cannot start. */
 export async function runWorker(
   kind: string,
-  assemble: (ground: WorkerGround) => WorkerParts,
+  assemble: (ground: WorkerGround) => WorkerParts | Promise<WorkerParts>,
 ): Promise<void> {
   let parts: WorkerParts | null = null;
   try {
@@ -42,11 +44,11 @@ export async function runWorker(
     const converter = dataConverter(env);
     const converting = converter === undefined ? {} : { dataConverter: converter };
     const client = new Client({ connection, namespace, identity, ...converting });
-    parts = assemble({ env, identity, client });
+    parts = await assemble({ env, identity, client });
     const shared = {
       connection,
       namespace,
-      identity,
+      identity: parts.identity ?? identity,
       ...converting,
       shutdownGraceTime: `${parts.unaskedSeconds ?? env.PLEIN_AIR_GRACE_SECONDS}s`,
       shutdownForceTime: `${env.PLEIN_AIR_GRACE_SECONDS + 30}s`,

@@ -2,7 +2,10 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import proto from '@temporalio/proto';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkerOptions, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
+import { profileOfGpuWorkers } from '../../src/cli/choose-profile.ts';
+import { pollers } from '../../src/cli/start-run.ts';
 import type { PipelineActivities } from '../../src/domain/activities.ts';
+import { machineName } from '../../src/domain/machine-name.ts';
 import { DEPLOYMENT } from '../../src/domain/task-queues.ts';
 import { bundle } from '../workflow/environment.ts';
 import { activities, trainingOf } from '../workflow/fakes.ts';
@@ -79,6 +82,23 @@ async function queued(tasks: number): Promise<void> {
   throw new Error(`the queue of GPUs holds ${String(seen)} tasks, not ${tasks}`);
 }
 
+/** Asks for work once, as a worker of that name does. */
+function poll(queue: string, identity: string, signal: AbortSignal): Promise<unknown> {
+  const { connection, options } = environment.client;
+  const ask = { namespace: options.namespace, taskQueue: { name: queue }, identity };
+  return connection.withAbortSignal(signal, () =>
+    connection.withDeadline(Date.now() + 60_000, () => connection.workflowService.pollActivityTaskQueue(ask)),
+  );
+}
+/** Waits until so many workers have asked a queue for work. */
+async function seen(queue: string, workers: number): Promise<void> {
+  for (let i = 0; i < 400; i++) {
+    if ((await pollers(environment.client, queue)).length >= workers) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`fewer than ${workers} workers poll ${queue}`);
+}
+
 describe('runs that share a few GPUs', () => {
   it('get them in the order of their priority, whoever came first', async () => {
     const worker = await pipeline();
@@ -131,6 +151,27 @@ describe('runs that share a few GPUs', () => {
       });
     });
     expect(trained).toEqual(['free', 'pinned']);
+  });
+});
+
+describe('a run that names no profile', () => {
+  it('gets the one for the smallest accelerator that asks for work', async () => {
+    const queue = 'gpu-colab';
+    const asked = () => profileOfGpuWorkers(environment.client, 'colab');
+    const ended = new AbortController();
+    const polls: Promise<unknown>[] = [];
+    const polling = async (worker: string, name: string, vramBytes: number | null) => {
+      polls.push(poll(queue, machineName(worker, { name, vramBytes }), ended.signal));
+      await seen(queue, polls.length);
+    };
+    await polling('laptop', 'a CPU', null);
+    expect(await asked()).toBeNull();
+    await polling('studio', 'NVIDIA A100-SXM4-40GB', 42.4e9);
+    expect(await asked()).toBe('a100');
+    await polling('colab', 'NVIDIA L4', 23.7e9);
+    expect(await asked()).toBe('l4');
+    ended.abort();
+    await Promise.allSettled(polls);
   });
 });
 

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { PipelineError } from '../../domain/errors.ts';
 import { mergeDeep, parseRunConfig, type RunConfig } from '../../domain/run-config.ts';
 import type { RunResult, StudyResult } from '../../domain/run-result.ts';
+import { profileOfGpuWorkers, profileOfThisMachine } from '../choose-profile.ts';
 import pc from '../colours.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
@@ -13,7 +14,6 @@ import { takeSnapshot } from '../run-snapshot.ts';
 import { showRun } from '../show-run.ts';
 import { mustParse, startWorkflow, unservedQueues } from '../start-run.ts';
 import { studyResultLines } from '../study-view.ts';
-import { profileOfThisMachine } from '../this-machine.ts';
 import { watchRun } from '../watch-run.ts';
 
 /** Options of a command that starts a run. */
@@ -35,9 +35,15 @@ export function addRunCommands(program: Command): void {
     action<InputOptions>(
       withInput(program.command(name).description(what)).option('--watch', 'follow the run until it ends'),
       async ({ dataDir, json }, options) => {
-        if (options.profile === 'auto') options.profile = await profileOfThisMachine();
-        const config = readInput(type, options);
+        const automatic = options.profile === 'auto';
+        if (automatic) delete options.profile;
+        const asked = readInput(type, options);
         const client = await connectClient(dataDir);
+        if (asked.input.profile === undefined)
+          options.profile =
+            (await profileOfGpuWorkers(client, asked.parsed.gpuSession)) ??
+            (automatic ? await profileOfThisMachine() : 'tiny');
+        const config = readInput(type, options);
         const { input, workflowId } = named(config.input, name === 'start' ? 'run' : 'study');
         await startWorkflow(client, {
           type,
@@ -104,7 +110,7 @@ export function withInput(command: Command): Command {
     )
     .option(
       '--profile <profile>',
-      'tiny, t4, l4, a100 or h100; auto: the one for the accelerator of this machine',
+      'tiny, t4, l4, a100 or h100; none: the one for the GPU workers that ask for work, else tiny; auto: theirs, else the one for this machine',
     );
 }
 
