@@ -12,7 +12,7 @@ export interface ClockParts {
   ask: () => void;
 }
 
-/** Decides by the wall clock when a training is asked for its next checkpoint, from what the ones before it cost. */
+/** Decides by the time that passes, whatever the wall clock is set to, when a training is asked for its next checkpoint, from what the ones before it cost. */
 export class CheckpointClock {
   readonly #parts: ClockParts;
   readonly #stalls: number[] = [];
@@ -31,12 +31,12 @@ export class CheckpointClock {
   start(): void {
     if (this.#running) return;
     this.#running = true;
-    this.#arm(Date.now());
+    this.#arm(performance.now());
   }
 
   /** The trainer has written a checkpoint, asked for or not. */
   saved(path: string): void {
-    const takenAt = this.#askedAt ?? Date.now();
+    const takenAt = this.#askedAt ?? performance.now();
     this.#askedAt = null;
     this.#underWay.set(path, takenAt);
     if (this.#running) this.#arm(takenAt);
@@ -46,7 +46,7 @@ export class CheckpointClock {
   published(path: string): number | null {
     const takenAt = this.#underWay.get(path);
     if (takenAt === undefined) return null;
-    this.#saves.push((Date.now() - takenAt) / 1000);
+    this.#saves.push((performance.now() - takenAt) / 1000);
     for (const [other, at] of this.#underWay) if (at <= takenAt) this.#underWay.delete(other);
     return longestOfLate(this.#saves, 0);
   }
@@ -72,10 +72,10 @@ export class CheckpointClock {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(
       () => {
-        this.#askedAt = Date.now();
+        this.#askedAt = performance.now();
         ask();
       },
-      Math.max(0, takenAt + seconds * 1000 - Date.now()),
+      Math.max(0, takenAt + seconds * 1000 - performance.now()),
     );
     this.#timer.unref();
   }

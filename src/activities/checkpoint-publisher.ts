@@ -114,7 +114,7 @@ export class CheckpointPublisher {
   /** Publishes what waits together with the attempt's end; throws what made it impossible within the limit. */
   async settle(end: AttemptEnd, limitMs: number): Promise<CommitSha> {
     this.#end = end;
-    this.#deadline = Date.now() + limitMs;
+    this.#deadline = performance.now() + limitMs;
     this.#nap.abort();
     this.#work();
     while (this.#working !== null) await this.#working;
@@ -163,7 +163,7 @@ export class CheckpointPublisher {
 
   /** Waits until the Hub may be given another checkpoint; an end that came meanwhile does not wait. */
   async #keepDistance(): Promise<void> {
-    if (this.#end === null) await this.#sleep(this.#publishedAt + this.#start.minGapMs - Date.now());
+    if (this.#end === null) await this.#sleep(this.#publishedAt + this.#start.minGapMs - performance.now());
   }
 
   /** Sleeps until the time is over, the attempt settles, or nothing more is wanted. */
@@ -184,7 +184,7 @@ export class CheckpointPublisher {
 
   #describeFailure(error: unknown): Error {
     const { unsavedLimitMs } = this.#start;
-    if (this.#failingSince === null || Date.now() - this.#failingSince <= unsavedLimitMs)
+    if (this.#failingSince === null || performance.now() - this.#failingSince <= unsavedLimitMs)
       return isError(error) ? error : new Error(String(error));
     return new PipelineError(
       'HubUnavailable',
@@ -197,14 +197,15 @@ export class CheckpointPublisher {
   async #mayGoOn(error: unknown, failures: number): Promise<boolean> {
     if (error instanceof HubConflict) return true;
     const patient = error instanceof PipelineError && error.kind === 'HubUnavailable';
-    this.#failingSince ??= Date.now();
-    const unsavedMs = Date.now() - this.#failingSince;
-    if (!patient || unsavedMs > this.#start.unsavedLimitMs || Date.now() > this.#deadline) return false;
+    this.#failingSince ??= performance.now();
+    const unsavedMs = performance.now() - this.#failingSince;
+    if (!patient || unsavedMs > this.#start.unsavedLimitMs || performance.now() > this.#deadline)
+      return false;
     this.#start.log(
       `the Hub did not take a checkpoint (${failures}. time), training goes on: ${error.message}`,
     );
     const wait = Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
-    await this.#sleep(Math.min(wait, Math.max(0, this.#deadline - Date.now())));
+    await this.#sleep(Math.min(wait, Math.max(0, this.#deadline - performance.now())));
     return !this.#over;
   }
 
@@ -242,7 +243,7 @@ export class CheckpointPublisher {
     const tidy = due(ledger) > due(this.#ledger) || (end !== null && end.result !== null);
     this.#head = await this.#swap(request);
     this.#failingSince = null;
-    this.#publishedAt = Date.now();
+    this.#publishedAt = performance.now();
     this.#ledger = ledger;
     this.#checkpoints = all.filter((checkpoint) => !gone.includes(checkpoint));
     this.#damagedFolders = [];

@@ -42,7 +42,10 @@ export class TrainingAttempt {
   readonly #activity: ActivityContext;
   readonly #taken: TakenLane;
   readonly #folder: string;
-  readonly #began = Date.now();
+  /** On the clock that nobody sets. */
+  readonly #began = performance.now();
+  /** From when the phase was first scheduled until this attempt began. */
+  readonly #waitedSeconds: number;
   /** Ends the training for a reason of our own: fenced, refused by the Hub, out of budget. */
   readonly #halt = new AbortController();
   readonly #progress: ReturnType<typeof createProgress>;
@@ -64,6 +67,8 @@ export class TrainingAttempt {
     this.#plan = p.plan;
     this.#activity = p.activity;
     this.#taken = p.taken;
+    const now = Date.now();
+    this.#waitedSeconds = Math.max(0, now - (p.activity.info.scheduledTimestampMs ?? now)) / 1000;
     const { context, lane } = p.plan.request;
     this.#folder = join(p.deps.workDir, 'runs', context.run, lane, `attempt-${p.taken.token}`);
     this.#step = p.taken.checkpoints[0]?.step ?? 0;
@@ -365,7 +370,7 @@ export class TrainingAttempt {
   }
 
   #gpuSeconds(): number {
-    return (Date.now() - this.#began) / 1000;
+    return (performance.now() - this.#began) / 1000;
   }
 
   async #checkBudgets(): Promise<void> {
@@ -382,10 +387,9 @@ export class TrainingAttempt {
 
   #watchBudget(): void {
     if (this.#halt.signal.aborted) return;
-    const { scheduledTimestampMs = this.#began } = this.#activity.info;
     const spent = {
       gpuSeconds: this.#spentBefore + this.#gpuSeconds(),
-      wallSeconds: (Date.now() - scheduledTimestampMs) / 1000,
+      wallSeconds: this.#waitedSeconds + this.#gpuSeconds(),
     };
     const over = overBudget(this.#plan, spent, this.#step);
     if (over !== null) this.#halt.abort(over);

@@ -19,12 +19,12 @@ export async function watchedCall<T>(
 ): Promise<T> {
   const { heartbeatTimeoutMs } = p.activity.info;
   const limit = heartbeatTimeoutMs === undefined ? SILENT_MS : 0.8 * heartbeatTimeoutMs;
-  let heardAt = Date.now();
+  let heardAt = performance.now();
   let spoke = false;
   let hung = false;
   const watch = setInterval(
     () => {
-      const silentMs = Date.now() - heardAt;
+      const silentMs = performance.now() - heardAt;
       if (silentMs > (spoke ? limit : SILENT_START_MS)) {
         hung = true;
         p.trainer.kill();
@@ -34,7 +34,7 @@ export async function watchedCall<T>(
   );
   try {
     return await request(() => {
-      heardAt = Date.now();
+      heardAt = performance.now();
       spoke = true;
     });
   } catch (error) {

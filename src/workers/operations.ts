@@ -13,8 +13,8 @@ export function createOperations(client: Client, env: Environment): () => Promis
     return registeredSearchAttributes(client);
   };
   return async () => {
-    if (known === null || Date.now() - known.at > 60_000)
-      known = { at: Date.now(), searchAttributes: ask().catch(() => false) };
+    if (known === null || performance.now() - known.at > 60_000)
+      known = { at: performance.now(), searchAttributes: ask().catch(() => false) };
     return { searchAttributes: await known.searchAttributes, notifications };
   };
 }

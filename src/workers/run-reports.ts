@@ -12,10 +12,11 @@ class Reporter {
   private readonly about: Omit<GpuReport, 'at' | 'progress'>;
   private readonly run: string;
   private readonly workflowId: string;
+  /** Both on the clock that nobody sets. */
   private readonly scheduledAt: number;
   private readonly observers: ProgressObserver[];
   private sent = 0;
-  private sentAt = 0;
+  private sentAt = Number.NEGATIVE_INFINITY;
 
   constructor(
     request: { context: RunContext; lane?: string },
@@ -26,21 +27,21 @@ class Reporter {
     const { workflowId, runId } = request.context;
     this.run = request.context.run;
     this.workflowId = workflowId;
-    this.scheduledAt = scheduledTimestampMs;
+    this.scheduledAt = performance.now() - Math.max(0, Date.now() - scheduledTimestampMs);
     this.observers = observers;
     this.about = { runId, activity: activityType, lane: request.lane ?? '', attempt, worker };
   }
 
   hear(progress: GpuProgress): void {
-    const at = Date.now();
-    const report = { ...this.about, at, progress };
+    const now = performance.now();
+    const report = { ...this.about, at: Date.now(), progress };
     for (const observe of this.observers) observe(report, this.run);
     const { attempt } = this.about;
-    const secondsSinceReport = (at - this.sentAt) / 1000;
-    const secondsSinceScheduled = (at - this.scheduledAt) / 1000;
+    const secondsSinceReport = (now - this.sentAt) / 1000;
+    const secondsSinceScheduled = (now - this.scheduledAt) / 1000;
     if (!isReportDue({ attempt, sent: this.sent, secondsSinceReport, secondsSinceScheduled })) return;
     this.sent += 1;
-    this.sentAt = at;
+    this.sentAt = now;
     // A run that cannot be told goes on all the same: the figures are in the heartbeat as well.
     getClient()
       .workflow.getHandle(this.workflowId)

@@ -322,6 +322,22 @@ describe('a training that is asked to end', () => {
     });
   });
 
+  it.each([-1, 1])('does not come from a wall clock that is set by %i h meanwhile', async (hours) => {
+    const request = stand.request(`clock-${hours + 1}`);
+    request.context.config.budget.gpuHours = 0.5;
+    const right = Date.now;
+    const onBeat = ({ metrics }: GpuProgress) => {
+      if ((metrics.step ?? 0) >= 1) Date.now = () => right() + hours * 3600_000;
+    };
+    const { result } = attempt(stand, request, { trainer: warm, onBeat });
+    const training = await result.finally(() => {
+      Date.now = right;
+    });
+    expect(training).toMatchObject({ outcome: 'done', adapterSha256: whole.adapterSha256 });
+    expect(training.gpuSeconds).toBeGreaterThan(0);
+    expect(training.gpuSeconds).toBeLessThan(1800);
+  });
+
   it('by its storage budget is refused before anything is downloaded, with the figures', async () => {
     const request = stand.request('crowded');
     request.context.config.budget.storageGb = 1e-6;

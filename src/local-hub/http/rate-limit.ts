@@ -19,7 +19,7 @@ export class RateLimiter {
   }
 
   /** Counts one request; says how many are left and after how many seconds there are more. */
-  take(asker: string, now = Date.now()): { allowed: boolean; left: number; seconds: number } {
+  take(asker: string, now = performance.now()): { allowed: boolean; left: number; seconds: number } {
     let window = this.#used.get(asker);
     if (!window || window.until <= now) {
       if (this.#used.size > 10_000) this.#used.clear();

@@ -92,8 +92,8 @@ export class AppProcess {
 
   /** Whether the app answers within `limitMs`; false as soon as it has ended. */
   async answers(limitMs: number): Promise<boolean> {
-    const until = Date.now() + limitMs;
-    while (this.#exit === undefined && Date.now() < until) {
+    const until = performance.now() + limitMs;
+    while (this.#exit === undefined && performance.now() < until) {
       const answer = await fetch(`http://127.0.0.1:${this.port}/`, {
         signal: AbortSignal.timeout(5000),
       }).catch(() => undefined);

@@ -150,10 +150,11 @@ export class SpaceRunner {
    * this Hub: unlike the real one, it lets an app sleep whether or not it was visited, and wakes it on `restart` only.
    */
   async #rest(repo: Repo, process: AppProcess): Promise<boolean> {
-    const began = Date.now();
+    const began = performance.now();
     while (process.exit === undefined) {
       const { sleepTime } = repo.record;
-      if (sleepTime !== undefined && sleepTime > 0 && Date.now() - began >= sleepTime * 1000) return true;
+      if (sleepTime !== undefined && sleepTime > 0 && performance.now() - began >= sleepTime * 1000)
+        return true;
       await Promise.race([process.ended, delay(REST_LOOK_MS, undefined, { ref: false })]);
     }
     return false;
