@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "gpu-worker" / "src"))
 from plein_air.evaluation.figures import gains, own_figures, slice_gains
 from plein_air.evaluation.intervals import Measured
 from plein_air.evaluation.scene import Part, Scene, Shown
+from plein_air.evaluation.thumbnails import thumbnails
 
 PROMPTS = 64
 
@@ -47,7 +48,8 @@ class Pool:
         rows = np.arange(PROMPTS)[:, None]
         pixels = self.pixels[rows, seeds]
         features = self.features[rows, seeds].reshape(-1, self.features.shape[-1])
-        return Shown(list(pixels.reshape(-1, *pixels.shape[2:])), {"set": features.astype(np.float64)})
+        flat = list(pixels.reshape(-1, *pixels.shape[2:]))
+        return Shown(flat, {"set": features.astype(np.float64), "copies": thumbnails(flat)})
 
 
 class Gate:
@@ -117,21 +119,22 @@ def read_scene(models: Path, confidence: float) -> Scene:
         cluster: int
         style: str
 
-    def split(*names: str) -> tuple[np.ndarray, list[Row]]:
+    def split(*names: str) -> tuple[np.ndarray, np.ndarray, list[Row]]:
         stored = [np.load(models / f"split-{name}" / "features.npz") for name in names]
         rows = [Row(int(c), str(s)) for one in stored for c, s in zip(one["clusters"], one["styles"], strict=True)]
-        return np.concatenate([one["features"] for one in stored]), rows
+        features, copies = (np.concatenate([one[kind] for one in stored]) for kind in ("features", "copies"))
+        return features, copies, rows
 
-    unseen, held_out = split("held_out", "test")
-    beside, neighbours = split("neighbours")
-    train, _ = split("train")
+    unseen, unseen_copies, held_out = split("held_out", "test")
+    beside, _, neighbours = split("neighbours")
+    _, train, _ = split("train")
 
     class Rows:
         pass
 
     dataset: Any = Rows()
     dataset.held_out, dataset.neighbours = held_out, neighbours
-    return Scene.of(dataset, {"set": unseen}, beside, train, confidence, 0)
+    return Scene.of(dataset, {"set": unseen, "copies": unseen_copies}, beside, train, confidence, 0)
 
 
 def rate(hits: int, rounds: int) -> str:

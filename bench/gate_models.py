@@ -27,6 +27,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "gpu-worker" / "src"))
 import numpy as np
 from PIL import Image
 
+from plein_air.evaluation.thumbnails import thumbnails
+
 FILE = "pytorch_lora_weights.safetensors"
 
 
@@ -163,9 +165,11 @@ class Factory:
             ]
             rows.sort(key=lambda r: r["id"])
             pixels = [np.asarray(Image.open(io.BytesIO(r["image"]["bytes"])).convert("RGB")) for r in rows]
+            mirrored = [picture[:, ::-1] for picture in pixels]
             self.encode(
                 out,
                 pixels,
+                copies=np.stack([thumbnails(pixels), thumbnails(mirrored)], axis=1),
                 styles=np.array([r["style"] for r in rows]),
                 clusters=np.array([r["cluster"] for r in rows]),
             )

@@ -130,6 +130,7 @@ def test_a_report_has_a_figure_of_every_model_that_is_named(tmp_path: Path) -> N
     assert 0 < report["metrics"]["preference.winRate"]["estimate"] < 1
     assert [m["role"] for m in report["models"]] == list(paths)
     assert report["encoder"]["name"] == "dinov2-base"
+    assert report["closest"][0]["trainCosine"] <= 1 + 1e-9
     left_out = [entry["metric"] for entry in report["omitted"]]
     assert left_out == ["parity", "heldOut.loss"]
     assert set(report["perSample"][0]["scores"]) == {

@@ -8,7 +8,7 @@ import { type StandardSample, sampleSet, sampleSetText } from '../domain/sample-
 import { sha256Of } from '../hub/hashing.ts';
 
 /** Grows when the same inputs would be measured in another way. */
-const EVALUATION_VERSION = 2;
+const EVALUATION_VERSION = 3;
 
 /** Folder of an evaluation in the record repository, with `EVALUATION_FILES` in it. */
 export const EVALUATION_FOLDER = 'evaluation';

@@ -22,7 +22,7 @@ export const EvaluationModels = z
     clip: ModelId.nullable().default(null),
     /** CSD (arXiv 2404.01292) for the style metrics: `model.safetensors` in the names of its own release. */
     style: ModelId.nullable().default(null),
-    /** SSCD (arXiv 2202.10261) for copying, its torchvision weights as safetensors; null: in the set encoder's space. */
+    /** Copying: DINOv2 (`Dinov2Model`), or SSCD (arXiv 2202.10261), its torchvision weights as safetensors; null: thumbnails. */
     copies: ModelId.nullable().default(null),
     /** A LLaVA (`LlavaForConditionalGeneration`) for VQAScore; it needs 15 GB of its own. */
     questions: ModelId.nullable().default(null),

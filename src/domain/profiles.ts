@@ -6,6 +6,7 @@ export type Profile = (typeof PROFILES)[number];
 const MODELS = {
   features: 'facebook/dinov2-base',
   clip: 'openai/clip-vit-large-patch14',
+  copies: 'facebook/dinov2-base',
   style: 'yuxi-liu-wired/CSD',
   preference: 'yuvalkirstain/PickScore_v1',
 };

@@ -22,17 +22,29 @@ class Nearest:
 
 
 def find_nearest(features: Floats, train: Floats, held_out: Floats, middle: Floats) -> Nearest:
-    """Nearest pictures of both splits, by the cosine of features seen from `middle`."""
+    """Nearest pictures of both splits, by the cosine of features seen from `middle`.
+
+    Args:
+        features: Of the model's pictures, shape (n, d).
+        train: Of training pictures, shape (m, d), or (m, views, d) with a row for each way to look at one.
+        held_out: The same of unseen ones.
+        middle: Where features are seen from, shape (d,).
+    """
     unit = unit_rows(features - middle)
-    to_train = unit @ unit_rows(train - middle).T
-    to_held_out = unit @ unit_rows(held_out - middle).T
+    to_train, to_held_out = _cosines(unit, train, middle), _cosines(unit, held_out, middle)
     return Nearest(to_train.argmax(1), to_train.max(1), to_held_out.argmax(1), to_held_out.max(1))
 
 
 def closeness_limit(train: Floats, held_out: Floats, middle: Floats, quantile: float) -> float:
-    """How near unseen paintings come to the training pictures: a quantile of their nearest cosines."""
-    cosines = unit_rows(held_out - middle) @ unit_rows(train - middle).T
-    return float(np.quantile(cosines.max(1), quantile))
+    """How near unseen paintings come to the training pictures: a quantile of their nearest cosines; shapes as above."""
+    seen = held_out if held_out.ndim == 2 else held_out[:, 0]
+    return float(np.quantile(_cosines(unit_rows(seen - middle), train, middle).max(1), quantile))
+
+
+def _cosines(unit: Floats, pictures: Floats, middle: Floats) -> Floats:
+    """Of the view of each picture that is nearest, shape (n, m)."""
+    views = [pictures] if pictures.ndim == 2 else [pictures[:, view] for view in range(pictures.shape[1])]
+    return np.max([unit @ unit_rows(view - middle).T for view in views], axis=0)
 
 
 def copying_excess(nearest: Nearest, sizes: tuple[int, int], prompts: NDArray[np.int64], confidence: float) -> Measured:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from plein_air.errors import Stopped, TrainerError
 from plein_air.evaluation import models
 from plein_air.evaluation.features import Encoder, open_encoder
-from plein_air.evaluation.model_weights import open_csd, open_sscd
+from plein_air.evaluation.model_weights import open_copies, open_csd
 from plein_air.evaluation.models import ModelFolder, TextImage
+from plein_air.evaluation.thumbnails import thumbnails
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from plein_air.evaluation.intervals import Floats
@@ -31,8 +34,8 @@ LEFT_OUT = {
     "questions": ("adherence.vqa", "no LLaVA is named (evaluation.models.questions)"),
     "style": ("csd.similarity", "no CSD is named (evaluation.models.style); style is measured by the set encoder"),
     "copies": (
-        "copying in SSCD's space",
-        "no SSCD is named (evaluation.models.copies); copying is measured in the set encoder's space",
+        "copying in SSCD's or DINOv2's space",
+        "no such model is named (evaluation.models.copies); copying is measured by thumbnails",
     ),
     "preference": ("preference", "no preference model is named (evaluation.models.preference)"),
 }
@@ -46,7 +49,7 @@ class Seen:
     encoder: Encoder
     unseen: dict[str, Floats]
     train: Floats
-    """In the space of copying."""
+    """In the space of copying, shape (n, 2, d): as it is, and mirrored as a training with flips sees it."""
     neighbours: Floats
 
 
@@ -68,25 +71,23 @@ class Encoding:
         self._total = self._count(len(shown) * len(texts), *map(len, real))
         encoder = self._set_encoder(name, side)
         seen = {"set": self._features(encoder, unseen)}
-        train_seen = self._features(encoder, train)
         beside = self._features(encoder, neighbours)
         for one in shown:
             one.features["set"] = self._features(encoder, one.pixels)
-        for role, opened in (("copies", open_sscd), ("style", open_csd)):
-            if role in self._folders:
-                model = opened(self._folders[role])
-                seen[role] = self._features(model, unseen)
-                if role == "copies":
-                    train_seen = self._features(model, train)
-                for one in shown:
-                    one.features[role] = self._features(model, one.pixels)
-                models.forget()
+        if "style" in self._folders:
+            csd = open_csd(self._folders["style"])
+            seen["style"] = self._features(csd, unseen)
+            for one in shown:
+                one.features["style"] = self._features(csd, one.pixels)
+            del csd
+            models.forget()
+        train_seen = self._copies(seen, unseen, train, shown)
         self._words(seen, unseen, shown, texts)
         return Seen(encoder, seen, train_seen, beside)
 
     def _count(self, painted: int, unseen: int, train: int, neighbours: int) -> int:
-        total = painted + unseen + train + neighbours
-        each = {"copies": painted + unseen + train, "style": painted + unseen, "clip": painted + unseen}
+        total = painted + unseen + neighbours
+        each = {"copies": painted + 2 * (unseen + train), "style": painted + unseen, "clip": painted + unseen}
         return total + sum(each.get(role, painted) for role in self._folders if role != "features")
 
     def _set_encoder(self, name: str, side: int) -> Encoder:
@@ -100,6 +101,24 @@ class Encoding:
             )
         opened = models.open_dinov2(self._folders["features"])
         return Encoder(name, opened.package, opened.weights_sha256, opened.dimensions, opened.side, opened.encode)
+
+    def _copies(
+        self, seen: dict[str, Floats], unseen: list[Picture], train: list[Picture], shown: Sequence[Shown]
+    ) -> Floats:
+        """Fills in the role `copies`, from a model where one is named; returns the training pictures'."""
+        describe: Callable[[Sequence[Picture]], Floats] = thumbnails
+        if "copies" in self._folders:
+            model = open_copies(self._folders["copies"])
+            describe = partial(self._features, model)
+
+        def views(pictures: list[Picture]) -> Floats:
+            return np.stack([describe(pictures), describe([picture[:, ::-1] for picture in pictures])], axis=1)
+
+        seen["copies"], train_seen = views(unseen), views(train)
+        for one in shown:
+            one.features["copies"] = describe(one.pixels)
+        models.forget()
+        return train_seen
 
     def _words(
         self, seen: dict[str, Floats], unseen: list[Picture], shown: Sequence[Shown], texts: Sequence[str]

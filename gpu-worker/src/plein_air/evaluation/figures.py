@@ -25,7 +25,7 @@ MARGIN = "cosine to the style's centroid minus the best to a neighbour's"
 def own_figures(scene: Scene, ours: Shown, part: Part) -> dict[str, Measured]:
     """Figures of one model on its own."""
     nearest = scene.nearest(take(ours, part))
-    sizes = (len(scene.train), len(scene.unseen[scene.copies_role]))
+    sizes = (len(scene.train), len(scene.unseen["copies"]))
     figures = {
         "copying.excess": copying_excess(nearest, sizes, part.prompts, scene.confidence),
         "copying.close": copying_rate(nearest, scene.limit, part.prompts, scene.confidence),

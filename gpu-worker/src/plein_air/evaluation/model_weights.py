@@ -9,7 +9,14 @@ import numpy as np
 
 from plein_air.devices import prepare_torch
 from plein_air.evaluation.features import Encoder
-from plein_air.evaluation.models import CLIP_PIXELS, IMAGENET_PIXELS, ModelFolder, named_encoder, normalised
+from plein_air.evaluation.models import (
+    CLIP_PIXELS,
+    IMAGENET_PIXELS,
+    ModelFolder,
+    named_encoder,
+    normalised,
+    open_dinov2,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -50,6 +57,11 @@ def open_csd(folder: ModelFolder) -> Encoder:
             return _unit(style)
 
     return named_encoder(folder, head.shape[1], grid * patch, encode)
+
+
+def open_copies(folder: ModelFolder) -> Encoder:
+    """A copy descriptor: a DINOv2 where the folder has one, else SSCD."""
+    return open_dinov2(folder) if (Path(folder.path) / "config.json").is_file() else open_sscd(folder)
 
 
 def open_sscd(folder: ModelFolder) -> Encoder:

@@ -29,7 +29,7 @@ class Shown:
 
     pixels: list[NDArray[np.uint8]]
     features: dict[str, Floats] = field(default_factory=dict)
-    """By role: `set` always; `clip`, `style`, `copies` where there is such a model."""
+    """By role: `set` and `copies` always; `clip` and `style` where there is such a model."""
     scores: dict[str, Floats] = field(default_factory=dict)
     """By metric: `clip`, `vqa`, `preference`: one figure a picture."""
 
@@ -55,14 +55,12 @@ class Scene:
     """Real paintings as reference, and what follows from them alone."""
 
     unseen: dict[str, Floats]
-    """Held-out and test paintings by role."""
+    """Held-out and test paintings by role; those of `copies` have shape (n, views, d)."""
     train: Floats
-    """Training pictures in the space of copying."""
+    """Training pictures in the space of copying, shape (n, views, d)."""
     unseen_groups: NDArray[np.int64]
     styles: StyleMap | None
     middle: Floats
-    copies_role: str
-    copies_middle: Floats
     limit: float
     """Cosine above which a picture counts as close to a training picture."""
     kernels: dict[str, tuple[str, Kernel]]
@@ -87,9 +85,6 @@ class Scene:
         by_style = {str(name): neighbours[names == name] for name in sorted(set(names.tolist()))}
         styles = StyleMap.of(unseen["set"], by_style) if by_style else None
         middle = unseen["set"].mean(0) if styles is None else styles.middle
-        copies = "copies" if "copies" in unseen else "set"
-        # A copy descriptor is made for comparing with 0; general features all look one way without their middle.
-        copies_middle = np.zeros(train.shape[1]) if copies == "copies" else middle
         clip = "clip" if "clip" in unseen else "set"
         bandwidth = CMMD_BANDWIDTH if clip == "clip" else median_distance(unseen["set"])
         return cls(
@@ -98,9 +93,7 @@ class Scene:
             np.array([place[painting.cluster] for painting in dataset.held_out]),
             styles,
             middle,
-            copies,
-            copies_middle,
-            closeness_limit(train, unseen[copies], copies_middle, CLOSE_QUANTILE),
+            closeness_limit(train, unseen["copies"], np.zeros(train.shape[-1]), CLOSE_QUANTILE),
             {"kid": ("set", kid_kernel), "cmmd": (clip, gaussian_kernel(bandwidth))},
             confidence,
             seed,
@@ -108,6 +101,6 @@ class Scene:
 
     def nearest(self, shown: Shown) -> Nearest:
         """The real pictures nearest to each of a model's."""
-        return find_nearest(
-            shown.features[self.copies_role], self.train, self.unseen[self.copies_role], self.copies_middle
-        )
+        # Copy descriptors are made for comparing with 0.
+        zero = np.zeros(self.train.shape[-1])
+        return find_nearest(shown.features["copies"], self.train, self.unseen["copies"], zero)
