@@ -88,7 +88,7 @@ class Factory:
 
         dataset = dataset or self.dataset
         out = self.out / name / "checkpoints"
-        training = {**self.training, **changes}
+        training = {**self.training, "sampleEvery": 0, **changes}
         if (out / f"step-{training['steps']:08d}" / "manifest.json").is_file():
             return out
         print("training", name, flush=True)
@@ -100,7 +100,8 @@ class Factory:
         )  # fmt: skip
         train.run(
             {**common, "baseCommit": "b" * 40, "datasetCommit": "d" * 40, "cache": str(cache), "out": str(out),
-             "resumeFrom": None, "acceptDifferences": [], "stopAtStep": None, "training": training},
+             "resumeFrom": None, "acceptDifferences": [], "stopAtStep": None, "training": training,
+             "sampling": {k: self.settings[k] for k in ("size", "inferenceSteps", "guidance")}},
             Quiet(), threading.Event(),
         )  # fmt: skip
         return out

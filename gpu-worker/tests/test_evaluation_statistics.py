@@ -27,6 +27,7 @@ from plein_air.evaluation.set_distances import (
     mmd2,
 )
 from plein_air.evaluation.style import StyleMap
+from plein_air.evaluation.thumbnails import thumbnails
 
 
 def normal(seed: int, n: int, d: int = 6, mean: float = 0.0, scale: float = 1.0) -> np.ndarray:
@@ -356,3 +357,23 @@ def test_a_rate_whose_hits_come_by_prompt_is_less_sure() -> None:
     a, b = (clustered_rate(hits, prompts_of(120, 2), 0.95, "") for hits in (alike, spread))
     assert a.estimate == b.estimate == 0.25
     assert a.high is not None and b.high is not None and a.high > b.high + 0.01
+
+
+def test_a_thumbnail_knows_a_blurred_copy_and_a_mirrored_one_but_no_other_picture() -> None:
+    from PIL import Image, ImageFilter
+
+    rng = np.random.default_rng(5)
+    scenes = [np.kron(rng.integers(0, 255, (5, 5, 3)), np.ones((24, 20, 1))).astype(np.uint8) for _ in range(40)]
+    copy = Image.fromarray(scenes[7]).filter(ImageFilter.GaussianBlur(3)).resize((90, 90))
+    darker = np.asarray(copy.point(lambda value: value // 2), dtype=np.uint8)
+    train = np.stack([thumbnails(scenes), thumbnails([scene[:, ::-1] for scene in scenes])], axis=1)
+    found = find_nearest(thumbnails([darker, darker[:, ::-1]]), train[:30], train[30:], np.zeros(train.shape[-1]))
+    assert found.train.tolist() == [7, 7]
+    assert found.train_cosine.min() > 0.95
+    assert found.held_out_cosine.max() < 0.6
+
+
+def test_a_mirrored_unseen_painting_does_not_move_the_limit() -> None:
+    train, held_out, middle = split(3)
+    views = np.stack([held_out, train[:30] * 1.0], axis=1)
+    assert closeness_limit(train, views, middle, 0.95) == closeness_limit(train, held_out, middle, 0.95)

@@ -3,8 +3,9 @@ import type { DeployRequest, PipelineActivities } from '../domain/activities.ts'
 import { PipelineError } from '../domain/errors.ts';
 import { Verdict } from '../domain/gate.ts';
 import type { RepoRef, Sha256 } from '../domain/refs.ts';
+import { disagreements } from '../domain/verdict-check.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
-import { readVerified, readVerifiedBytes } from '../hub/verified-json.ts';
+import { jsonOrNull, readVerified, readVerifiedBytes } from '../hub/verified-json.ts';
 import { listReleases, PRODUCTION, releaseNumber, releaseRepo, tagAt } from '../releases/catalogue.ts';
 import { refuseTooLarge, weightsOfBase } from '../releases/fits.ts';
 import { readJournal } from '../releases/journal.ts';
@@ -167,7 +168,12 @@ async function verifyApproved(hub: Hub, request: DeployRequest): Promise<Approve
     throw refused(
       `Expected a verdict on report ${evaluation.report.sha256}, got one on ${verdict.reportSha256}`,
     );
-  await readVerifiedBytes(hub, evaluation.report);
+  const report = await readVerifiedBytes(hub, evaluation.report);
+  const wrong = verdict.verdict === 'PASS' ? disagreements(verdict, jsonOrNull(report)) : [];
+  if (wrong.length > 0)
+    throw refused(
+      `Expected a PASS in ${gate.record.repo}:${gate.record.path} that follows from its report, got one where ${wrong.join('; ')}`,
+    );
   await verifyVariants(hub, {
     wanted: context.config.deployment.variants,
     made: request.variants ?? [],

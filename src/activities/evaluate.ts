@@ -14,6 +14,7 @@ import { parseJson } from '../hub/verified-json.ts';
 import { findRivals, type RivalRelease } from '../releases/rivals.ts';
 import type { Trainer } from '../trainer/trainer.ts';
 import { shareBaseScores, sharedSamples } from './base-samples.ts';
+import { refuseOtherTrigger } from './caption-trigger.ts';
 import {
   completed,
   EVALUATION_FILES,
@@ -156,6 +157,7 @@ class Attempt {
 
   async run(): Promise<Evaluation> {
     const { context, dataset } = this.#request;
+    await refuseOtherTrigger(this.#deps.hub, dataset, context.config.dataset.trigger);
     const base = await copyBase(this.#copying('base model'), context.base);
     const data = await copyLocally(this.#copying('dataset'), dataset);
     const exported = await this.#export();

@@ -5,7 +5,7 @@ import { gateRules, rulesText } from '../domain/gate-rules.ts';
 import type { FileRef, RepoRef } from '../domain/refs.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
-import { readVerifiedBytes } from '../hub/verified-json.ts';
+import { jsonOrNull, readVerifiedBytes } from '../hub/verified-json.ts';
 import { findRivals } from '../releases/rivals.ts';
 import { evaluationDocuments } from '../reports/evaluation-document.ts';
 import { completed, EVALUATION_FILES, runSamples } from './evaluation-key.ts';
@@ -29,7 +29,7 @@ export function createJudge({
     });
     const verdict = withProblems(
       decide({
-        report: parseOrNull(bytes),
+        report: jsonOrNull(bytes),
         rules,
         confidence: lookConfidence(context.config.gate),
         expected,
@@ -37,7 +37,7 @@ export function createJudge({
       changed,
     );
     const { looks } = context.config.gate;
-    const drift = await trackDrift(hub, { context, report: parseOrNull(bytes), verdict, now: now() });
+    const drift = await trackDrift(hub, { context, report: jsonOrNull(bytes), verdict, now: now() });
     return {
       verdict: verdict.verdict,
       reasons: [
@@ -96,15 +96,6 @@ function withProblems(verdict: Verdict, more: string[]): Verdict {
 function nextOf(verdict: Verdict, look: number, looks: number): Pick<GateDecision, 'next'> {
   if (verdict.stale === true) return { next: 'measure-again' };
   return verdict.verdict === 'INCONCLUSIVE' && look < looks ? { next: 'look' } : {};
-}
-
-/** What is not JSON is for the gate to refuse, not for a retry to repeat. */
-function parseOrNull(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return null;
-  }
 }
 
 /** The verdict, and a page for people, in one commit. */

@@ -173,7 +173,8 @@ export function nameOf(rule: Pick<GateRule, 'metric' | 'slice' | 'against'>): st
   return `${rule.metric}${rule.slice === undefined ? '' : ` of ${rule.slice}`}${against}`;
 }
 
-function judgeRule(rule: GateRule, report: EvaluationReport, confidence: number): RuleOutcome {
+/** One rule on a report: how it comes out, with the bound that was compared. */
+export function judgeRule(rule: GateRule, report: EvaluationReport, confidence: number): RuleOutcome {
   const metric = findMetric(rule, report);
   const name = nameOf(rule);
   if (metric === undefined) {

@@ -43,3 +43,12 @@ export function parseJson<S extends z.ZodType>(
   );
   throw new PipelineError('Corrupt', `expected ${where} to fit its schema, got ${problems.join('; ')}`);
 }
+
+/** JSON bytes as they are, for a schema that decides itself what is wrong with them; null: not JSON. */
+export function jsonOrNull(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return null;
+  }
+}

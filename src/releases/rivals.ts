@@ -3,6 +3,7 @@ import { EvaluationReport } from '../domain/evaluation-report.ts';
 import type { Rival } from '../domain/gate.ts';
 import type { Sha256 } from '../domain/refs.ts';
 import type { Hub } from '../hub/hub.ts';
+import { jsonOrNull } from '../hub/verified-json.ts';
 import { listReleases, PRODUCTION, tagAt } from './catalogue.ts';
 import type { ReleaseEntry } from './provenance.ts';
 
@@ -49,15 +50,7 @@ async function marginOf(hub: Hub, entry: ReleaseEntry, encoder: string): Promise
   const { type, repo, commit, path } = entry.provenance.evaluation.report;
   const bytes = await hub.read({ type, repo }, commit, path).catch(() => null);
   if (bytes === null) return null;
-  const parsed = EvaluationReport.safeParse(parseOrNull(bytes));
+  const parsed = EvaluationReport.safeParse(jsonOrNull(bytes));
   if (!parsed.success || parsed.data.encoder.name !== encoder) return null;
   return parsed.data.metrics['style.margin']?.estimate ?? null;
-}
-
-function parseOrNull(bytes: Buffer): unknown {
-  try {
-    return JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return null;
-  }
 }

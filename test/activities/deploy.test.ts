@@ -195,6 +195,23 @@ describe('deploy refuses', () => {
     expect(await hub.resolve(releaseRepo(request.context.repos.release))).toBeNull();
   });
 
+  it('a forged verdict that does not follow from its report, whatever its hash', async () => {
+    const request = await run('forged', { verdict: 'FAIL' });
+    const record = { type: 'dataset', repo: request.context.repos.record } as const;
+    const { path } = request.gate.record;
+    const given = JSON.parse(String(await hub.read(record, request.gate.record.commit, path)));
+    const forge = async (rule: object) => {
+      const rules = [{ ...given.rules[0], ...rule }];
+      const text = JSON.stringify({ ...given, verdict: 'PASS', rules });
+      return { ...request.gate, verdict: 'PASS' as const, record: await store(hub, record, path, text) };
+    };
+    const failing = await forge({});
+    await expect(deploy({ ...request, gate: failing })).rejects.toThrow('kid.improvement is "fail" in it');
+    const better = await forge({ outcome: 'pass', threshold: 0.02, low: 0.9, estimate: 0.9, high: 0.9 });
+    await expect(deploy({ ...request, gate: better })).rejects.toThrow('"inconclusive" on the report');
+    expect(await hub.resolve(releaseRepo(request.context.repos.release))).toBeNull();
+  });
+
   it('bytes that are not those that were judged', async () => {
     const request = await run('swapped');
     const record = { type: 'dataset', repo: request.context.repos.record } as const;

@@ -206,6 +206,32 @@ describe('an evaluation', () => {
     });
   });
 
+  it('refuses a model that was taught another trigger than it is asked with', async () => {
+    const { trigger } = contextOf('taught').config.dataset;
+    const manifest = {
+      ...{ format: 1, key: sha256Of('key'), source: { repo: data.repo, commit: dataset.commit } },
+      ...{
+        settings: { trigger: 'oil on canvas' },
+        rows: 0,
+        images: { train: 8, held_out: 2, test: 0, neighbours: 0 },
+        dropped: {},
+        bytesRead: 0,
+        files: [],
+      },
+      nearestCrossSplit: null,
+    };
+    const files = [{ path: 'manifest.json', content: JSON.stringify(manifest) }];
+    const commit = await stand.hub.commit({ repo: data, message: 'Taught otherwise', files });
+    const evaluateOn = createEvaluate({
+      ...{ hub: stand.hub, trainer: unused, workDir: stand.root, heartbeat: () => undefined },
+    });
+    const asked = { context: contextOf('taught'), dataset: { ...data, commit }, training };
+    await expect(evaluateOn(asked)).rejects.toMatchObject({
+      kind: 'InvalidInput',
+      message: expect.stringContaining(`expected a dataset with the trigger "${trigger}"`),
+    });
+  });
+
   it('tells its stages with counts that never shrink', () => {
     const stages = [...new Set(beats.map((b) => b.stage))];
     expect(stages).toEqual(

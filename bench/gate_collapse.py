@@ -1,0 +1,46 @@
+"""One picture that CMMD likes: pixels moved until the encoder sees the mean of the unseen paintings.
+
+    python bench/gate_collapse.py MODELS OUT.png
+
+MODELS comes from bench/gate_models.py. Repeated for every prompt it is nearer to the paintings than the base by CMMD and by
+KID, and has the style's margin: what is left to refuse it is diversity.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "gpu-worker" / "src"))
+
+import numpy as np
+import torch
+from PIL import Image
+
+from plein_air.evaluation import features
+
+
+def main() -> None:
+    """Writes the picture."""
+    models, out = Path(sys.argv[1]), Path(sys.argv[2])
+    unseen = np.concatenate([np.load(models / f"split-{s}" / "features.npz")["features"] for s in ("held_out", "test")])
+    start = np.load(models / "twin-1" / "features.npz")["pixels"][0]
+    features.open_encoder("efficientnet-lite0", start.shape[0])
+    network = features._loaded["efficientnet-lite0"]
+    mean, deviation = (
+        torch.tensor(values).view(1, 3, 1, 1) for values in (features._IMAGENET_MEAN, features._IMAGENET_DEVIATION)
+    )
+    wanted = torch.from_numpy(unseen.mean(0)).float()
+    pixels = torch.from_numpy(start / 255).float().permute(2, 0, 1)[None].clone().requires_grad_()
+    optimiser = torch.optim.Adam([pixels], lr=0.01)
+    for _ in range(150):
+        optimiser.zero_grad()
+        seen = network.extract_features((pixels.clamp(0, 1) - mean) / deviation).mean((2, 3))
+        ((seen - wanted) ** 2).sum().backward()
+        optimiser.step()
+    made = pixels.detach().clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255
+    Image.fromarray(made.round().astype(np.uint8)).save(out)
+
+
+if __name__ == "__main__":
+    main()
