@@ -4,6 +4,7 @@ import type { ChosenCheckpoint, GpuActivities, Training } from '../domain/activi
 import { CheckpointManifest, checkpointFolder } from '../domain/checkpoint.ts';
 import { findCheckpoints } from '../domain/checkpoint-choice.ts';
 import {
+  CHOICE_FILE,
   CheckpointChoice,
   earliestWinner,
   type LossPoint,
@@ -26,9 +27,6 @@ import { copyBase, copyLocally } from './local-copies.ts';
 import { paintingOf } from './sampling.ts';
 
 type Request = Parameters<GpuActivities['chooseCheckpoint']>[0];
-
-/** Where the choice is stored in the record repository. */
-export const CHOICE_FILE = 'records/checkpoints.json';
 
 /**
  * Chooses the checkpoint that goes to the gate: of those whose held-out loss is within one standard error of the least, a

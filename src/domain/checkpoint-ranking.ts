@@ -24,6 +24,9 @@ export const SampledCheckpoint = z.strictObject({
 });
 export type SampledCheckpoint = z.infer<typeof SampledCheckpoint>;
 
+/** Where the choice is stored in the record repository. */
+export const CHOICE_FILE = 'records/checkpoints.json';
+
 /** `records/checkpoints.json`: which checkpoint went to the gate, and why. */
 export const CheckpointChoice = z.strictObject({
   format: z.literal(1),

@@ -1,7 +1,10 @@
 import type { Evaluation, RunContext, RunSummary } from '../domain/activities.ts';
+import { CHOICE_FILE, CheckpointChoice } from '../domain/checkpoint-ranking.ts';
 import type { Verdict } from '../domain/gate.ts';
 import type { Hub } from '../hub/hub.ts';
+import { jsonOrNull } from '../hub/verified-json.ts';
 import type { ReportDocument, Section } from './blocks.ts';
+import { checkpointSection } from './checkpoint-curves.ts';
 import { readEvaluationRecords } from './evaluation-records.ts';
 import { NO_EVALUATION, NO_TRAINING } from './from-records.ts';
 import { toHtml } from './html.ts';
@@ -30,7 +33,11 @@ export async function evaluationDocuments(
   const records: RunRecords = { ...nothingBut(context, evaluation), endpoint: hub.endpoint, ...evaluated };
   const build = reportBuild(records);
   const { pictures, gate, copying } = await judgementSections(build, { folder: '.', grid: false });
-  const sections: Section[] = [...gate, ...pictures, ...copying];
+  const depth = await checkpointSection(await readChoice(hub, evaluation), {
+    files: build.files,
+    source: build.file({ ...evaluation.report, path: CHOICE_FILE }),
+  });
+  const sections: Section[] = [...gate, ...pictures, ...copying, ...depth];
   const document: ReportDocument = {
     title: `Evaluation of ${context.run}`,
     subtitle: `Plein Air · ${context.config.model} · ${context.config.evaluation.promptSet} · ${context.config.dataset.style}`,
@@ -58,6 +65,12 @@ export async function evaluationDocuments(
     { path: 'evaluation/report.md', content: toMarkdown(document) },
     ...build.files.map((file) => ({ path: `evaluation/${file.path}`, content: file.content })),
   ];
+}
+
+/** Why this checkpoint was taken, as it stood when the evaluation was stored; null: there was nothing to choose. */
+async function readChoice(hub: Hub, { report }: Evaluation): Promise<CheckpointChoice | null> {
+  const bytes = await hub.read({ type: report.type, repo: report.repo }, report.commit, CHOICE_FILE);
+  return bytes === null ? null : (CheckpointChoice.safeParse(jsonOrNull(bytes)).data ?? null);
 }
 
 function percent(confidence: number): string {

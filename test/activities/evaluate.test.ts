@@ -1,72 +1,37 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { execa } from 'execa';
 import { createEvaluate } from '../../src/activities/evaluate.ts';
 import { EVALUATION_FILES } from '../../src/activities/evaluation-key.ts';
 import { createJudge } from '../../src/activities/judge.ts';
 import { createMeasureTrial } from '../../src/activities/measure-trial.ts';
 import { createSuggest } from '../../src/activities/suggest.ts';
-import { pythonPath, readEnvironment } from '../../src/config/env.ts';
-import { PROJECT } from '../../src/config/paths.ts';
 import type { Evaluation, GpuProgress, RunContext, Training } from '../../src/domain/activities.ts';
 import { EvaluationReport } from '../../src/domain/evaluation-report.ts';
 import { Verdict } from '../../src/domain/gate.ts';
-import { type CommitRef, RepoId, type RepoRef, RunName, Sha256 } from '../../src/domain/refs.ts';
-import { runRepos } from '../../src/domain/repositories.ts';
+import { type CommitRef, type RepoRef, Sha256 } from '../../src/domain/refs.ts';
 import type { VerbResult } from '../../src/domain/trainer-protocol.ts';
 import { TuningConfig } from '../../src/domain/tuning-config.ts';
 import { sha256Of } from '../../src/hub/hashing.ts';
 import { readVerifiedBytes } from '../../src/hub/verified-json.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
-import { attempt, openStand, type Stand } from './training-stand.ts';
-
-const PICTURES = 32;
-const data: RepoRef = { type: 'dataset', repo: RepoId.parse('plein-air/painted') };
+import { type EvaluationStand, openEvaluationStand, PICTURES, painted, unused } from './evaluation-stand.ts';
+import type { Stand } from './training-stand.ts';
 
 let stand: Stand;
 let warm: Trainer;
 let dataset: CommitRef;
 let training: Training;
+let contextOf: EvaluationStand['contextOf'];
 /** An evaluation that nothing disturbs. */
 let whole: Evaluation;
 const beats: GpuProgress[] = [];
 
 beforeAll(async () => {
-  stand = await openStand();
-  warm = stand.newTrainer();
-  const folder = join(stand.root, 'painted');
-  await execa(
-    pythonPath(readEnvironment()),
-    [
-      '-c',
-      'import sys, painted_sets; from pathlib import Path; painted_sets.write_dataset(Path(sys.argv[1]))',
-      folder,
-    ],
-    { env: { PYTHONPATH: join(PROJECT, 'gpu-worker', 'tests') } },
-  );
-  await stand.hub.ensureRepo(data);
-  const names = await readdir(join(folder, 'data'));
-  const files = names.map((name) => ({
-    path: `data/${name}`,
-    content: { file: join(folder, 'data', name) },
-  }));
-  dataset = { ...data, commit: await stand.hub.commit({ repo: data, message: 'Upload', files }) };
-  training = await attempt(stand, stand.request('trained'), { trainer: warm }).result;
+  ({ stand, warm, dataset, training, contextOf } = await openEvaluationStand());
   whole = await evaluate('whole', { folder: 'whole', beat: (progress) => beats.push(progress) });
 }, 400_000);
 afterAll(() => stand.close());
-
-/** A run of its own on the one training: 16 prompts × 2 seeds of 64 pixels. */
-function contextOf(run: string, change: Partial<RunContext['config']> = {}): RunContext {
-  const { context } = stand.request('trained');
-  const evaluation: RunContext['config']['evaluation'] = {
-    ...{ ...context.config.evaluation, promptSet: 'tiny-v1' },
-    ...{ size: 64, inferenceSteps: 2, seedsPerPrompt: 2 },
-  };
-  const config = { ...context.config, evaluation, ...change };
-  return { ...context, config, repos: runRepos('plein-air', RunName.parse(run), config.model) };
-}
 
 function evaluate(
   run: string,
@@ -99,13 +64,6 @@ function noting(trainer: Trainer): { trainer: Trainer; reused: number[]; verbs: 
   return { trainer: { ...unused, call }, reused, verbs };
 }
 
-const unused: Trainer = {
-  pid: null,
-  call: () => Promise.reject(new Error('the trainer was called')),
-  checkpoint: () => undefined,
-  kill: () => undefined,
-  close: async () => undefined,
-};
 const recordOf = (run: string): RepoRef => ({ type: 'dataset', repo: contextOf(run).repos.record });
 const judge = (run: string, evaluation: Evaluation, change: Partial<RunContext['config']> = {}) =>
   createJudge({ hub: stand.hub })({ context: contextOf(run, change), evaluation });
@@ -209,7 +167,7 @@ describe('an evaluation', () => {
   it('refuses a model that was taught another trigger than it is asked with', async () => {
     const { trigger } = contextOf('taught').config.dataset;
     const manifest = {
-      ...{ format: 1, key: sha256Of('key'), source: { repo: data.repo, commit: dataset.commit } },
+      ...{ format: 1, key: sha256Of('key'), source: { repo: painted.repo, commit: dataset.commit } },
       ...{
         settings: { trigger: 'oil on canvas' },
         rows: 0,
@@ -221,11 +179,11 @@ describe('an evaluation', () => {
       nearestCrossSplit: null,
     };
     const files = [{ path: 'manifest.json', content: JSON.stringify(manifest) }];
-    const commit = await stand.hub.commit({ repo: data, message: 'Taught otherwise', files });
+    const commit = await stand.hub.commit({ repo: painted, message: 'Taught otherwise', files });
     const evaluateOn = createEvaluate({
       ...{ hub: stand.hub, trainer: unused, workDir: stand.root, heartbeat: () => undefined },
     });
-    const asked = { context: contextOf('taught'), dataset: { ...data, commit }, training };
+    const asked = { context: contextOf('taught'), dataset: { ...painted, commit }, training };
     await expect(evaluateOn(asked)).rejects.toMatchObject({
       kind: 'InvalidInput',
       message: expect.stringContaining(`expected a dataset with the trigger "${trigger}"`),
