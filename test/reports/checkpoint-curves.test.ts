@@ -11,7 +11,12 @@ const sampled = [150, 200, 250].map((step, i) => ({
   ...{ style: metric(0.15 + i / 100, 0.02), diversity: metric(0.7, 0.05), copying: metric(0, 0.03) },
 }));
 const choice: CheckpointChoice = {
-  ...{ format: 1, key: shaOf('c'), chosen: 150, reason: 'step 150 wins: the earliest within one standard error' },
+  ...{
+    format: 1,
+    key: shaOf('c'),
+    chosen: 150,
+    reason: 'step 150 wins: the earliest within one standard error',
+  },
   curve: [50, 100, 150, 200, 250].map((step) => ({ step, loss: 1 - step / 2500, error: 0.02 })),
   sampled,
 };
