@@ -1,8 +1,8 @@
 """One picture that CMMD likes: pixels moved until the encoder sees the mean of the unseen paintings.
 
-    python bench/gate_collapse.py MODELS OUT.png
+    python bench/gate_collapse.py DATASET OUT.png
 
-MODELS comes from bench/gate_models.py. Repeated for every prompt it is nearer to the paintings than the base by CMMD and by
+DATASET is a prepared dataset (`data/*.parquet`), its unseen paintings are what the picture is moved to. Repeated for every prompt it is nearer to the paintings than the base by CMMD and by
 KID, and has the style's margin: what is left to refuse it is diversity.
 """
 
@@ -22,10 +22,9 @@ from plein_air.evaluation import features
 
 def main() -> None:
     """Writes the picture."""
-    models, out = Path(sys.argv[1]), Path(sys.argv[2])
-    unseen = np.concatenate([np.load(models / f"split-{s}" / "features.npz")["features"] for s in ("held_out", "test")])
-    start = np.load(models / "twin-1" / "features.npz")["pixels"][0]
-    features.open_encoder("efficientnet-lite0", start.shape[0])
+    paintings, out = read_dataset(Path(sys.argv[1])).held_out, Path(sys.argv[2])
+    start = paintings[0].pixels
+    unseen = features.open_encoder("efficientnet-lite0", start.shape[0]).features([p.pixels for p in paintings])
     network = features._loaded["efficientnet-lite0"]
     mean, deviation = (
         torch.tensor(values).view(1, 3, 1, 1) for values in (features._IMAGENET_MEAN, features._IMAGENET_DEVIATION)

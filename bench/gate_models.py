@@ -25,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "gpu-worker" / "src"))
 
 import numpy as np
+from gate_few import few_pictures
 from PIL import Image
 
 from plein_air.evaluation.thumbnails import thumbnails
@@ -75,7 +76,7 @@ class Factory:
         for number in range(2, twins + 1):
             folder = self.train(f"twin-{number}", {"seed": number})
             self.paint(f"twin-{number}", folder / "step-00000300" / FILE, usual)
-        few = self.few_pictures(6)
+        few = few_pictures(self.dataset, self.out / "few", 6)
         wild = {"seed": 1, "steps": 1500, "scheduleSteps": 1500, "learningRate": 3e-3, "rank": 32, "alpha": 32,
                 "flip": 0.0, "captionDropout": 0.0, "checkpointEvery": 500, "heldOutEvery": 500}  # fmt: skip
         copyist = self.train("copyist", wild, few)
@@ -116,19 +117,6 @@ class Factory:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(pack_tensors(tensors, read_header(source)[1]))
         return path
-
-    def few_pictures(self, count: int) -> Path:
-        """The dataset with `count` training pictures."""
-        import pyarrow.parquet as parquet
-
-        folder = self.out / "few"
-        (folder / "data").mkdir(parents=True, exist_ok=True)
-        for file in sorted((self.dataset / "data").glob("*.parquet")):
-            table = parquet.read_table(file)
-            parquet.write_table(
-                table.slice(0, count) if file.name.startswith("train-") else table, folder / "data" / file.name
-            )
-        return folder
 
     def paint(self, name: str, adapter: Path | None, seeds: int, scale: float = 1) -> None:
         """Pictures and features of the first `seeds` seeds of every prompt."""
