@@ -39,7 +39,7 @@ export async function connectClient(dataDir: string, env = readEnvironment()): P
 export function connectRunHub(env: Environment, dataDir: string): Hub {
   const stack = readStack(dataDir);
   const endpoint = env.HF_ENDPOINT ?? stack?.hub.url;
-  const accessToken = env.HF_TOKEN ?? (stack === null ? undefined : LOCAL_TOKEN);
+  const accessToken = env.HF_TOKEN ?? (stack?.hub.embedded === true ? LOCAL_TOKEN : undefined);
   if (endpoint === undefined || accessToken === undefined)
     throw new PipelineError(
       'HubRefused',

@@ -1,4 +1,4 @@
-import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
 import { PipelineError } from '../domain/errors.ts';
 import { describeProblems, type Parsed } from '../domain/run-config.ts';
 import { gpuQueue, PIPELINE_QUEUE } from '../domain/task-queues.ts';
@@ -42,6 +42,16 @@ export async function startWorkflow(
         `expected a new run, got "${p.workflowId}", which is running: see "plein-air status ${p.workflowId}", or choose another name`,
         { cause: error },
       );
+    throw error;
+  }
+}
+
+/** Whether the server runs a workflow of this id now. */
+export async function isRunning(client: Client, workflowId: string): Promise<boolean> {
+  try {
+    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
     throw error;
   }
 }

@@ -1,11 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execa, execaSync } from 'execa';
+import { type Lane, readLane } from '../../src/activities/training-lane.ts';
 import { descendants } from '../../src/cli/stack/descendants.ts';
 import { processEnvironment, pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
+import { RepoId } from '../../src/domain/refs.ts';
+import { seedGeneratedWikiArt } from '../../src/wikiart/generated/seed.ts';
 import { Fleet, until } from '../chaos/fleet.ts';
 import { openTlsDoor, type TlsDoor } from '../chaos/tls-door.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
@@ -23,6 +26,23 @@ finally:
 const NOTEBOOK = join(PROJECT, 'gpu-worker', 'colab.ipynb');
 const python = pythonPath(readEnvironment());
 
+/** A short run of every phase's real kind. */
+const EVENING = {
+  profile: 'tiny',
+  dataset: { resolution: 64, minShortSide: 64, minTrainingImages: 4, neighboursPerStyle: 0 },
+  training: {
+    steps: 80,
+    batchSize: 1,
+    rank: 4,
+    alpha: 4,
+    warmupSteps: 5,
+    checkpointEvery: 10,
+    heldOutEvery: 40,
+  },
+  tuning: { strategy: 'fixed', steps: 20 },
+  deployment: { space: false },
+};
+
 const setUpPython = execaSync('python3', ['-c', 'import sys; print(sys.executable)']).stdout;
 
 let fleet: Fleet;
@@ -37,12 +57,26 @@ afterAll(async () => {
   await fleet?.close();
 }, 60_000);
 
+/** The notebook with its form filled in as a person would. */
+function filledIn(form: Record<string, string>): string {
+  let text = readFileSync(NOTEBOOK, 'utf8');
+  for (const [field, value] of Object.entries(form)) {
+    const line = new RegExp(`"${field} = .*?(?=  # @param)`);
+    if (!line.test(text)) throw new Error(`the notebook has no field ${field}`);
+    // JSON twice: a text in Python, in a line of a notebook.
+    text = text.replace(line, () => JSON.stringify(`${field} = ${JSON.stringify(value)}`).slice(0, -1));
+  }
+  const file = join(fleet.root, 'filled-in.ipynb');
+  writeFileSync(file, text);
+  return file;
+}
+
 /** Runs the notebook from top to bottom as Colab would; its secrets are variables here. */
-function execute(secrets: Record<string, string>) {
+function execute(secrets: Record<string, string>, form: Record<string, string> = {}) {
   const { PATH, HOME, LANG, PLEIN_AIR_SETUP_PYTHON } = processEnvironment();
   const to = join(fleet.root, 'executed.ipynb');
   return {
-    process: execa(python, ['-c', EXECUTE, NOTEBOOK, to], {
+    process: execa(python, ['-c', EXECUTE, filledIn(form), to], {
       cwd: fleet.root,
       extendEnv: false,
       env: {
@@ -70,10 +104,10 @@ function execute(secrets: Record<string, string>) {
   };
 }
 
-const gpuWorkerBelow = (pid: number) =>
+const programBelow = (pid: number, program: string) =>
   descendants(pid).find((id) => {
     try {
-      return readFileSync(`/proc/${id}/cmdline`, 'utf8').includes('gpu-worker.js');
+      return readFileSync(`/proc/${id}/cmdline`, 'utf8').includes(program);
     } catch {
       return false;
     }
@@ -101,7 +135,9 @@ it('trains a run to its end over mutual TLS, and ends in good order when its wor
     ended.then(() => book.said()).then((said) => Promise.reject(new Error(said))),
   ]);
   expect(trained).toMatchObject({ outcome: 'done', step: 12 });
-  const worker = await until('the notebook runs a worker', () => gpuWorkerBelow(book.process.pid ?? 0));
+  const worker = await until('the notebook runs a worker', () =>
+    programBelow(book.process.pid ?? 0, 'gpu-worker.js'),
+  );
   process.kill(worker, 'SIGTERM');
   await ended;
   const said = await book.said();
@@ -112,13 +148,55 @@ it('trains a run to its end over mutual TLS, and ends in good order when its wor
   expect(said).not.toContain(door.key.split('\n')[1] as string);
 }, 600_000);
 
+it('alone, without a Temporal server, goes on by the run’s name when the session before died with all that it had', async () => {
+  const hub = { hubUrl: fleet.hubUrl, accessToken: TOKEN };
+  const generated = {
+    repo: 'plein-air/generated-wikiart',
+    images: 160,
+    workDir: join(fleet.root, 'wikiart'),
+  };
+  await seedGeneratedWikiArt({ ...hub, ...generated });
+  const session = (name: string) =>
+    execute(
+      {
+        ...{ HF_TOKEN: TOKEN, HF_ENDPOINT: fleet.hubUrl, PLEIN_AIR_SOURCE: PROJECT },
+        PLEIN_AIR_CONTENT: join(fleet.root, name),
+      },
+      { RUN: 'evening', INPUT: JSON.stringify(EVENING) },
+    );
+  const lane: Lane = {
+    ...{ hub: fleet.hub, branch: 'main' },
+    repo: { type: 'model', repo: RepoId.parse('plein-air/evening-checkpoints') },
+  };
+  const read = () => readLane(lane).catch(() => null);
+
+  const first = session('first-session');
+  const saved = await until('a checkpoint is on the Hub', async () => (await read())?.checkpoints[0] ?? null);
+  for (const pid of [...descendants(first.process.pid ?? 0), first.process.pid ?? 0])
+    process.kill(pid, 'SIGKILL');
+  await first.process;
+
+  const second = session('second-session');
+  const ledger = await until('the run is trained', async () => {
+    const found = (await read())?.ledger;
+    return found?.result == null ? null : found;
+  });
+  expect(ledger.attempts.at(-1)?.resumedFrom).toBeGreaterThanOrEqual(saved.step);
+  process.kill(programBelow(second.process.pid ?? 0, 'main.js\0run') ?? 0, 'SIGTERM');
+  expect(await second.process).toMatchObject({ exitCode: 0 });
+  const said = await second.said();
+  expect(said).toContain('evening goes on from what the Hub holds');
+  expect(said).toContain('the run is held');
+  expect(said).not.toContain(TOKEN);
+}, 900_000);
+
 it('names every secret that is missing, at once, and goes no further', async () => {
   const book = execute({
-    TEMPORAL_ADDRESS: 'painters.abc12.tmprl.cloud:7233',
     TEMPORAL_TLS_CLIENT_CERT_DATA: 'x',
   });
   expect((await book.process).exitCode).not.toBe(0);
   const said = await book.said();
-  for (const name of ['HF_TOKEN', 'PLEIN_AIR_SOURCE', 'both or neither']) expect(said).toContain(name);
+  for (const name of ['HF_TOKEN', 'PLEIN_AIR_SOURCE', 'both or neither', 'belong to a server'])
+    expect(said).toContain(name);
   expect(said).not.toContain('Plein Air in');
 }, 600_000);

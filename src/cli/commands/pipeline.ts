@@ -6,6 +6,7 @@ import { addModelsCommand } from './models.ts';
 import { addPrepareCommand } from './prepare.ts';
 import { addReportCommand } from './report.ts';
 import { addRunCommands } from './run.ts';
+import { addRunHereCommand } from './run-here.ts';
 import { addScheduleCommands } from './schedule.ts';
 import { addSteerCommands } from './steer.ts';
 import { addUpCommand } from './up.ts';
@@ -13,6 +14,7 @@ import { addUpCommand } from './up.ts';
 /** Adds every command that has to do with runs, in the order in which people meet them. */
 export function addPipelineCommands(program: Command): void {
   addDemoCommand(program);
+  addRunHereCommand(program);
   addUpCommand(program);
   addRunCommands(program);
   addPrepareCommand(program);

@@ -121,8 +121,9 @@ export const collect = (value: string, all: string[]) => [...all, value];
 export function readInput(
   type: string,
   options: Pick<InputOptions, 'input' | 'set' | 'run' | 'profile'> & { acceptDifference?: string[] },
+  base: object = {},
 ): { input: Record<string, unknown>; parsed: RunConfig } {
-  let input: unknown = options.input === undefined ? {} : readJson(options.input);
+  let input: unknown = options.input === undefined ? base : mergeDeep(base, readJson(options.input));
   for (const assignment of options.set) input = mergeDeep(input, assign(assignment));
   if (options.run !== undefined) input = mergeDeep(input, { run: options.run });
   if (options.profile !== undefined) input = mergeDeep(input, { profile: options.profile });

@@ -1,18 +1,17 @@
 import { userInfo } from 'node:os';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Command } from 'commander';
-import { RUN_RECORD, RunRecord } from '../../activities/open-run.ts';
 import type { Release } from '../../domain/activities.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { RunName } from '../../domain/refs.ts';
 import { ReevaluateInput, RollbackInput } from '../../domain/release-inputs.ts';
-import { runRepos } from '../../domain/repositories.ts';
 import { parseFields } from '../../domain/run-config.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';
-import { mustParse, startWorkflow } from '../start-run.ts';
-import { collect, readInput, timestamped } from './run.ts';
+import { recordedInput, recordOf } from '../recorded-input.ts';
+import { isRunning, mustParse, startWorkflow } from '../start-run.ts';
+import { collect, timestamped } from './run.ts';
 
 /** Adds the commands by which people steer: approve, reject, pause, resume, rollback, reevaluate. */
 export function addSteerCommands(program: Command): void {
@@ -76,27 +75,18 @@ export function addSteerCommands(program: Command): void {
     async ({ env, dataDir, json }, options, operand) => {
       const run = RunName.parse(operand);
       const client = await connectClient(dataDir);
-      const handle = client.workflow.getHandle(run);
-      if (await isRunning(() => handle.describe())) {
-        await handle.signal('resume');
+      if (await isRunning(client, run)) {
+        await client.workflow.getHandle(run).signal('resume');
         return print(json, { run, resumed: 'signal' }, () => `${run} goes on`);
       }
       const hub = connectRunHub(env, dataDir);
       const namespace = options.namespace ?? (await hub.whoAmI());
-      const repo = { type: 'dataset', repo: runRepos(namespace, run, 'any').record } as const;
-      const record = await hub.read(repo, 'main', RUN_RECORD);
-      if (record === null)
+      const input = await recordedInput(hub, { run, namespace, changes: options });
+      if (input === null)
         throw new PipelineError(
           'InvalidInput',
-          `expected the record of run "${run}" in ${repo.repo} on ${hub.endpoint}, got none: check the name with "plein-air status", or give --namespace`,
+          `expected the record of run "${run}" in ${recordOf(namespace, run).repo} on ${hub.endpoint}, got none: check the name with "plein-air status", or give --namespace`,
         );
-      const { config } = RunRecord.parse(JSON.parse(record.toString('utf8')));
-      const gpuHours = options.gpuHours === undefined ? [] : [`budget.gpuHours=${options.gpuHours}`];
-      const { input } = readInput('fineTune', {
-        input: JSON.stringify(config),
-        set: [...options.set, ...gpuHours],
-        acceptDifference: options.acceptDifference,
-      });
       await startWorkflow(client, { type: 'fineTune', workflowId: run, input });
       print(
         json,
@@ -154,13 +144,4 @@ export function addSteerCommands(program: Command): void {
 
 function defined(input: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== undefined));
-}
-
-async function isRunning(describe: () => Promise<{ status: { name: string } }>): Promise<boolean> {
-  try {
-    return (await describe()).status.name === 'RUNNING';
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return false;
-    throw error;
-  }
 }

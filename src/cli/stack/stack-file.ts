@@ -8,7 +8,8 @@ export const StackFile = z.strictObject({
   /** Process that owns the stack. */
   owner: z.int(),
   temporal: z.strictObject({ address: z.string(), ui: z.string() }),
-  hub: z.strictObject({ url: z.string() }),
+  /** Another Hub than the embedded one wants a token that no file holds. */
+  hub: z.strictObject({ url: z.string(), embedded: z.boolean().default(true) }),
   processes: z.array(z.strictObject({ name: z.string(), pid: z.int() })),
 });
 export type StackFile = z.infer<typeof StackFile>;

@@ -36,29 +36,43 @@ async function until(
   }
 }
 
+/** A Hub outside of the stack. */
+export interface OwnHub {
+  endpoint: string;
+  accessToken: string;
+}
+
 /** The embedded stack: Temporal dev server, local Hub, a pipeline worker and GPU workers, all real processes. */
 export class Stack {
   readonly dataDir: string;
   readonly address: string;
   readonly uiUrl: string;
   readonly hubUrl: string;
+  /** Null: the embedded Hub, which this stack runs. */
+  private readonly ownHub: OwnHub | null;
   private readonly env: Environment;
   private readonly children: Child[] = [];
   private workers = 0;
 
-  private constructor(p: { dataDir: string; env: Environment; ports: [number, number, number] }) {
+  private constructor(p: {
+    dataDir: string;
+    env: Environment;
+    ports: [number, number, number];
+    ownHub: OwnHub | null;
+  }) {
     this.dataDir = p.dataDir;
     this.env = p.env;
     this.address = `127.0.0.1:${p.ports[0]}`;
     this.uiUrl = `http://127.0.0.1:${p.ports[1]}`;
-    this.hubUrl = `http://127.0.0.1:${p.ports[2]}`;
+    this.ownHub = p.ownHub;
+    this.hubUrl = p.ownHub?.endpoint ?? `http://127.0.0.1:${p.ports[2]}`;
   }
 
   /** Starts the servers and waits until they answer; workers are started apart. */
   static async start(
     dataDir: string,
     env: Environment,
-    options: { runSpaces?: boolean | undefined } = {},
+    options: { runSpaces?: boolean | undefined; ownHub?: OwnHub | null } = {},
   ): Promise<Stack> {
     if (readStack(dataDir) !== null)
       throw new PipelineError(
@@ -68,11 +82,11 @@ export class Stack {
     for (const orphan of orphans(dataDir)) process.kill(orphan.pid, 'SIGTERM');
     for (const folder of ['logs', 'work', 'hub']) mkdirSync(join(dataDir, folder), { recursive: true });
     const ports = [await freePort(), await freePort(), await freePort()] as [number, number, number];
-    const stack = new Stack({ dataDir, env, ports });
+    const stack = new Stack({ dataDir, env, ports, ownHub: options.ownHub ?? null });
     try {
       await Promise.all([
         stack.startTemporal(ports[0], ports[1]),
-        stack.startHub(ports[2], options.runSpaces === true),
+        stack.ownHub === null ? stack.startHub(ports[2], options.runSpaces === true) : undefined,
       ]);
     } catch (error) {
       await stack.stop();
@@ -137,13 +151,17 @@ export class Stack {
       PLEIN_AIR_WORK_DIR: work,
       PLEIN_AIR_PYTHON: pythonPath(this.env),
       PLEIN_AIR_IDENTITY: name,
-      PLEIN_AIR_SPACE_TOKEN: LOCAL_TOKEN,
+      ...(this.ownHub === null ? { PLEIN_AIR_SPACE_TOKEN: LOCAL_TOKEN } : {}),
     });
+  }
+
+  private get hubToken(): string {
+    return this.ownHub?.accessToken ?? LOCAL_TOKEN;
   }
 
   /** What a client of this stack has in its environment. */
   clientEnvironment(): Record<string, string> {
-    return { TEMPORAL_ADDRESS: this.address, HF_ENDPOINT: this.hubUrl, HF_TOKEN: LOCAL_TOKEN };
+    return { TEMPORAL_ADDRESS: this.address, HF_ENDPOINT: this.hubUrl, HF_TOKEN: this.hubToken };
   }
 
   private spawn(name: string, file: string, args: string[], env: Record<string, string>): Child {
@@ -172,7 +190,7 @@ export class Stack {
       format: 1,
       owner: process.pid,
       temporal: { address: this.address, ui: this.uiUrl },
-      hub: { url: this.hubUrl },
+      hub: { url: this.hubUrl, embedded: this.ownHub === null },
       processes: alive.map(({ name, pid }) => ({ name, pid })),
     });
   }

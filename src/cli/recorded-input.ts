@@ -1,0 +1,26 @@
+import { readRunRecord } from '../activities/open-run.ts';
+import type { RunName } from '../domain/refs.ts';
+import { runRepos } from '../domain/repositories.ts';
+import type { Hub } from '../hub/hub.ts';
+import { type InputOptions, readInput } from './commands/run.ts';
+
+/** What is asked to be otherwise than recorded; the run itself refuses what may not change. */
+export interface Changes extends Pick<InputOptions, 'input' | 'profile' | 'set' | 'acceptDifference'> {
+  gpuHours?: string;
+}
+
+/** Where the Hub keeps a run's record. */
+export const recordOf = (namespace: string, run: RunName) =>
+  ({ type: 'dataset', repo: runRepos(namespace, run, 'any').record }) as const;
+
+/** The input of a run from its record on the Hub, with what is to change; null: the Hub knows no such run. */
+export async function recordedInput(
+  hub: Hub,
+  p: { run: RunName; namespace: string; changes: Changes },
+): Promise<Record<string, unknown> | null> {
+  const record = await readRunRecord(hub, recordOf(p.namespace, p.run));
+  if (record === null) return null;
+  const { gpuHours, ...changes } = p.changes;
+  const set = [...changes.set, ...(gpuHours === undefined ? [] : [`budget.gpuHours=${gpuHours}`])];
+  return readInput('fineTune', { ...changes, set }, record.config).input;
+}
