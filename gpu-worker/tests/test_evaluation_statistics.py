@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plein_air.evaluation.copying import closeness_limit, copying_excess, copying_rate, find_nearest
+from plein_air.evaluation.copying import both_ways, closeness_limit, copying_excess, copying_rate, find_nearest
 from plein_air.evaluation.diversity import spread_within_prompts, vendi, vendi_ratio, within_prompt_ratio
 from plein_air.evaluation.intervals import (
     clustered_mean,
@@ -28,6 +28,7 @@ from plein_air.evaluation.set_distances import (
 )
 from plein_air.evaluation.style import StyleMap
 from plein_air.evaluation.thumbnails import thumbnails
+from plein_air.training.strips import excess_nearness
 
 
 def normal(seed: int, n: int, d: int = 6, mean: float = 0.0, scale: float = 1.0) -> np.ndarray:
@@ -366,11 +367,27 @@ def test_a_thumbnail_knows_a_blurred_copy_and_a_mirrored_one_but_no_other_pictur
     scenes = [np.kron(rng.integers(0, 255, (5, 5, 3)), np.ones((24, 20, 1))).astype(np.uint8) for _ in range(40)]
     copy = Image.fromarray(scenes[7]).filter(ImageFilter.GaussianBlur(3)).resize((90, 90))
     darker = np.asarray(copy.point(lambda value: value // 2), dtype=np.uint8)
-    train = np.stack([thumbnails(scenes), thumbnails([scene[:, ::-1] for scene in scenes])], axis=1)
+    train = both_ways(scenes, thumbnails)
     found = find_nearest(thumbnails([darker, darker[:, ::-1]]), train[:30], train[30:], np.zeros(train.shape[-1]))
     assert found.train.tolist() == [7, 7]
     assert found.train_cosine.min() > 0.95
     assert found.held_out_cosine.max() < 0.6
+
+
+def test_a_strip_of_repainted_training_pictures_copies_and_one_of_unseen_ones_does_not() -> None:
+    from PIL import Image, ImageFilter
+
+    rng = np.random.default_rng(6)
+    scenes = [np.kron(rng.integers(0, 255, (5, 5, 3)), np.ones((24, 20, 1))).astype(np.uint8) for _ in range(60)]
+    train, held_out = both_ways(scenes[:30], thumbnails), both_ways(scenes[30:], thumbnails)
+
+    def repainted(scene: np.ndarray) -> np.ndarray:
+        strokes = Image.fromarray(scene[:, ::-1]).filter(ImageFilter.GaussianBlur(4))
+        noisy = np.asarray(strokes) + rng.normal(0, 25, scene.shape)
+        return noisy.clip(0, 255).astype(np.uint8)
+
+    assert excess_nearness([repainted(scene) for scene in scenes[:4]], train, held_out) > 0.3
+    assert excess_nearness([repainted(scene) for scene in scenes[30:34]], train, held_out) < -0.3
 
 
 def test_a_mirrored_unseen_painting_does_not_move_the_limit() -> None:

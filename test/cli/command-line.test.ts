@@ -19,6 +19,7 @@ describe('plein-air', () => {
     const { stdout, exitCode } = await plainAir('--help');
     for (const name of [
       'demo',
+      'run',
       'up',
       'start',
       'status',
@@ -45,6 +46,19 @@ describe('plein-air', () => {
     );
     expect(stderr).toContain('training.rank');
     expect(stderr).toContain('trainning: unknown field');
+    expect(exitCode).toBe(2);
+  });
+
+  it('runs alone only where no server is named, and under a name that the Hub takes', async () => {
+    const beside = await plainAir('run', 'evening');
+    expect(beside.stderr).toMatch(/TEMPORAL_ADDRESS=127\.0\.0\.1:1.*plein-air start/);
+    expect(beside.exitCode).toBe(2);
+    const { stderr, exitCode } = await execa(process.execPath, [cli, 'run', '../evening'], {
+      env: { ...env, TEMPORAL_ADDRESS: '', NODE_OPTIONS: '' },
+      reject: false,
+      cwd: dataDir,
+    });
+    expect(stderr).toContain('run: ');
     expect(exitCode).toBe(2);
   });
 

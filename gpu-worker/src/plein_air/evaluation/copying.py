@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from plein_air.evaluation.diversity import unit_rows
 from plein_air.evaluation.intervals import Floats, Measured, clustered_rate, rate_difference
+
+Picture = NDArray[np.uint8]
+"""Height x width x 3."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,11 @@ class Nearest:
     train_cosine: Floats
     held_out: NDArray[np.int64]
     held_out_cosine: Floats
+
+
+def both_ways(pictures: Sequence[Picture], describe: Callable[[Sequence[Picture]], Floats]) -> Floats:
+    """Features of each picture and of its mirror image, since training may flip what it shows; shape (n, 2, d)."""
+    return np.stack([describe(pictures), describe([picture[:, ::-1] for picture in pictures])], axis=1)
 
 
 def find_nearest(features: Floats, train: Floats, held_out: Floats, middle: Floats) -> Nearest:

@@ -12,6 +12,7 @@ import numpy as np
 
 from plein_air.errors import Stopped, TrainerError
 from plein_air.evaluation import models
+from plein_air.evaluation.copying import both_ways
 from plein_air.evaluation.features import Encoder, open_encoder
 from plein_air.evaluation.model_weights import open_copies, open_csd
 from plein_air.evaluation.models import ModelFolder, TextImage
@@ -111,10 +112,7 @@ class Encoding:
             model = open_copies(self._folders["copies"])
             describe = partial(self._features, model)
 
-        def views(pictures: list[Picture]) -> Floats:
-            return np.stack([describe(pictures), describe([picture[:, ::-1] for picture in pictures])], axis=1)
-
-        seen["copies"], train_seen = views(unseen), views(train)
+        seen["copies"], train_seen = both_ways(unseen, describe), both_ways(train, describe)
         for one in shown:
             one.features["copies"] = describe(one.pixels)
         models.forget()

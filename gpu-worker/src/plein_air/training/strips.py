@@ -13,8 +13,9 @@ import numpy as np
 from plein_air.base import FluxBase
 from plein_air.durable import write_atomically
 from plein_air.encoding.prepared import Picture, read_images
-from plein_air.evaluation.copying import find_nearest
-from plein_air.evaluation.features import open_encoder
+from plein_air.evaluation.copying import both_ways, find_nearest
+from plein_air.evaluation.intervals import Floats
+from plein_air.evaluation.thumbnails import thumbnails
 from plein_air.training.randomness import draw, shuffled
 from plein_air.training.samples import Samples
 from plein_air.training.settings import Sampling
@@ -40,7 +41,7 @@ class Strips:
         self._splits = (train, held_out)
         self._folder = Path(out) / "strips"
         self._painted: list[NDArray[np.uint8]] = []
-        self._compared: tuple[Any, NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._compared: tuple[Floats, Floats] | None = None
 
     def paint(self, step: int, on_progress: Callable[[], None]) -> tuple[Path, str]:
         """Writes the strip of a step; its path and sha256. `on_progress` hears after every denoising step."""
@@ -57,14 +58,9 @@ class Strips:
     def copying(self) -> float:
         """How much nearer the strip's pictures are to training pictures than to unseen ones: a difference of cosines."""
         if self._compared is None:
-            encoder = open_encoder("efficientnet-lite0", self._sampling.size)
-            train, held_out = (encoder.features(_pictures(split)) for split in self._splits)
-            self._compared = (encoder, train, held_out)
-        encoder, train, held_out = self._compared
-        nearest = find_nearest(
-            encoder.features(self._painted), train, held_out, np.concatenate([train, held_out]).mean(0)
-        )
-        return float((nearest.train_cosine - nearest.held_out_cosine).mean())
+            train, held_out = (_pictures(split) for split in self._splits)
+            self._compared = both_ways(train, thumbnails), both_ways(held_out, thumbnails)
+        return excess_nearness(self._painted, *self._compared)
 
     def _paint(self, on_progress: Callable[[], None]) -> list[NDArray[np.uint8]]:
         import torch
@@ -105,6 +101,19 @@ class Strips:
         )
         picture = np.nan_to_num(np.asarray(made.images[0], dtype=np.float32)).clip(0, 1)
         return np.round(picture * 255).astype(np.uint8)
+
+
+def excess_nearness(painted: list[NDArray[np.uint8]], train: Floats, held_out: Floats) -> float:
+    """Mean over pictures of (cosine to the nearest training picture - cosine to the nearest unseen one), by thumbnails.
+
+    Args:
+        painted: Pictures, each height x width x 3.
+        train: Thumbnails of training pictures and of their mirror images, shape (m, 2, d).
+        held_out: The same of unseen ones.
+    """
+    middle = np.concatenate([train, held_out]).mean((0, 1))
+    nearest = find_nearest(thumbnails(painted), train, held_out, middle)
+    return float((nearest.train_cosine - nearest.held_out_cosine).mean())
 
 
 def _pictures(split: Samples) -> list[NDArray[np.uint8]]:
