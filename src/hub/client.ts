@@ -44,7 +44,7 @@ export function connectHub(options: HubOptions): Hub {
   if (!accessToken.startsWith('hf_')) {
     throw new PipelineError(
       'HubRefused',
-      'expected a Hub token that starts with "hf_", got something else: set HF_TOKEN',
+      'expected a Hub token that starts with "hf_" in HF_TOKEN, got something else: make one in your Hub settings (settings/tokens) and set HF_TOKEN',
     );
   }
   const patience = { ...DEFAULT_PATIENCE, ...options.patience };
@@ -61,7 +61,7 @@ export function connectHub(options: HubOptions): Hub {
   return {
     endpoint,
     whoAmI: () =>
-      surface('learn who owns the token', async () => {
+      surface('learn who owns the token in HF_TOKEN', async () => {
         const { name } = await whoAmI({ accessToken, hubUrl: endpoint, fetch: transport.fetch });
         return name;
       }),

@@ -76,6 +76,12 @@ export function waitAsked(headers: Headers): number | null {
   return remaining === '0' && reset !== undefined ? Number(reset) * 1000 : null;
 }
 
+/** Where a Hub's people make tokens. */
+function settingsOf(request: string): string {
+  const url = request.split(' ').at(-1) ?? '';
+  return URL.canParse(url) ? `${new URL(url).origin}/settings/tokens` : 'settings/tokens';
+}
+
 /** Translates anything thrown on the way to the Hub; the token is cut out of every text. */
 export function toPipelineError(error: unknown, doing: string, accessToken: string): unknown {
   if (error instanceof PipelineError || error instanceof HubConflict) return error;
@@ -103,7 +109,7 @@ export function toPipelineError(error: unknown, doing: string, accessToken: stri
   }
   const advice =
     raw.status === 401 || raw.status === 403
-      ? 'Check that the token is valid, may write here, and has accepted the terms of a gated repository'
+      ? `Check that HF_TOKEN is valid (${settingsOf(raw.where)} makes a new one, "plein-air doctor" tries it), may write here, and has accepted the terms of a gated repository`
       : raw.status === 404
         ? 'Check the name, and that the token may see the repository'
         : 'The request itself was refused: a retry cannot help';

@@ -145,7 +145,8 @@ export class TrainerSession {
     if (event === null) {
       this.#fault ??= new PipelineError(
         'Internal',
-        `expected an event of the trainer protocol on stdout, got ${JSON.stringify(line.slice(0, 200))}: the trainer was ended`,
+        otherVersion(line) ??
+          `expected an event of the trainer protocol on stdout, got ${JSON.stringify(line.slice(0, 200))}: the trainer was ended`,
       );
       this.signal('SIGKILL');
       return;
@@ -213,6 +214,14 @@ export class TrainerSession {
       },
     );
   }
+}
+
+/** What is wrong with a trainer that announces another version of the protocol; null: the line is no such announcement. */
+function otherVersion(line: string): string | null {
+  const protocol = /^\{"event": ?"ready", ?"protocol": ?(\d+)/.exec(line)?.[1];
+  return protocol === undefined
+    ? null
+    : `expected a trainer that speaks protocol 1, got one that speaks ${protocol}: worker and trainer must be of one version; run "npm run setup" where the worker runs, or take its image and its PLEIN_AIR_PYTHON from one release`;
 }
 
 function parseEvent(line: string): TrainerEvent | null {

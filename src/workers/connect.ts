@@ -23,17 +23,23 @@ export async function connectTemporal(): Promise<{ connection: NativeConnection;
   }
 }
 
-/** The Hub that the environment names; its token never leaves this function's closure. */
-export function hubFromEnvironment(env: Environment): Hub {
+/**
+ * The Hub that the environment names, asked once whether it takes the token: a worker with a wrong one would fail every run it
+ * gets. A Hub that is away is the work's to wait for. The token never leaves this function's closure.
+ */
+export async function hubFromEnvironment(env: Environment): Promise<Hub> {
   if (env.HF_TOKEN === undefined)
     throw new PipelineError(
       'HubRefused',
-      'expected a Hub token with write permission in HF_TOKEN, got none: create one in your Hub settings and set it as a secret',
+      'expected a Hub token with write permission in HF_TOKEN, got none: create one in your Hub settings (settings/tokens) and set it as a secret',
     );
-  return connectHub({
-    endpoint: env.HF_ENDPOINT ?? 'https://huggingface.co',
-    accessToken: env.HF_TOKEN,
+  const endpoint = env.HF_ENDPOINT ?? 'https://huggingface.co';
+  const options = { endpoint, accessToken: env.HF_TOKEN };
+  const hasty = connectHub({ ...options, patience: { attempts: 1, timeoutMs: 10_000 } });
+  await hasty.whoAmI().catch((error: unknown) => {
+    if (!(error instanceof PipelineError) || !error.retryable) throw error;
   });
+  return connectHub(options);
 }
 
 /** GPU workers that ask for work right now, by the name that they poll under. */

@@ -24,7 +24,7 @@ const DRIVERS = ['/dev/nvidiactl', '/dev/dxg'];
 
 /** Serves queue `gpu`, one activity at a time, with one warm trainer for the whole session. */
 await runWorker('gpu', async ({ env, identity: given }) => {
-  const hub = hubFromEnvironment(env);
+  const hub = await hubFromEnvironment(env);
   const workDir = workFolder(env);
   mkdirSync(workDir, { recursive: true });
   const trainer = createTrainer({

@@ -28,8 +28,8 @@ import { createOperations, withOperations } from './operations.ts';
 import { runWorker } from './run-worker.ts';
 
 /** Serves queue `pipeline`, the workflows and every phase that needs no GPU, and queue `pictures`, a shard at a time. */
-await runWorker('pipeline', ({ env, client }) => {
-  const hub = hubFromEnvironment(env);
+await runWorker('pipeline', async ({ env, client }) => {
+  const hub = await hubFromEnvironment(env);
   const workDir = workFolder(env);
   mkdirSync(workDir, { recursive: true });
   const trainer = createTrainer({

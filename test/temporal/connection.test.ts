@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
+import { mkdtemp } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { execa } from 'execa';
+import { startLocalHub } from '../../src/local-hub/server.ts';
 import { devServer, ROOT } from './dev-server.ts';
 
 /** gRPC as the Temporal client itself speaks it, for a far side that refuses in the ways a cloud does. */
@@ -46,14 +49,15 @@ async function refusing(code: number, details: string): Promise<{ address: strin
   return { address: `127.0.0.1:${port}`, close: () => server.forceShutdown() };
 }
 
+const BASE = {
+  NODE_OPTIONS: '',
+  HF_TOKEN: 'hf_test',
+  HF_ENDPOINT: 'http://127.0.0.1:1',
+  TEMPORAL_CONFIG_FILE: '',
+};
+
 /** What the command line and a worker say, one line each. */
 async function say(env: Record<string, string>): Promise<string[]> {
-  const base = {
-    NODE_OPTIONS: '',
-    HF_TOKEN: 'hf_test',
-    HF_ENDPOINT: 'http://127.0.0.1:1',
-    TEMPORAL_CONFIG_FILE: '',
-  };
   const programs = [
     ['cli/main.js', 'status', '--data-dir', `/nonexistent/${randomUUID()}`],
     ['workers/gpu-worker.js'],
@@ -62,7 +66,7 @@ async function say(env: Record<string, string>): Promise<string[]> {
     programs.map(async ([file, ...args]) => {
       const path = join(ROOT, 'dist', String(file));
       const { stderr, exitCode } = await execa(process.execPath, [path, ...args], {
-        env: { ...base, ...env },
+        env: { ...BASE, ...env },
         reject: false,
         timeout: 30_000,
         killSignal: 'SIGKILL',
@@ -97,6 +101,28 @@ describe('a connection that does not come about', () => {
       far.close();
     }
   });
+
+  it('to a Hub without a token, with a word that is none, or with one that the Hub refuses is refused by workers before they take work', async () => {
+    const hub = await startLocalHub({ root: await mkdtemp(join(tmpdir(), 'connection-')) });
+    const worker = async (token: string | undefined) => {
+      const { stderr, exitCode } = await execa(process.execPath, [join(ROOT, 'dist/workers/gpu-worker.js')], {
+        env: { ...BASE, HF_ENDPOINT: hub.url, HF_TOKEN: token, TEMPORAL_ADDRESS: environment.address },
+        ...{ reject: false, timeout: 30_000, killSignal: 'SIGKILL' },
+      });
+      expect(exitCode).toBe(8);
+      expect(stderr).not.toContain('hf_wrong');
+      return stderr.trim().split('\n').at(-1);
+    };
+    try {
+      expect(await worker(undefined)).toMatch(/HF_TOKEN, got none.*settings\/tokens/);
+      expect(await worker('secret')).toMatch(/starts with "hf_".*set HF_TOKEN/);
+      expect(await worker('hf_wrong')).toMatch(
+        /HTTP 401.*HF_TOKEN is valid \(http.*settings\/tokens.*plein-air doctor/,
+      );
+    } finally {
+      await hub.close();
+    }
+  }, 120_000);
 
   it('never prints the key', async () => {
     const far = await refusing(16, 'bad token Bearer eyJsecretsecret');

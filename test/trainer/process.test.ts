@@ -94,6 +94,14 @@ describe('a trainer that misbehaves', () => {
     await expect(trainer.call('probe', {})).resolves.toMatchObject({ name: 'fake' });
   });
 
+  it('by being of another version is Internal, says both versions and what mends it', async () => {
+    const call = start(join(PROJECT, 'test/trainer/fake-next')).call('probe', {});
+    await expect(call).rejects.toMatchObject({
+      kind: 'Internal',
+      message: expect.stringMatching(/protocol 1, got one that speaks 2.*npm run setup/),
+    });
+  });
+
   it('by an exit in the middle is TrainerDied with exit code and last words, after its events were heard', async () => {
     const events: TrainerEvent[] = [];
     const call = fake().call('encode', encode('exit'), { onEvent: (event) => events.push(event) });

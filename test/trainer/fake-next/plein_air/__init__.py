@@ -1,0 +1,1 @@
+"""A trainer of a later version, which speaks another protocol."""
