@@ -48,8 +48,9 @@ function rows(schema, file, name, prefix) {
   return Object.entries(json.properties ?? {})
     .filter(([field, property]) => property.type !== 'object' || prefix !== '' || field === 'space')
     .map(([field, property]) => {
+      if (words[field] === undefined) throw new Error(`${file}: ${prefix}${field} has no doc comment`);
       const value = defaults.success ? defaults.data[field] : property.default;
-      return `| \`${prefix}${field}\` | ${cell(range(property))} | \`${cell(JSON.stringify(value))}\` | ${cell(words[field] ?? '')} |`;
+      return `| \`${prefix}${field}\` | ${cell(range(property))} | \`${cell(JSON.stringify(value))}\` | ${cell(words[field])} |`;
     });
 }
 
@@ -59,7 +60,7 @@ const SECTIONS = [
   ['base', schemas.BaseConfig, RUN, 'BaseConfig'],
   ['dataset', schemas.DatasetConfig, RUN, 'DatasetConfig'],
   ['training', schemas.TrainingConfig, RUN, 'TrainingConfig'],
-  ['tuning', schemas.TuningConfig, RUN, 'TuningConfig'],
+  ['tuning', schemas.TuningConfig, 'src/domain/tuning-config.ts', 'TuningConfig'],
   ['evaluation', schemas.EvaluationConfig, RUN, 'EvaluationConfig'],
   ['gate', GateConfig, 'src/domain/gate-config.ts', 'GateConfig'],
   ['deployment', schemas.DeploymentConfig, RUN, 'DeploymentConfig'],
@@ -83,7 +84,9 @@ function profileTable() {
   return [
     line(['field', ...PROFILES]),
     line(['---', ...PROFILES.map(() => '---')]),
-    ...fields.map((f) => line([`\`${f}\``, ...PROFILES.map((p) => cell(JSON.stringify(all[p][f])))])),
+    ...fields.map((f) =>
+      line([`\`${f}\``, ...PROFILES.map((p) => (f in all[p] ? cell(JSON.stringify(all[p][f])) : ''))]),
+    ),
   ].join('\n');
 }
 

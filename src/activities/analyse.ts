@@ -20,9 +20,9 @@ import { PipelineError } from '../domain/errors.ts';
 import { TransformerShape } from '../domain/lora-size.ts';
 import { promptCoverage } from '../domain/prompt-coverage.ts';
 import { type CommitRef, FileRef, type RepoRef } from '../domain/refs.ts';
-import { PROMPT_SETS } from '../domain/sample-set.ts';
+import { PROMPT_SETS, picturesToPaint } from '../domain/sample-set.ts';
 import { forecast } from '../domain/training-forecast.ts';
-import { trainingNeeds } from '../domain/training-needs.ts';
+import { pictureTeraFlops, trainingNeeds } from '../domain/training-needs.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import type { Hub } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
@@ -161,7 +161,14 @@ export function analysisOf(input: AnalysisInput): AnalysisRecord {
     wanted.trigger,
   );
   const needs = shape === null ? null : trainingNeeds(shape, training, wanted.resolution);
-  const forecasts = needs === null ? [] : forecast({ ...needs, training });
+  const painted = input.baseline?.painted === true;
+  const forecasts =
+    needs === null || shape === null
+      ? []
+      : forecast({
+          ...{ ...needs, training },
+          paintingTeraFlops: picturesToPaint(context.config, painted) * pictureTeraFlops(shape, evaluation),
+        });
   const borderline = input.borderline.filter(({ split }) => split !== 'test');
   const findings = judgeReadiness({
     config: context.config,

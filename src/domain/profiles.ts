@@ -63,12 +63,12 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
   },
   t4: {
     dataset: { resolution: 512 },
-    evaluation: { size: 512, models: MODELS, deployedPrecision: 'fp16' },
+    evaluation: { size: 512, seedsPerPrompt: 2, models: MODELS, deployedPrecision: 'fp16' },
     training: { precision: 'fp16', quantisation: 'nf4', rank: 8, alpha: 8 },
   },
   l4: {
     dataset: { resolution: 512 },
-    evaluation: { size: 512, models: MODELS },
+    evaluation: { size: 512, seedsPerPrompt: 2, models: MODELS },
     training: { quantisation: 'int8' },
   },
   a100: { evaluation: { models: { ...MODELS, questions: 'llava-hf/llava-1.5-7b-hf' } } },

@@ -13,6 +13,7 @@ const Model = z
 /** Input of `reevaluate`: judge again what is in production. */
 export const ReevaluateInput = z
   .strictObject({
+    /** Name of the model: its release repository is called so. */
     model: Model,
     /** Hub user or organisation; null: the token's owner. */
     namespace: Namespace,
@@ -25,7 +26,9 @@ export type ReevaluateInput = z.infer<typeof ReevaluateInput>;
 /** Input of `rollback`: put a model's earlier release back into production. */
 export const RollbackInput = z
   .strictObject({
+    /** Name of the model: its release repository is called so. */
     model: Model,
+    /** Hub user or organisation; null: the token's owner. */
     namespace: Namespace,
     /** Tag such as `v1`; null: the release before the one in production. */
     to: z
@@ -33,6 +36,7 @@ export const RollbackInput = z
       .regex(/^v[1-9]\d*$/, 'expected a release tag such as "v1"')
       .nullable()
       .default(null),
+    /** Why, for the release's journal. */
     reason: z.string().min(1).max(500).default('rolled back by hand'),
     /** Who asks for it, for the journal; null: a client without a name. */
     by: z.string().min(1).max(200).nullable().default(null),

@@ -100,6 +100,16 @@ export function openSamples(config: SetConfig, most = MOST_OPEN): StandardSample
   return open.filter((_, place) => taken.has(place));
 }
 
+/** Pictures that a run paints until its first verdict: the candidate's, the base's unless they are shared, and those that choose a checkpoint. */
+export function picturesToPaint(
+  config: SetConfig & { evaluation: Pick<RunConfig['evaluation'], 'checkpoints'> },
+  basePainted: boolean,
+): number {
+  const { checkpoints } = config.evaluation;
+  const choice = checkpoints > 1 ? checkpoints * openSamples(config).length : 0;
+  return sampleSet(config).length * (basePainted ? 1 : 2) + choice;
+}
+
 /** Seed of a picture: 31 bits, mixed so that neighbouring run seeds, prompts and draws share none. */
 export function sampleSeed(runSeed: number, promptIndex: number, draw: number): number {
   let hash = 0x9e3779b9;

@@ -28,7 +28,11 @@ export const GpuForecast = z.strictObject({
   /** Whether the predicted memory fits; null in records from before memory was predicted. */
   fits: z.boolean().nullable(),
   secondsPerStep: z.number(),
+  /** Of the training. */
   hours: z.number(),
+  /** Of painting what the first verdict needs; null in records from before it was predicted. */
+  evaluationHours: z.number().nullable().default(null),
+  /** Of both. */
   computeUnits: z.number(),
 });
 export type GpuForecast = z.infer<typeof GpuForecast>;
@@ -40,19 +44,28 @@ export interface ForecastFacts {
   /** Predicted peak memory in bytes. */
   vramBytes: number;
   training: Pick<TrainingConfig, 'steps' | 'accumulation'>;
+  /** 10¹² operations of all the pictures that the first verdict needs. */
+  paintingTeraFlops: number;
 }
 
 /** The forecast for every kind of GPU. */
-export function forecast({ teraFlops, vramBytes, training }: ForecastFacts): GpuForecast[] {
+export function forecast({
+  teraFlops,
+  vramBytes,
+  training,
+  paintingTeraFlops,
+}: ForecastFacts): GpuForecast[] {
   return (Object.entries(GPUS) as [GpuKind, Gpu][]).map(([gpu, { memory, peak, reached, unitsPerHour }]) => {
     const secondsPerStep = (teraFlops * training.accumulation) / (peak * reached);
     const hours = (secondsPerStep * training.steps) / 3600;
+    const evaluationHours = paintingTeraFlops / (peak * reached) / 3600;
     return {
       gpu,
       fits: vramBytes <= memory,
       secondsPerStep: rounded(secondsPerStep),
       hours: rounded(hours),
-      computeUnits: rounded(hours * unitsPerHour),
+      evaluationHours: rounded(evaluationHours),
+      computeUnits: rounded((hours + evaluationHours) * unitsPerHour),
     };
   });
 }

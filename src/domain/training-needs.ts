@@ -140,9 +140,22 @@ function activations(p: {
 
 /** Forward and the gradient of the inputs, once more the forward pass where it is recomputed: the base is frozen. */
 function flops(p: { shape: TransformerShape; width: number; training: Training; tokens: number }): number {
+  return forwardFlops(p) * p.training.batchSize * (p.training.gradientCheckpointing ? 3 : 2);
+}
+
+function forwardFlops(p: { shape: TransformerShape; width: number; tokens: number }): number {
   const blocks = p.shape.num_layers + p.shape.num_single_layers;
-  const forward = blocks * p.tokens * (24 * p.width ** 2 + 4 * p.width * p.tokens);
-  return forward * p.training.batchSize * (p.training.gradientCheckpointing ? 3 : 2);
+  return blocks * p.tokens * (24 * p.width ** 2 + 4 * p.width * p.tokens);
+}
+
+/** 10¹² operations of a picture of `size` x `size` pixels: a forward pass a step, guidance being an input of the model. */
+export function pictureTeraFlops(
+  shape: TransformerShape,
+  { size, inferenceSteps }: { size: number; inferenceSteps: number },
+): number {
+  const width = shape.attention_head_dim * shape.num_attention_heads;
+  const tokens = (size / 16) ** 2 + TEXT_TOKENS;
+  return (forwardFlops({ shape, width, tokens }) * inferenceSteps) / 1e12;
 }
 
 /** What a machine offers, as the trainer's `probe` tells it. */

@@ -269,17 +269,18 @@ function training({ training: t, forecast, adapter, vramBytes, baseline }: Analy
   if (forecast.length > 0)
     blocks.push({
       kind: 'table',
-      head: ['GPU', 'fits', 'seconds a step', 'hours', 'Colab compute units'],
-      right: [2, 3, 4],
+      head: ['GPU', 'fits', 'seconds a step', 'hours to train', 'hours to evaluate', 'Colab compute units'],
+      right: [2, 3, 4, 5],
       rows: forecast.map((f) => [
         f.gpu,
         f.fits === null ? 'not predicted' : f.fits ? 'yes' : 'no',
         String(f.secondsPerStep),
         String(f.hours),
+        f.evaluationHours === null ? 'not predicted' : String(f.evaluationHours),
         String(f.computeUnits),
       ]),
       caption:
-        'Predicted from the shape of the base and data-sheet speeds: right within a factor of two or so. Loading, encoding and sampling come on top, and Colab’s prices change.',
+        'Predicted from the shape of the base and data-sheet speeds: right within a factor of two or so. Loading, encoding and strips come on top, and Colab’s prices change. A lower evaluation.seedsPerPrompt paints fewer pictures, and the gate is then the likelier to end INCONCLUSIVE.',
     });
   if (baseline !== null)
     blocks.push({

@@ -2,8 +2,9 @@ import { expect, it } from '@jest/globals';
 import { labelDoubts, STYLE_FEATURES } from '../../src/domain/dataset-style.ts';
 import { promptCoverage } from '../../src/domain/prompt-coverage.ts';
 import { parseRunConfig } from '../../src/domain/run-config.ts';
+import { picturesToPaint } from '../../src/domain/sample-set.ts';
 import { forecast, impossibleBudget } from '../../src/domain/training-forecast.ts';
-import { trainingNeeds } from '../../src/domain/training-needs.ts';
+import { pictureTeraFlops, trainingNeeds } from '../../src/domain/training-needs.ts';
 
 /** A picture whose features lie around the style's own place, spread by its number. */
 function pictureOf(style: string, at: number, looksLike = style) {
@@ -35,15 +36,32 @@ it('forecasts a step of FLUX.1-dev at 768 pixels within the range that is measur
   const parsed = parseRunConfig({ profile: 'a100' });
   if (!parsed.ok) throw new Error('expected the profile to parse');
   const { training } = parsed.value;
-  const [t4, , a100] = forecast({ ...trainingNeeds(flux, training, 768), training });
+  const [t4, , a100] = forecast({
+    ...{ ...trainingNeeds(flux, training, 768), training },
+    paintingTeraFlops: picturesToPaint(parsed.value, false) * pictureTeraFlops(flux, parsed.value.evaluation),
+  });
   expect(t4?.fits).toBe(false);
   expect(a100?.secondsPerStep).toBeGreaterThan(1);
   expect(a100?.secondsPerStep).toBeLessThan(8);
   expect(a100?.fits).toBe(true);
+  // 712 pictures of 28 steps; an A100 is known to need 10 to 20 s for one of this size.
+  expect(a100?.evaluationHours).toBeGreaterThan((712 * 5) / 3600);
+  expect(a100?.evaluationHours).toBeLessThan((712 * 20) / 3600);
+});
+
+it('forecasts half the painting where the base’s pictures are shared already and no checkpoint is chosen', () => {
+  const parsed = parseRunConfig({ profile: 'a100', evaluation: { checkpoints: 1 } });
+  if (!parsed.ok) throw new Error('expected the profile to parse');
+  expect(picturesToPaint(parsed.value, true) * 2).toBe(picturesToPaint(parsed.value, false));
 });
 
 it('calls a budget impossible only when it is far too small on the fastest GPU that fits', () => {
-  const facts = { teraFlops: 1000, vramBytes: 50e9, training: { steps: 10_000, accumulation: 4 } };
+  const facts = {
+    teraFlops: 1000,
+    vramBytes: 50e9,
+    paintingTeraFlops: 0,
+    training: { steps: 10_000, accumulation: 4 },
+  };
   const forecasts = forecast(facts);
   const h100 = forecasts[3]?.hours ?? 0;
   expect(impossibleBudget(forecasts, { gpuHours: h100 / 2 })).toBeNull();
