@@ -50,6 +50,11 @@ export function withoutExactDuplicates(candidates: readonly Candidate[]): Filter
 
 /** Least correlation of two luminance thumbnails that confirms what close hashes suspect. */
 export const SAME_PICTURE_CORRELATION = 0.95;
+/**
+ * The same of what is left of them without slow changes of tone: two dark corners and a light sky make pictures alike that
+ * show other things. Copies, cropped ones as well, reach 0.99, and others stay below 0.5.
+ */
+const SAME_DETAIL_CORRELATION = 0.75;
 
 /**
  * Of near-duplicates keeps the one whose source is largest: a picture goes when a kept, larger one is at most `bits`
@@ -151,7 +156,9 @@ export function hashesOf({ measures }: Candidate): string[] {
 /** Whether one picture whole and a view of the other are at most `bits` apart and look the same by thumbnail. */
 export function looksSame(a: Candidate, b: Candidate, bits: number): boolean {
   const matches = (x: View, y: View): boolean =>
-    hammingBits(x.hash, y.hash) <= bits && correlation(x.thumbnail, y.thumbnail) >= SAME_PICTURE_CORRELATION;
+    hammingBits(x.hash, y.hash) <= bits &&
+    correlation(x.thumbnail, y.thumbnail) >= SAME_PICTURE_CORRELATION &&
+    correlated(detailOf(bytesOf(x.thumbnail)), detailOf(bytesOf(y.thumbnail))) >= SAME_DETAIL_CORRELATION;
   const [wholeA, wholeB] = [a.measures.views[0] as View, b.measures.views[0] as View];
   return (
     b.measures.views.some((view) => matches(wholeA, view)) ||
@@ -161,7 +168,22 @@ export function looksSame(a: Candidate, b: Candidate, bits: number): boolean {
 
 /** Pearson correlation of two thumbnails of two hexadecimal digits a pixel; 1 for two flat ones. */
 export function correlation(a: string, b: string): number {
-  const [x, y] = [bytesOf(a), bytesOf(b)];
+  return correlated(bytesOf(a), bytesOf(b));
+}
+
+/** A square of values, each without the mean of the three by three around it. */
+function detailOf(values: readonly number[]): number[] {
+  const side = Math.sqrt(values.length);
+  const near = (at: number) => [at - 1, at, at + 1].filter((place) => place >= 0 && place < side);
+  return values.map((value, at) => {
+    const around = near(Math.floor(at / side)).flatMap((row) =>
+      near(at % side).map((column) => values[row * side + column] as number),
+    );
+    return value - mean(around);
+  });
+}
+
+function correlated(x: readonly number[], y: readonly number[]): number {
   const [meanX, meanY] = [mean(x), mean(y)];
   let [xy, xx, yy] = [0, 0, 0];
   for (let i = 0; i < x.length; i++) {

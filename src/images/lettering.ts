@@ -54,6 +54,8 @@ interface Glyph {
   /** Sums of luma and of its squares. */
   sum: number;
   squares: number;
+  /** Sum of what is around each pixel. */
+  ground: number;
 }
 
 const heightOf = (g: Glyph): number => g.bottom - g.top + 1;
@@ -62,22 +64,33 @@ const toneOf = (g: Glyph): number => g.sum / g.area;
 /** Width of the stroke that a shape is drawn with: exact for a long bar. */
 const strokeOf = (g: Glyph): number => (2 * g.area) / g.edges;
 
+/** Deviation of luma within a shape of one tone, and as a part of how far it stands out: thin black strokes on white are half grey. */
+const ONE_TONE = 44;
+const ONE_TONE_PART = 0.45;
+
+function isOfOneTone(g: Glyph): boolean {
+  const deviation = Math.sqrt(Math.max(0, g.squares / g.area - toneOf(g) ** 2));
+  return deviation < Math.max(ONE_TONE, (ONE_TONE_PART * Math.abs(g.sum - g.ground)) / g.area);
+}
+
 /** Of a size and thinness that letters have, and of one tone. */
 function isLetter(g: Glyph): boolean {
   const height = heightOf(g);
   const width = widthOf(g);
   if (height < SHORTEST || height > TALLEST || width > height * LONGEST_WORD || width < 2) return false;
   const fill = g.area / (width * height);
-  const deviation = Math.sqrt(Math.max(0, g.squares / g.area - toneOf(g) ** 2));
   // Letters that touch are one shape; it fills its box as evenly as they do.
   const least = width > height * 1.5 ? 0.3 : 0.2;
-  return strokeOf(g) < height * 0.24 && fill > least && fill < 0.85 && deviation < 44;
+  return strokeOf(g) < height * 0.24 && fill > least && fill < 0.85 && isOfOneTone(g);
 }
 
 /** Letters that a shape stands for: more than one when they touch. */
 function lettersOf(g: Glyph): number {
   return Math.max(1, Math.round(widthOf(g) / (heightOf(g) * 0.85)));
 }
+
+/** How far feet and heights of letters on one line may differ, in heights: small ones are off by a row of pixels at either end. */
+const UNEVEN = 0.16;
 
 /** Most letters on one line: alike in height, foot and tone, each near the one before. */
 function longestLine(letters: readonly Glyph[]): number {
@@ -92,7 +105,7 @@ function longestLine(letters: readonly Glyph[]): number {
       const next = ordered[i] as Glyph;
       if (next.left - last.right > height * 2.2) break;
       if (next.left <= last.right - 1) continue;
-      if (Math.abs(next.bottom - first.bottom) > Math.max(1, height * 0.12)) continue;
+      if (Math.abs(next.bottom - first.bottom) > Math.max(1, height * UNEVEN)) continue;
       if (Math.abs(heightOf(next) - height) > Math.max(1, height * 0.18)) continue;
       if (Math.abs(toneOf(next) - toneOf(first)) > 36) continue;
       last = next;
@@ -141,7 +154,7 @@ function glyphsOf(luma: Plane, around: Float32Array, contrast: number): Glyph[] 
   const glyphs: Glyph[] = [];
   for (let start = stride; start < marked.length - stride; start++)
     if (marked[start] === 1) {
-      const glyph = flood(start, luma, marks);
+      const glyph = flood(start, { luma, around, marks });
       if (glyph.area >= 6) glyphs.push(glyph);
     }
   return glyphs;
@@ -164,11 +177,12 @@ function frameOf({ width, height }: Plane): Marks {
 }
 
 /** Visits everything that hangs together with a marked pixel. */
-function flood(start: number, luma: Plane, { marked, stride, stack }: Marks): Glyph {
-  const { width, data } = luma;
-  const around = [-stride - 1, -stride, -stride + 1, -1, 1, stride - 1, stride, stride + 1];
-  let [left, right, top, bottom] = [width, 0, luma.height, 0];
-  let [area, edges, sum, squares] = [0, 0, 0, 0];
+function flood(start: number, p: { luma: Plane; around: Float32Array; marks: Marks }): Glyph {
+  const { marked, stride, stack } = p.marks;
+  const { width, height, data } = p.luma;
+  const steps = [-stride - 1, -stride, -stride + 1, -1, 1, stride - 1, stride, stride + 1];
+  let [left, right, top, bottom] = [width, 0, height, 0];
+  let [area, edges, sum, squares, ground] = [0, 0, 0, 0, 0];
   let depth = 1;
   stack[0] = start;
   marked[start] = 2;
@@ -181,12 +195,13 @@ function flood(start: number, luma: Plane, { marked, stride, stack }: Marks): Gl
     area += 1;
     sum += value;
     squares += value * value;
+    ground += p.around[y * width + x] as number;
     if (x < left) left = x;
     if (x > right) right = x;
     if (y < top) top = y;
     if (y > bottom) bottom = y;
     for (let i = 0; i < 8; i++) {
-      const next = at + (around[i] as number);
+      const next = at + (steps[i] as number);
       const mark = marked[next];
       if (mark === 1) {
         marked[next] = 2;
@@ -195,7 +210,7 @@ function flood(start: number, luma: Plane, { marked, stride, stack }: Marks): Gl
       } else if (mark === 0 && (i === 1 || i === 3 || i === 4 || i === 6)) edges += 1;
     }
   }
-  return { left, right, top, bottom, area, edges, sum, squares };
+  return { left, right, top, bottom, area, edges, sum, squares, ground };
 }
 
 /** Mean of the square around every pixel, from sums over rows and columns. */
