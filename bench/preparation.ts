@@ -55,15 +55,21 @@ async function measureBytes(): Promise<void> {
   const total = (await Promise.all(files.map((file) => stat(file)))).reduce((sum, { size }) => sum + size, 0);
   const source = await seed('big', files);
   const worker = await stand.worker();
+  const watch = stand.watchMemory(worker.pid);
+  const peaks: string[] = [];
+  const together = async (pid: number): Promise<void> => {
+    peaks.push(`${(await stand.peakMemory(pid)).toFixed(0)} / ${watch.most().toFixed(0)}`);
+  };
   await stand.prepare({ ...SETTINGS, source: await seed('quarter', quarter) });
-  const peaks = [await stand.peakMemory(worker.pid)];
+  await together(worker.pid);
   const { manifest } = await stand.prepare({ ...SETTINGS, source });
-  peaks.push(await stand.peakMemory(worker.pid));
+  await together(worker.pid);
   tellBytes({ read: manifest.bytesRead, total, labels: await labelBytes(source) });
   await stand.prepare({ ...SETTINGS, source: await seed('double', files, 2) });
-  peaks.push(await stand.peakMemory(worker.pid));
+  await together(worker.pid);
+  watch.stop();
   console.log(
-    `peak memory of the worker: ${peaks.map((peak) => peak.toFixed(0)).join(', ')} MB after ${quarter.length}, ${shards} and ${2 * shards} shards`,
+    `peak memory of the worker, and the most of it and its decoders: ${peaks.join(', ')} MB after ${quarter.length}, ${shards} and ${2 * shards} shards`,
   );
 }
 

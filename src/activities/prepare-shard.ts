@@ -13,7 +13,13 @@ import { parseJson } from '../hub/verified-json.ts';
 import { type PictureOutcome, preparePicture } from '../images/prepare-picture.ts';
 import type { Raster } from '../images/raster.ts';
 import { openHubFile } from '../wikiart/hub-file.ts';
-import { type GroupLabels, openShard, readPictures, type Shard } from '../wikiart/shard.ts';
+import {
+  type GroupLabels,
+  type GroupPictures,
+  openShard,
+  readPictures,
+  type Shard,
+} from '../wikiart/shard.ts';
 import { inFlight } from './in-flight.ts';
 import type { PrepareDeps } from './prepare.ts';
 import { findPrepared, targetOf } from './prepare-key.ts';
@@ -138,28 +144,38 @@ async function prepareGroups(
     }
   }
   const fetch = async (group: ShardTask['groups'][number] | undefined) =>
-    group === undefined ? null : picturesOf(await open(), group.labels);
+    group === undefined ? null : picturesOf(await open(), group.labels, deps.store.folder);
   let coming = fetch(missing[0]);
-  for (const [at, group] of missing.entries()) {
-    const pictures = await coming;
-    coming = fetch(missing[at + 1]);
-    // Its failure is met when its turn comes; until then it must not count as unhandled.
-    coming.catch(() => undefined);
-    const name = groupName(group.plan);
-    const result = await prepareGroup(
-      { ...group, name, pictures: pictures ?? [], config: context.config.dataset },
-      deps,
-    );
-    results.push({ name, result });
+  try {
+    for (const [at, group] of missing.entries()) {
+      const pictures = (await coming) as GroupPictures | Drop;
+      coming = fetch(missing[at + 1]);
+      // Its failure is met when its turn comes; until then it must not count as unhandled.
+      coming.catch(() => undefined);
+      const name = groupName(group.plan);
+      try {
+        const { dataset } = context.config;
+        const result = await prepareGroup({ ...group, name, pictures, config: dataset }, deps);
+        results.push({ name, result });
+      } finally {
+        await closed(pictures);
+      }
+    }
+  } finally {
+    await closed(await coming.catch(() => null));
   }
   return results;
+}
+
+async function closed(pictures: GroupPictures | Drop | null): Promise<void> {
+  if (pictures !== null && 'close' in pictures) await pictures.close();
 }
 
 interface GroupWork {
   name: string;
   plan: GroupPlan;
   labels: GroupLabels;
-  pictures: (Uint8Array | null)[] | Drop;
+  pictures: GroupPictures | Drop;
   config: DatasetConfig;
 }
 
@@ -183,9 +199,10 @@ async function prepareGroup(work: GroupWork, deps: GroupDeps): Promise<GroupResu
     const inTurn = turns();
     await inFlight(rows, PICTURES_IN_FLIGHT, async ({ row, kind }, at) => {
       deps.signal?.throwIfAborted();
-      const outcome: PictureOutcome = Array.isArray(pictures)
-        ? await preparePicture(pictures[row] ?? null, config, buckets)
-        : { ok: false, drop: pictures, survey: null };
+      const outcome: PictureOutcome =
+        'at' in pictures
+          ? await preparePicture(await pictures.at(row), config, buckets)
+          : { ok: false, drop: pictures, survey: null };
       await inTurn(at, () => record(result, { row, kind, outcome, plan, labels, pack }));
       deps.onPicture();
     });
@@ -232,9 +249,9 @@ async function record(
 }
 
 /** A row group's encoded pictures, or why none of them can be read. */
-async function picturesOf(shard: Shard, labels: GroupLabels): Promise<(Uint8Array | null)[] | Drop> {
+async function picturesOf(shard: Shard, labels: GroupLabels, folder: string): Promise<GroupPictures | Drop> {
   try {
-    return await readPictures(shard, labels);
+    return await readPictures(shard, labels, folder);
   } catch (error) {
     if (!(error instanceof PipelineError) || error.kind !== 'BadData') throw error;
     return { reason: 'corrupt', measured: error.message.slice(0, 200), limit: null };

@@ -18,7 +18,7 @@ export async function sheetOfKept(input: AssembleInput, placed: readonly Placed[
     .slice(0, KEPT_CELLS);
   const cells: SheetCell[] = [];
   for (const { pack, png } of sample)
-    cells.push({ picture: await input.store.readSlice(pack, png), band: null });
+    cells.push({ picture: () => input.store.readSlice(pack, png), band: null });
   return contactSheet(cells, SHEET_COLUMNS);
 }
 
@@ -67,7 +67,7 @@ export async function sheetOfDropped(
     bands.push({ reason, colour });
     for (const { pack, slice } of some)
       cells.push({
-        picture: slice === null ? null : await input.store.readSlice(pack, slice),
+        picture: slice === null ? null : () => input.store.readSlice(pack, slice),
         band: colour,
       });
   }
@@ -98,7 +98,7 @@ export async function sheetOfBorderline(
   for (const { id, doubt, split } of borderline) {
     const at = byId.get(id);
     if (at === undefined || split === 'test' || cells.length >= BORDERLINE_CELLS) continue;
-    cells.push({ picture: await input.store.readSlice(at.pack, at.png), band: DOUBT_COLOURS[doubt] });
+    cells.push({ picture: () => input.store.readSlice(at.pack, at.png), band: DOUBT_COLOURS[doubt] });
   }
   return contactSheet(cells, SHEET_COLUMNS);
 }

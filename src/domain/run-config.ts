@@ -52,7 +52,7 @@ export const DatasetConfig = z
     /** Deviation of colour (CIELAB) from a single tone below which a picture counts as a toned photograph. */
     minColourSpread: z.number().min(0).max(50).default(2.5),
     /** Letters on one line above which a picture counts as written upon (caption, stamp, address); null: any number. */
-    maxLetters: z.int().min(1).nullable().default(7),
+    maxLetters: z.int().min(1).nullable().default(6),
     /** Perceptual hashes (64 bit dHash) at most this many bits apart are near-duplicates. */
     nearDuplicateBits: z.int().min(0).max(16).default(6),
     /** Most pictures kept of one artist. */

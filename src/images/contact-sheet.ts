@@ -1,8 +1,8 @@
 import sharp, { type OverlayOptions } from 'sharp';
 
-/** One picture of a contact sheet; without a picture the cell shows a cross. */
+/** One picture of a contact sheet, read when it is drawn; without a picture the cell shows a cross. */
 export interface SheetCell {
-  picture: Buffer | null;
+  picture: (() => Promise<Buffer>) | null;
   /** Colour of the band under the picture, such as `#c0392b`; null: no band. */
   band: string | null;
 }
@@ -20,7 +20,7 @@ export async function contactSheet(cells: readonly SheetCell[], columns: number)
   for (const [at, cell] of cells.entries()) {
     const left = GAP + (at % columns) * (CELL + GAP);
     const top = GAP + Math.floor(at / columns) * (CELL + BAND + GAP);
-    parts.push({ input: await fitted(cell.picture), left, top });
+    parts.push({ input: await fitted((await cell.picture?.()) ?? null), left, top });
     if (cell.band !== null)
       parts.push({
         input: { create: { width: CELL, height: BAND - 1, channels: 3, background: cell.band } },

@@ -98,9 +98,8 @@ function longestLine(letters: readonly Glyph[]): number {
   let longest = 0;
   for (const [at, first] of ordered.entries()) {
     const height = heightOf(first);
+    const line = [first];
     let last = first;
-    let shapes = 1;
-    let count = lettersOf(first);
     for (let i = at + 1; i < ordered.length; i++) {
       const next = ordered[i] as Glyph;
       if (next.left - last.right > height * 2.2) break;
@@ -109,13 +108,28 @@ function longestLine(letters: readonly Glyph[]): number {
       if (Math.abs(heightOf(next) - height) > Math.max(1, height * 0.18)) continue;
       if (Math.abs(toneOf(next) - toneOf(first)) > 36) continue;
       last = next;
-      count += lettersOf(next);
-      shapes += 1;
+      line.push(next);
     }
-    // One or two long shapes are twigs, not words.
-    longest = Math.max(longest, shapes < FEWEST_SHAPES ? shapes : count);
+    longest = Math.max(longest, lettersOn(line));
   }
   return longest;
+}
+
+/** Letters a shape on a line may stand for on average: pairs touch, while rows of brushstrokes are wide throughout. */
+const MOST_PER_SHAPE = 2;
+/** Luma by which a short line must stand out on average: people letter what is to be read. */
+const STANDS_OUT = 60;
+/** Shapes of a line that is long enough to be read as letters however faint it is. */
+const LONG_LINE = 8;
+
+/** Letters on a line of shapes. */
+function lettersOn(line: readonly Glyph[]): number {
+  // One or two long shapes are twigs, not words.
+  if (line.length < FEWEST_SHAPES) return line.length;
+  const contrast = line.reduce((sum, g) => sum + Math.abs(g.sum - g.ground) / g.area, 0) / line.length;
+  if (line.length < LONG_LINE && contrast < STANDS_OUT) return FEWEST_SHAPES;
+  const count = line.reduce((sum, g) => sum + lettersOf(g), 0);
+  return Math.min(count, line.length * MOST_PER_SHAPE);
 }
 
 /** Letters that make a signature, and the length in heights of a running line that is one. */

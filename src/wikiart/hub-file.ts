@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises';
 import type { AsyncBuffer } from 'hyparquet';
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitRef } from '../domain/refs.ts';
@@ -10,6 +11,8 @@ export interface HubFile extends AsyncBuffer {
   bytesRead(): number;
   /** Shows that somebody is at work on the file, though nothing is read. */
   alive?(): void;
+  /** Appends a range to a file on the disk, and holds little of it in memory. */
+  append?(to: FileHandle, start: number, end: number): Promise<void>;
 }
 
 /** Bytes of one request at the most: what a failed one costs, and how often a long read shows that it lives. */
@@ -49,6 +52,10 @@ export async function openHubFile(p: {
       for (let at = start; at < end; at += RANGE_BYTES)
         whole.set(await range(at, Math.min(end, at + RANGE_BYTES)), at - start);
       return whole.buffer;
+    },
+    async append(to, start, end) {
+      for (let at = start; at < end; at += RANGE_BYTES)
+        await to.appendFile(await range(at, Math.min(end, at + RANGE_BYTES)));
     },
   };
 }

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { type FileHandle, open } from 'node:fs/promises';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { PipelineError } from '../domain/errors.ts';
+import { MOST_MEGABYTES, PARQUET_PROGRAM } from './parquet-program.ts';
 
 /**
  * Decodes parquet in a process of its own. A run length of two thousand million in a page of eight values sends the decoder
@@ -9,17 +11,36 @@ import { PipelineError } from '../domain/errors.ts';
  */
 export type ParquetTask =
   | { kind: 'metadata'; initialFetchSize: number }
-  | { kind: 'rows'; metadata: FileMetaData; columns: string[]; rowStart: number; rowEnd: number };
+  | { kind: 'rows'; metadata: FileMetaData; columns: string[]; rowStart: number; rowEnd: number }
+  | PicturesTask;
+
+/** Decodes pictures from one scratch file to another, so that no process but the decoder's ever holds a whole row group. */
+export interface PicturesTask {
+  kind: 'pictures';
+  metadata: FileMetaData;
+  columns: ['image'];
+  rowStart: number;
+  rowEnd: number;
+  /** Scratch file that ranges of the parquet file go to. */
+  input: string;
+  /** Scratch file that the pictures go to, one after the other. */
+  output: string;
+}
+
+/** Where a picture is in the output of a `PicturesTask`; null: the row has none. */
+export type PicturePlace = { at: number; length: number } | null;
 
 /** A file to decode; `alive` is called now and then while its content is decoded, which has an end of its own. */
-export type ParquetFile = AsyncBuffer & { alive?(): void };
+export type ParquetFile = AsyncBuffer & {
+  alive?(): void;
+  /** Appends a range to a file on the disk. */
+  append?(to: FileHandle, start: number, end: number): Promise<void>;
+};
 
 /** Longest time that decoding may take between two reads of the file: a hundred times what a large row group takes. */
 export const parquetLimits = { patienceMs: 30_000 };
 /** Time between two signs of life. */
 const ALIVE_MS = 2000;
-/** Most memory that decoding may take: on V8's heap, and in all with the pictures' bytes. */
-const MOST_MEGABYTES = { heap: 1024, all: 3072 };
 /** How V8, the C library and the process's own watch end it when a file's content leads to no good end. */
 const ENDED_BY_CONTENT: ReadonlySet<NodeJS.Signals> = new Set([
   'SIGABRT',
@@ -31,52 +52,9 @@ const ENDED_BY_CONTENT: ReadonlySet<NodeJS.Signals> = new Set([
 ]);
 /** Processes that are kept for the next file. */
 const MOST_IDLE = 2;
+/** Bytes of a file beyond which a process is not kept: what a row group leaves on its heap stays there until the next one. */
+const MOST_KEPT = 8 * 1024 * 1024;
 
-/** The process's program; it has no module of its own, so that it runs the same from sources and from a build. */
-const PROGRAM = `
-const { Worker } = require('node:worker_threads');
-const library = import(process.argv[1]);
-const reads = new Map();
-let last = 0;
-const fileOf = (byteLength) => ({
-  byteLength,
-  slice: (start, end = byteLength) => new Promise((resolve) => {
-    reads.set(++last, resolve);
-    process.send({ read: last, start, end });
-  }),
-});
-const run = async ({ byteLength, task }) => {
-  const { parquetMetadataAsync, parquetReadObjects } = await library;
-  const file = fileOf(byteLength);
-  if (task.kind === 'metadata') return parquetMetadataAsync(file, task);
-  // utf8: false, or bytes that happen to be valid text come back as text and are lost.
-  return parquetReadObjects({ ...task, file, utf8: false });
-};
-process.on('message', (message) => {
-  if (message.read === undefined)
-    run(message).then(
-      (result) => process.send({ result }),
-      (error) => process.send({ error: String(error?.message ?? error) }),
-    );
-  else {
-    const { buffer, byteOffset, byteLength } = message.bytes;
-    const whole = byteOffset === 0 && byteLength === buffer.byteLength;
-    reads.get(message.read)(whole ? buffer : buffer.slice(byteOffset, byteOffset + byteLength));
-    reads.delete(message.read);
-  }
-});
-process.on('disconnect', () => process.exit());
-// Ctrl+C and a service's stop go to all processes: the parent, which then ends what it began, needs this one until it is done.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => undefined);
-// While this thread is caught in a loop another one must see that the parent was killed, or that memory runs out.
-new Worker(\`
-  const parent = process.ppid;
-  setInterval(() => {
-    if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
-    if (process.memoryUsage.rss() > ${MOST_MEGABYTES.all} * 2 ** 20) process.kill(process.pid, 'SIGXCPU');
-  }, 200);
-\`, { eval: true }).unref();
-`;
 const LIBRARY = new URL('../../node_modules/hyparquet/src/index.js', import.meta.url).href;
 
 type Message = { read: number; start: number; end: number } | { result: unknown } | { error: string };
@@ -89,6 +67,8 @@ export async function inParquetProcess<T>(
 ): Promise<T> {
   const child = takeChild();
   let isWell = false;
+  let read = 0;
+  const next = inTurn();
   let deadline: NodeJS.Timeout | undefined;
   const pulse = setInterval(() => file.alive?.(), aliveMs);
   try {
@@ -100,18 +80,19 @@ export async function inParquetProcess<T>(
           patienceMs,
         );
       };
-      const read = async (message: { read: number; start: number; end: number }): Promise<void> => {
+      const answer = async (message: { read: number; start: number; end: number }): Promise<void> => {
         clearTimeout(deadline);
         try {
-          const bytes = await file.slice(message.start, message.end);
+          const content = await next(() => rangeFor(file, task, message));
+          read += message.end - message.start;
           wait();
-          child.send({ read: message.read, bytes: new Uint8Array(bytes) }, ignored);
+          child.send({ read: message.read, ...content }, ignored);
         } catch (error) {
           reject(error instanceof Error ? error : new Error(String(error)));
         }
       };
       child.on('message', (message: Message) => {
-        if ('read' in message) void read(message);
+        if ('read' in message) void answer(message);
         else {
           isWell = true;
           if ('error' in message) reject(new Error(message.error));
@@ -126,7 +107,35 @@ export async function inParquetProcess<T>(
   } finally {
     clearTimeout(deadline);
     clearInterval(pulse);
-    giveBack(child, isWell);
+    giveBack(child, isWell && read < MOST_KEPT);
+  }
+}
+
+/** Runs tasks one after the other: columns are asked for at once, and ranges are appended to one file. */
+function inTurn(): <R>(task: () => Promise<R>) => Promise<R> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (task) => {
+    const run = last.then(task);
+    last = run.catch(() => undefined);
+    return run;
+  };
+}
+
+/** A range of the file: as it is, or as its place in the task's scratch file. */
+async function rangeFor(
+  file: ParquetFile,
+  task: ParquetTask,
+  { start, end }: { start: number; end: number },
+): Promise<{ bytes: Uint8Array } | { spooled: { path: string; at: number; length: number } }> {
+  if (task.kind !== 'pictures') return { bytes: new Uint8Array(await file.slice(start, end)) };
+  const to = await open(task.input, 'a');
+  try {
+    const at = (await to.stat()).size;
+    if (file.append === undefined) await to.appendFile(new Uint8Array(await file.slice(start, end)));
+    else await file.append(to, start, end);
+    return { spooled: { path: task.input, at, length: end - start } };
+  } finally {
+    await to.close();
   }
 }
 
@@ -152,12 +161,16 @@ function takeChild(): ChildProcess {
       child.channel?.ref();
       return child;
     }
-  return spawn(process.execPath, [`--max-old-space-size=${MOST_MEGABYTES.heap}`, '-e', PROGRAM, LIBRARY], {
-    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
-    serialization: 'advanced',
-    // It needs nothing of this process's, least of all its tokens.
-    env: {},
-  });
+  return spawn(
+    process.execPath,
+    [`--max-old-space-size=${MOST_MEGABYTES.heap}`, '-e', PARQUET_PROGRAM, LIBRARY],
+    {
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+      serialization: 'advanced',
+      // It needs nothing of this process's, least of all its tokens.
+      env: {},
+    },
+  );
 }
 
 /** Keeps a process that answered; one that did not is ended, whatever it is doing. */

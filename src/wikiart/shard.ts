@@ -1,8 +1,10 @@
+import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { FileMetaData } from 'hyparquet';
 import { PipelineError } from '../domain/errors.ts';
 import { type ClassLabels, LABEL_COLUMNS, type LabelColumn, labelsFromParquet } from './class-labels.ts';
 import type { HubFile } from './hub-file.ts';
-import { inParquetProcess } from './parquet-process.ts';
+import { inParquetProcess, type ParquetTask, type PicturePlace } from './parquet-process.ts';
 
 /** Bytes of a file's end that are asked for first: enough for the footer of most shards, and a second request gets the rest. */
 const FOOTER_BYTES = 1 << 14;
@@ -68,13 +70,53 @@ export async function readLabels(shard: Shard, fallback: ClassLabels | null): Pr
   return groups;
 }
 
-/** Reads the encoded pictures of one row group, one request for its whole image column; null where a row has none. */
+/** The encoded pictures of one row group, in a file on the disk. */
+export interface GroupPictures {
+  /** Bytes of the picture of a row of the group; null where the row has none. */
+  at(row: number): Promise<Uint8Array | null>;
+  close(): Promise<void>;
+}
+
+/** Reads the encoded pictures of one row group, one request of at most some megabytes after the other, into a folder's file. */
 export async function readPictures(
   shard: Shard,
   group: { firstRow: number; rows: number },
-): Promise<(Uint8Array | null)[]> {
-  const rows = await readColumns(shard, ['image'], group.firstRow, group.firstRow + group.rows);
-  return rows.map((row) => bytesOf(row.image));
+  folder: string,
+): Promise<GroupPictures> {
+  await mkdir(folder, { recursive: true });
+  const scratch = await mkdtemp(join(folder, 'pictures-'));
+  try {
+    const output = join(scratch, 'pictures');
+    const [rowStart, rowEnd] = [group.firstRow, group.firstRow + group.rows];
+    const places = await decoded<PicturePlace[]>(shard, {
+      kind: 'pictures',
+      metadata: shard.metadata,
+      columns: ['image'],
+      rowStart,
+      rowEnd,
+      input: join(scratch, 'ranges'),
+      output,
+    });
+    const pictures = await open(output, 'r');
+    return {
+      async at(row) {
+        const place = places[row] ?? null;
+        if (place === null) return null;
+        const bytes = new Uint8Array(place.length);
+        const { bytesRead } = await pictures.read(bytes, 0, place.length, place.at);
+        if (bytesRead !== place.length)
+          throw new PipelineError(
+            'Internal',
+            `Expected ${place.length} bytes of row ${rowStart + row} of ${shard.file.path} in the scratch file, got ${bytesRead}: retry`,
+          );
+        return bytes;
+      },
+      close: () => pictures.close(),
+    };
+  } finally {
+    // The open file stays readable without a name, and is gone with the process at the latest.
+    await rm(scratch, { recursive: true, force: true });
+  }
 }
 
 async function readColumns(
@@ -83,20 +125,19 @@ async function readColumns(
   rowStart: number,
   rowEnd: number,
 ): Promise<Record<string, unknown>[]> {
+  return decoded(shard, { kind: 'rows', metadata: shard.metadata, columns, rowStart, rowEnd });
+}
+
+async function decoded<T>({ file }: Shard, task: Exclude<ParquetTask, { kind: 'metadata' }>): Promise<T> {
   try {
-    return await inParquetProcess(shard.file, {
-      kind: 'rows',
-      metadata: shard.metadata,
-      columns,
-      rowStart,
-      rowEnd,
-    });
+    return await inParquetProcess<T>(file, task);
   } catch (error) {
     if (error instanceof PipelineError || (error instanceof Error && error.name === 'AbortError'))
       throw error;
+    const { rowStart, rowEnd, columns } = task;
     throw new PipelineError(
       'BadData',
-      `Expected rows ${rowStart} to ${rowEnd} of ${columns.join(', ')} in ${shard.file.path}, got: ${messageOf(error)}`,
+      `Expected rows ${rowStart} to ${rowEnd} of ${columns.join(', ')} in ${file.path}, got: ${messageOf(error)}`,
       { cause: error },
     );
   }
@@ -129,12 +170,6 @@ function nameOf(value: unknown, column: string, names: string[] | undefined, whe
       `Expected class names for ${column}, got none in the file's metadata or the dataset card (${where})`,
     );
   return names[Number(value)] ?? '';
-}
-
-function bytesOf(image: unknown): Uint8Array | null {
-  if (image instanceof Uint8Array) return image;
-  if (typeof image !== 'object' || image === null || !('bytes' in image)) return null;
-  return image.bytes instanceof Uint8Array ? image.bytes : null;
 }
 
 function imageBytesOf(columns: FileMetaData['row_groups'][number]['columns']): number {

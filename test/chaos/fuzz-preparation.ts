@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os';
 import sharp from 'sharp';
 import { bucketsFor } from '../../src/domain/dataset-buckets.ts';
 import { DropReason } from '../../src/domain/dataset-record.ts';
@@ -104,7 +105,7 @@ export async function readAll(bytes: Buffer): Promise<string> {
     const shard = await openShard(await openHubFile({ hub, at, path, bytes: bytes.length }));
     for (const group of groups)
       try {
-        await readPictures(shard, group);
+        await (await readPictures(shard, group, tmpdir())).close();
       } catch (error) {
         if (!(error instanceof PipelineError) || error.kind !== 'BadData') throw error;
         outcome = 'a row group refused';

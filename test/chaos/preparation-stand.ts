@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -94,6 +95,21 @@ export class PreparationStand {
     return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1000;
   }
 
+  /** Looks every tenth of a second at the resident memory of a process and its children, and keeps the largest sum, in MB. */
+  watchMemory(pid: number): { most(): number; stop(): void } {
+    let most = 0;
+    const residentOf = (one: number): number =>
+      Number(/VmRSS:\s+(\d+)/.exec(textOf(`/proc/${one}/status`))?.[1] ?? 0) / 1000;
+    const timer = setInterval(() => {
+      const children = textOf(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
+      most = Math.max(
+        most,
+        [pid, ...children].map(residentOf).reduce((sum, one) => sum + one, 0),
+      );
+    }, 100);
+    return { most: () => most, stop: () => clearInterval(timer) };
+  }
+
   /** Seconds that a process has computed so far, over all its threads. */
   async cpuSeconds(pid: number): Promise<number> {
     const fields =
@@ -103,5 +119,14 @@ export class PreparationStand {
 
   async stop(): Promise<void> {
     await this.stack.stop();
+  }
+}
+
+/** A file's text; empty when it is gone, as a process's is when it has ended. */
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   chooseKept,
+  correlation,
   withinArtistCap,
   withinLimit,
   withoutBlurred,
@@ -26,6 +27,22 @@ describe('filters', () => {
     const other = candidateOf(1, { hash: CLOSE });
     other.measures.views = [{ hash: CLOSE, thumbnail: '00ff'.repeat(128) }];
     expect(withoutNearDuplicates([candidateOf(0, { hash: SAME }), other], 6).kept).toHaveLength(2);
+  });
+
+  it('keep two pictures that share the fall of light, such as two dark corners, and nothing else', () => {
+    const lit = (detail: (x: number, y: number) => number) =>
+      Array.from({ length: 256 }, (_, i) => {
+        const [x, y] = [i % 16, i >> 4];
+        return Math.round(20 + x * 7 + y * 7 + detail(x, y))
+          .toString(16)
+          .padStart(2, '0');
+      }).join('');
+    const [first, second] = [candidateOf(0, { hash: SAME }), candidateOf(1, { hash: SAME })];
+    first.measures.views = [{ hash: SAME, thumbnail: lit((x, y) => ((x * 7 + y * 3) % 5) * 3) }];
+    second.measures.views = [{ hash: SAME, thumbnail: lit((x, y) => ((x * 3 + y * 11) % 7) * 2) }];
+    const thumbnails = [first, second].map(({ measures }) => measures.views[0]?.thumbnail ?? '');
+    expect(correlation(thumbnails[0] as string, thumbnails[1] as string)).toBeGreaterThan(0.97);
+    expect(withoutNearDuplicates([first, second], 6).kept).toHaveLength(2);
   });
 
   it('cap a known artist and not an unknown one', () => {

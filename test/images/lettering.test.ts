@@ -55,6 +55,28 @@ describe('lettering', () => {
     expect(text).toBeLessThan(6);
   });
 
+  it('is not seen in three wide shapes on a line, as brushstrokes under a row of roofs are', async () => {
+    const shape = (x: number) =>
+      `<path d="M${x} 120h31M${x} 126h31M${x} 132h31M${x + 2} 119v14" stroke="#181410" stroke-width="3" fill="none"/>`;
+    const { text } = await letteringWith([60, 100, 140].map(shape).join(''));
+    expect(text).toBeLessThanOrEqual(6);
+  });
+
+  it('is seen in one short word', async () => {
+    const word = letteringSvg({
+      random: randomFrom(9, 'word'),
+      left: 20,
+      top: height - 22,
+      width: 8 * 6 * 2,
+      cell: 2,
+      fill: '#ffffff',
+      opacity: 1,
+    });
+    const strip = `<rect y="${height - 26}" width="${width}" height="26" fill="#202020"/>`;
+    const { text } = await letteringWith(strip + word);
+    expect(text).toBeGreaterThan(3);
+  });
+
   it('is a signature where one thin line runs at the foot, and forbids mirroring', async () => {
     const name = signatureSvg({
       random: randomFrom(4, 'name'),
