@@ -13,7 +13,7 @@ import { HubConflict } from '../hub/hub.ts';
 import { runNotices } from '../reports/run-notices.ts';
 import type { ActivityContext } from './activity-context.ts';
 import { json } from './checkpoint-commit.ts';
-import { chooseCheckpoint, LANE_FILES, readLane } from './training-lane.ts';
+import { chooseCheckpoint, fenced, LANE_FILES, readLane } from './training-lane.ts';
 import { knownResult, type TrainPlan } from './training-plan.ts';
 
 /** A lane that this attempt may publish to, until somebody takes a higher token. */
@@ -37,7 +37,7 @@ export function reportedMetrics({ info }: ActivityContext): Record<string, numbe
 
 /**
  * Takes the next fencing token by compare-and-swap on the lane's head; the loser of a race looks again. In the same commit the
- * ledger closes the attempt that vanished and opens this one.
+ * ledger closes the attempt that vanished and opens this one. An attempt that slept until its successor had begun takes nothing.
  */
 export async function takeFence(p: {
   plan: TrainPlan;
@@ -54,6 +54,7 @@ export async function takeFence(p: {
     const { checkpoint, damaged } = await chooseCheckpoint(plan.lane, state.head, state.checkpoints);
     const whole = checkpoint === null ? [] : state.checkpoints.slice(state.checkpoints.indexOf(checkpoint));
     const token = (state.fence?.token ?? 0) + 1;
+    if (isSucceeded(activity, state.fence)) throw fenced(plan.lane, token, state.fence);
     const owner = describeOwner(activity);
     const fence: Fence = { format: 1, token, owner };
     const attempt: AttemptRecord = {
@@ -108,4 +109,12 @@ function lastSeen(activity: ActivityContext): LastSeen {
 function describeOwner({ info }: ActivityContext): string {
   const { workflowId = 'no-workflow', runId = '' } = info.workflowExecution ?? {};
   return `${workflowId} ${runId} activity ${info.activityId} attempt ${info.attempt}`;
+}
+
+/** Whether a later attempt at the same activity holds the fence. */
+function isSucceeded(activity: ActivityContext, fence: Fence | null): boolean {
+  const ours = describeOwner(activity).replace(/\d+$/, '');
+  return (
+    fence?.owner.startsWith(ours) === true && Number(fence.owner.slice(ours.length)) > activity.info.attempt
+  );
 }

@@ -106,18 +106,42 @@ describe('an uninterrupted training', () => {
 describe('two attempts at once', () => {
   it('have one publisher: the one that took the fence last; the other stops as fenced', async () => {
     const request = stand.request('twins');
-    const outcomes = await Promise.allSettled(
-      [warm, victim].map((trainer, index) => attempt(stand, request, { trainer, number: index + 1 }).result),
-    );
-    const whys = outcomes.map((one) =>
-      one.status === 'rejected' ? (one.reason as { kind: string }).kind : 'done',
-    );
-    expect(whys.sort()).toEqual(['Fenced', 'done']);
+    const [first, taken] = [firstBeat(() => true), firstBeat(() => true)];
+    const older = attempt(stand, request, { trainer: victim, number: 1, onBeat: first.onBeat }).result;
+    older.catch(() => undefined);
+    await first.seen;
+    const newer = attempt(stand, request, { trainer: warm, number: 2, onBeat: taken.onBeat }).result;
+    await expect(older).rejects.toMatchObject({ kind: 'Fenced' });
+    await newer;
     const ledger = (await readJson(stand, request, 'ledger.json')) as { attempts: object[] };
     expect(ledger).toMatchObject({
       result: { adapterSha256: whole.adapterSha256 },
       attempts: [{ ended: 'preempted' }, { ended: 'done' }],
     });
+  });
+
+  it('leave the fence to the later one, where the earlier one slept before it took it', async () => {
+    const request = stand.request('sleeper');
+    let wake: () => void = () => undefined;
+    const asleep = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    // Stands still between its look at the lane and its commit, as a machine that is frozen.
+    const hub: Hub = {
+      ...stand.hub,
+      commit: async (commit) => {
+        await asleep;
+        return stand.hub.commit(commit);
+      },
+    };
+    const earlier = attempt(stand, request, { trainer: victim, hub, number: 1 }).result;
+    earlier.catch(() => undefined);
+    const begun = firstBeat(({ metrics }) => (metrics.step ?? 0) >= 1);
+    const later = attempt(stand, request, { trainer: warm, number: 2, onBeat: begun.onBeat }).result;
+    await begun.seen;
+    wake();
+    await expect(earlier).rejects.toMatchObject({ kind: 'Fenced' });
+    expect(await later).toMatchObject({ outcome: 'done', adapterSha256: whole.adapterSha256 });
   });
 });
 

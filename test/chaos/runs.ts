@@ -86,6 +86,18 @@ export async function until(what: string, seconds: number, test: () => Promise<b
   return (performance.now() - started) / 1000;
 }
 
+/** What a failure says, its causes included; empty while a run goes on. */
+async function whyOf(topology: Topology, run: string, execution: string): Promise<string> {
+  if (execution === 'RUNNING') return '';
+  const words: string[] = [];
+  let error: unknown = await topology.client.workflow
+    .getHandle(run)
+    .result()
+    .catch((caught: unknown) => caught);
+  for (; error instanceof Error; error = error.cause) words.push(error.message);
+  return `: ${words.join(': ')}`;
+}
+
 /** What is wrong about a run that has ended: nothing, where it ended right, lost nothing and was released once. */
 export async function faultsOf(
   topology: Topology,
@@ -93,7 +105,8 @@ export async function faultsOf(
   adapterSha256: string | null,
 ): Promise<string[]> {
   const execution = await endOf(topology, run);
-  if (execution !== 'COMPLETED') return [`${run} ended as ${execution}`];
+  if (execution !== 'COMPLETED')
+    return [`${run} ended as ${execution}${await whyOf(topology, run, execution)}`];
   const result = await resultOf(topology, run);
   const faults: string[] = [];
   if (result.verdict !== 'PASS') faults.push(`${run}: verdict ${result.verdict}`);
