@@ -12,6 +12,7 @@ import { connectHub } from '../../src/hub/client.ts';
 import { seedGeneratedWikiArt } from '../../src/wikiart/generated/seed.ts';
 import { seedTinyBase } from '../../src/wikiart/generated/seed-base.ts';
 import { until } from '../chaos/fleet.ts';
+import { SHORT_RUN } from '../chaos/short-run.ts';
 
 /** The whole stack twice: the second time with a Temporal server that has never heard of the run. */
 let dataDir: string;
@@ -47,23 +48,8 @@ const laneOf = (run: string): Lane => ({
   branch: 'main',
 });
 
-const INPUT = {
-  dataset: { resolution: 64, minShortSide: 64, minTrainingImages: 4, neighboursPerStyle: 0 },
-  training: {
-    steps: 80,
-    batchSize: 1,
-    rank: 4,
-    alpha: 4,
-    warmupSteps: 5,
-    checkpointEvery: 10,
-    heldOutEvery: 40,
-  },
-  tuning: { strategy: 'fixed', steps: 20 },
-  deployment: { space: false },
-};
-
 async function start(run: string): Promise<void> {
-  await pleinAir('start', '--run', run, '--profile', 'auto', '--input', JSON.stringify(INPUT));
+  await pleinAir('start', '--run', run, '--profile', 'auto', '--input', JSON.stringify(SHORT_RUN));
 }
 
 const resultOf = (run: string) =>

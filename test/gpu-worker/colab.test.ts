@@ -10,6 +10,7 @@ import { PROJECT } from '../../src/config/paths.ts';
 import { RepoId } from '../../src/domain/refs.ts';
 import { seedGeneratedWikiArt } from '../../src/wikiart/generated/seed.ts';
 import { Fleet, until } from '../chaos/fleet.ts';
+import { SHORT_RUN } from '../chaos/short-run.ts';
 import { openTlsDoor, type TlsDoor } from '../chaos/tls-door.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 
@@ -25,23 +26,6 @@ finally:
 `;
 const NOTEBOOK = join(PROJECT, 'gpu-worker', 'colab.ipynb');
 const python = pythonPath(readEnvironment());
-
-/** A short run of every phase's real kind. */
-const EVENING = {
-  profile: 'tiny',
-  dataset: { resolution: 64, minShortSide: 64, minTrainingImages: 4, neighboursPerStyle: 0 },
-  training: {
-    steps: 80,
-    batchSize: 1,
-    rank: 4,
-    alpha: 4,
-    warmupSteps: 5,
-    checkpointEvery: 10,
-    heldOutEvery: 40,
-  },
-  tuning: { strategy: 'fixed', steps: 20 },
-  deployment: { space: false },
-};
 
 const setUpPython = execaSync('python3', ['-c', 'import sys; print(sys.executable)']).stdout;
 
@@ -162,7 +146,7 @@ it('alone, without a Temporal server, goes on by the run’s name when the sessi
         ...{ HF_TOKEN: TOKEN, HF_ENDPOINT: fleet.hubUrl, PLEIN_AIR_SOURCE: PROJECT },
         PLEIN_AIR_CONTENT: join(fleet.root, name),
       },
-      { RUN: 'evening', INPUT: JSON.stringify(EVENING) },
+      { RUN: 'evening', INPUT: JSON.stringify({ profile: 'tiny', ...SHORT_RUN }) },
     );
   const lane: Lane = {
     ...{ hub: fleet.hub, branch: 'main' },
