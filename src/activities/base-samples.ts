@@ -97,7 +97,7 @@ function scoresFile(shared: SharedSamples, dataset: CommitSha): string {
   return `${shared.folder}/scores-${dataset.slice(0, 24)}.json`;
 }
 
-/** Puts what an evaluation measured of the base itself where the analysis of a later run finds it. */
+/** Puts what an evaluation measured of the base itself where the analysis of a later run finds it, if it is news. */
 export async function shareBaseScores(p: {
   hub: Hub;
   shared: SharedSamples;
@@ -111,11 +111,17 @@ export async function shareBaseScores(p: {
     encoder: p.report.encoder.name,
     metrics: Object.fromEntries(metrics),
   };
-  await p.hub.ensureRepo(p.shared.repo, { private: true });
-  await p.hub.commit({
-    repo: p.shared.repo,
-    message: `Scores of the base in ${p.shared.folder}`,
-    files: [{ path: scoresFile(p.shared, p.dataset), content: `${JSON.stringify(scores, null, 1)}\n` }],
+  const { hub, shared } = p;
+  const path = scoresFile(shared, p.dataset);
+  const content = `${JSON.stringify(scores, null, 1)}\n`;
+  await hub.ensureRepo(shared.repo, { private: true });
+  const head = await hub.resolve(shared.repo);
+  const known = head === null ? null : await hub.read(shared.repo, head, path);
+  if (known?.toString('utf8') === content) return;
+  await hub.commit({
+    repo: shared.repo,
+    message: `Scores of the base in ${shared.folder}`,
+    files: [{ path, content }],
     ...(p.signal === undefined ? {} : { signal: p.signal }),
   });
 }

@@ -17,12 +17,11 @@ import { EvaluationReport, type Metric } from '../domain/evaluation-report.ts';
 import { mergeMetrics, parseMetricLog } from '../domain/metric-log.ts';
 import type { FileRef, RepoRef, Sha256 } from '../domain/refs.ts';
 import { openSamples, type StandardSample } from '../domain/sample-set.ts';
-import type { TrainerEvent } from '../domain/trainer-protocol.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
-import type { EvaluateDeps } from './evaluate.ts';
 import { completed } from './evaluation-key.ts';
+import { GpuCalls, type GpuDeps } from './gpu-calls.ts';
 import { copyBase, copyLocally } from './local-copies.ts';
 import { paintingOf } from './sampling.ts';
 
@@ -32,7 +31,7 @@ type Request = Parameters<GpuActivities['chooseCheckpoint']>[0];
  * Chooses the checkpoint that goes to the gate: of those whose held-out loss is within one standard error of the least, a
  * few are sampled on the open prompts, and the earliest that wins on style × diversity × copying is taken.
  */
-export function createChooseCheckpoint(deps: EvaluateDeps): GpuActivities['chooseCheckpoint'] {
+export function createChooseCheckpoint(deps: GpuDeps): GpuActivities['chooseCheckpoint'] {
   return async (asked) => {
     const request = { ...asked, context: completed(asked.context) };
     const { curve, steps } = await readCandidates(deps.hub, request);
@@ -133,42 +132,43 @@ async function store(hub: Hub, request: Request, choice: CheckpointChoice): Prom
 
 /** Samples and measures checkpoints of one training on the open prompts. */
 class Study {
-  readonly #deps: EvaluateDeps;
+  readonly #deps: GpuDeps;
+  readonly #calls: GpuCalls;
   readonly #request: Request;
   readonly #samples: StandardSample[];
 
-  constructor(deps: EvaluateDeps, request: Request) {
+  constructor(deps: GpuDeps, request: Request) {
     this.#deps = deps;
     this.#request = request;
     this.#samples = openSamples(request.context.config);
+    this.#calls = new GpuCalls(deps, this.#samples.length);
   }
 
   async measure(step: number, heldOutLoss: number | null): Promise<SampledCheckpoint> {
     const { context, dataset, training } = this.#request;
     const { config } = context;
-    const { trainer, workDir } = this.#deps;
     const stage = `step ${step}`;
     const path = checkpointFolder(step);
-    const base = await copyBase(this.#copying(stage), context.base);
-    const data = await copyLocally(this.#copying(stage), dataset);
-    const copy = await copyLocally(this.#copying(stage), training.checkpoint, path);
+    const base = await copyBase(this.#calls.copying(stage), context.base);
+    const data = await copyLocally(this.#calls.copying(stage), dataset);
+    const copy = await copyLocally(this.#calls.copying(stage), training.checkpoint, path);
     const adapter = join(copy, ...path.split('/'), 'pytorch_lora_weights.safetensors');
     const adapterSha256 = await verifiedAdapter(join(copy, ...path.split('/')));
     // A folder of their own: in a batch of other neighbours a picture's last bits may differ from the gate's.
     const folder = join(
-      workDir,
+      this.#deps.workDir,
       'choices',
       sha256Of(JSON.stringify([context.base, config.evaluation, config.seed])).slice(0, 24),
     );
     const paint = async (name: string, lora: string | null) => {
       const out = join(folder, name);
       const params = { ...paintingOf(context, this.#samples), base, adapter: lora, out };
-      await trainer.call('sample', params, this.#options(stage));
+      await this.#calls.call('sample', params, stage);
       return out;
     };
     const baseSamples = await paint('base', null);
     const candidateSamples = await paint(adapterSha256.slice(0, 24), adapter);
-    const measured = await trainer.call(
+    const measured = await this.#calls.call(
       'evaluate',
       {
         ...{
@@ -186,7 +186,7 @@ class Study {
         ...{ heldOutLoss, confidence: 0.95, seed: config.seed },
         out: join(folder, `${adapterSha256.slice(0, 24)}-report`),
       },
-      this.#options(stage),
+      stage,
     );
     const { metrics } = parseJson(await readFile(measured.report), EvaluationReport, measured.report);
     const figure = (name: string): Metric =>
@@ -197,26 +197,6 @@ class Study {
       diversity: figure('diversity.vendi'),
       copying: figure('copying.close'),
     };
-  }
-
-  #copying(stage: string) {
-    const { hub, workDir, signal } = this.#deps;
-    const onProgress = (done: number, total: number) => this.#beat(stage, done, total, null);
-    return { hub, workDir, signal: signal?.(), onProgress };
-  }
-
-  #options(stage: string) {
-    const signal = this.#deps.signal?.();
-    return {
-      onEvent: (event: TrainerEvent) => {
-        if (event.event === 'progress') this.#beat(stage, event.done, event.total, event.etaSeconds);
-      },
-      ...(signal === undefined ? {} : { signal }),
-    };
-  }
-
-  #beat(stage: string, done: number, total: number, etaSeconds: number | null): void {
-    this.#deps.heartbeat({ stage, done, total, etaSeconds, metrics: {}, lastCheckpoint: null });
   }
 }
 

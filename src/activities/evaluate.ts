@@ -1,18 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import type { Evaluation, GpuActivities, GpuProgress } from '../domain/activities.ts';
+import type { Evaluation, GpuActivities } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { MODEL_ROLES, splitModelId } from '../domain/evaluation-models.ts';
 import { EvaluationReport } from '../domain/evaluation-report.ts';
 import { lookConfidence } from '../domain/gate-config.ts';
 import { CommitRef, type CommitSha, type FileRef, RepoId, type RepoRef, Sha256 } from '../domain/refs.ts';
 import type { StandardSample } from '../domain/sample-set.ts';
-import type { TrainerEvent, VerbParams, VerbResult } from '../domain/trainer-protocol.ts';
+import type { VerbParams, VerbResult } from '../domain/trainer-protocol.ts';
 import { sha256Of, sha256OfFile } from '../hub/hashing.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
 import { findRivals, type RivalRelease } from '../releases/rivals.ts';
-import type { Trainer } from '../trainer/trainer.ts';
 import { shareBaseScores, sharedSamples } from './base-samples.ts';
 import { refuseOtherTrigger } from './caption-trigger.ts';
 import {
@@ -24,21 +23,11 @@ import {
   type PinnedModel,
   runSamples,
 } from './evaluation-key.ts';
+import { GpuCalls, type GpuDeps } from './gpu-calls.ts';
 import { copyBase, copyLocally, copyTrained } from './local-copies.ts';
 import { SAMPLING_FOLDER, Sampling } from './sampling.ts';
 
 type EvaluateRequest = Parameters<GpuActivities['evaluate']>[0];
-
-/** What an evaluation needs besides its request. */
-export interface EvaluateDeps {
-  hub: Hub;
-  trainer: Trainer;
-  /** Kept from attempt to attempt where the machine lives on; what is in it is never trusted unverified. */
-  workDir: string;
-  heartbeat: (progress: GpuProgress) => void;
-  /** Cancellation of the activity that runs now; default: none. */
-  signal?: () => AbortSignal | undefined;
-}
 
 /** Everything that an evaluation is made from, looked up once. */
 interface Inputs {
@@ -54,7 +43,7 @@ interface Inputs {
  * all of it in one commit of the record repository. Done for the same inputs before, it answers at once; killed, it goes
  * on with the pictures it finds.
  */
-export function createEvaluate(deps: EvaluateDeps): GpuActivities['evaluate'] {
+export function createEvaluate(deps: GpuDeps): GpuActivities['evaluate'] {
   return async (asked) => {
     const inputs = await lookUp(deps.hub, { ...asked, context: completed(asked.context) });
     const known = await findDone(deps.hub, inputs);
@@ -140,26 +129,28 @@ type Files = { path: string; content: string | { file: string } }[];
 
 /** One attempt at an evaluation that is not done yet. */
 class Attempt {
-  readonly #deps: EvaluateDeps;
+  readonly #deps: GpuDeps;
+  readonly #calls: GpuCalls;
   readonly #inputs: Inputs;
   readonly #request: EvaluateRequest;
   readonly #set: { samples: StandardSample[]; sha256: Sha256 };
   /** Named by the key: what an earlier attempt left is found again, another evaluation's is not. */
   readonly #folder: string;
 
-  constructor(deps: EvaluateDeps, inputs: Inputs) {
+  constructor(deps: GpuDeps, inputs: Inputs) {
     this.#deps = deps;
     this.#inputs = inputs;
     this.#request = inputs.request;
     this.#set = runSamples(inputs.request.context, inputs.look);
+    this.#calls = new GpuCalls(deps, this.#set.samples.length);
     this.#folder = join(deps.workDir, 'evaluations', inputs.key.key.slice(0, 24));
   }
 
   async run(): Promise<Evaluation> {
     const { context, dataset } = this.#request;
     await refuseOtherTrigger(this.#deps.hub, dataset, context.config.dataset.trigger);
-    const base = await copyBase(this.#copying('base model'), context.base);
-    const data = await copyLocally(this.#copying('dataset'), dataset);
+    const base = await copyBase(this.#calls.copying('base model'), context.base);
+    const data = await copyLocally(this.#calls.copying('dataset'), dataset);
     const exported = await this.#export();
     const adapter = exported.files.find((file) => file.format === 'diffusers');
     if (adapter === undefined)
@@ -169,13 +160,15 @@ class Attempt {
     const measured = await this.#measure({ base, adapter: adapter.path, dataset: data, pictures });
     const reportBytes = await readFile(measured.report);
     const report = parseJson(reportBytes, EvaluationReport, measured.report);
-    await shareBaseScores({
-      hub: this.#deps.hub,
-      shared: sharedSamples(context, this.#set.sha256),
-      dataset: dataset.commit,
-      report,
-      signal: this.#deps.signal?.(),
-    });
+    // Later looks see the base in more pictures; what a forecast reads is of the first.
+    if (this.#inputs.look === 1)
+      await shareBaseScores({
+        hub: this.#deps.hub,
+        shared: sharedSamples(context, this.#set.sha256),
+        dataset: dataset.commit,
+        report,
+        signal: this.#deps.signal?.(),
+      });
     const key: EvaluationKey = {
       format: 1,
       ...this.#inputs.key,
@@ -206,13 +199,13 @@ class Attempt {
 
   /** The pictures of everybody in the comparison, and a few of the candidate's once more. */
   async #paint(base: string, adapter: string, adapterSha256: Sha256): Promise<Painted> {
-    const { hub, workDir, trainer } = this.#deps;
+    const { hub, workDir } = this.#deps;
     const sampling = new Sampling(
       {
         hub,
         workDir,
-        paint: (params, stage) => trainer.call('sample', params, this.#options(stage)),
-        copying: (stage) => this.#copying(stage),
+        paint: (params, stage) => this.#calls.call('sample', params, stage),
+        copying: (stage) => this.#calls.copying(stage),
         signal: this.#deps.signal?.(),
       },
       this.#request.context,
@@ -240,11 +233,11 @@ class Attempt {
     const models: VerbParams<'evaluate'>['models'] = [];
     for (const { role, repo, commit } of this.#inputs.models) {
       const ref = CommitRef.parse({ type: 'model', repo, commit });
-      const path = await copyLocally(this.#copying(`model for ${role}`), ref, undefined, isNeeded);
+      const path = await copyLocally(this.#calls.copying(`model for ${role}`), ref, undefined, isNeeded);
       models.push({ role: role as (typeof models)[number]['role'], repo, commit, path });
     }
     const { pictures, ...rest } = p;
-    return this.#deps.trainer.call(
+    return this.#calls.call(
       'evaluate',
       {
         ...rest,
@@ -257,7 +250,7 @@ class Attempt {
         seed: config.seed,
         out: join(this.#folder, 'report'),
       },
-      this.#options('measuring'),
+      'measuring',
     );
   }
 
@@ -265,8 +258,8 @@ class Attempt {
   async #export(): Promise<VerbResult<'export'>> {
     const { context, training } = this.#request;
     const { config, base } = context;
-    const checkpoint = await copyTrained(this.#copying('checkpoint'), training, base.commit);
-    return this.#deps.trainer.call(
+    const checkpoint = await copyTrained(this.#calls.copying('checkpoint'), training, base.commit);
+    return this.#calls.call(
       'export',
       {
         checkpoint,
@@ -276,7 +269,7 @@ class Attempt {
         trigger: config.dataset.trigger,
         sabotage: config.sabotage,
       },
-      this.#options('exporting'),
+      'exporting',
     );
   }
 
@@ -295,7 +288,7 @@ class Attempt {
     await hub.ensureRepo(repo, { private: true });
     const wanted = new Set(files.map((file) => file.path));
     for (;;) {
-      this.#beat('storing', 0, files.length);
+      this.#calls.beat('storing', 0, files.length);
       const head = await hub.resolve(repo);
       const folders = [EVALUATION_FOLDER, SAMPLING_FOLDER];
       const there =
@@ -316,27 +309,6 @@ class Attempt {
         if (!(error instanceof HubConflict)) throw error;
       }
     }
-  }
-
-  #copying(stage: string) {
-    const { hub, workDir, signal } = this.#deps;
-    const onProgress = (done: number, total: number) => this.#beat(stage, done, total);
-    return { hub, workDir, signal: signal?.(), onProgress };
-  }
-
-  #options(stage: string): { onEvent: (event: TrainerEvent) => void; signal?: AbortSignal } {
-    const signal = this.#deps.signal?.();
-    this.#beat(stage, 0, this.#set.samples.length);
-    return {
-      onEvent: (event) => {
-        if (event.event === 'progress') this.#beat(stage, event.done, event.total, event.etaSeconds);
-      },
-      ...(signal === undefined ? {} : { signal }),
-    };
-  }
-
-  #beat(stage: string, done: number, total: number, etaSeconds: number | null = null): void {
-    this.#deps.heartbeat({ stage, done, total, etaSeconds, metrics: {}, lastCheckpoint: null });
   }
 }
 

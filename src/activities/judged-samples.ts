@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Evaluation, RunContext } from '../domain/activities.ts';
 import type { StandardSample } from '../domain/sample-set.ts';
-import type { TrainerEvent, VerbParams } from '../domain/trainer-protocol.ts';
+import type { VerbParams } from '../domain/trainer-protocol.ts';
 import type { Hub } from '../hub/hub.ts';
 import { isBlank, pictureDistance } from '../images/compare.ts';
-import type { Trainer } from '../trainer/trainer.ts';
 import { EVALUATION_FILES, runSamples } from './evaluation-key.ts';
+import type { GpuCalls } from './gpu-calls.ts';
 import { paintingOf } from './sampling.ts';
 
 /** One picture of each slice of the sample set, at most so many. */
@@ -21,19 +21,14 @@ export function judgedSamples(context: RunContext): StandardSample[] {
 
 /** Paints samples again as the run painted them, but for what `with` names. */
 export async function paintJudged(p: {
-  trainer: Trainer;
+  calls: GpuCalls;
+  stage: string;
   context: RunContext;
   samples: StandardSample[];
   with: Pick<VerbParams<'sample'>, 'base' | 'adapter' | 'out'> &
     Partial<Pick<VerbParams<'sample'>, 'quantisation'>>;
-  onEvent: (event: TrainerEvent) => void;
-  signal: AbortSignal | undefined;
 }): Promise<void> {
-  await p.trainer.call(
-    'sample',
-    { ...paintingOf(p.context, p.samples), ...p.with },
-    { onEvent: p.onEvent, ...(p.signal === undefined ? {} : { signal: p.signal }) },
-  );
+  await p.calls.call('sample', { ...paintingOf(p.context, p.samples), ...p.with }, p.stage);
 }
 
 /** What became of painted pictures beside those that the gate judged. */

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { GpuActivities, GpuProgress, RunContext } from '../domain/activities.ts';
+import type { GpuActivities, RunContext } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { Sha256 } from '../domain/refs.ts';
-import type { TrainerEvent, VerbResult } from '../domain/trainer-protocol.ts';
+import type { VerbResult } from '../domain/trainer-protocol.ts';
 import {
   type ReleasedVariant,
   type VariantKind,
@@ -16,22 +16,13 @@ import { refuseTooLarge, weightsOfBase } from '../releases/fits.ts';
 import { fingerprintOf } from '../releases/provenance.ts';
 import { readVariant, VARIANT_FILE, VARIANT_FOLDER, wholeVariant } from '../releases/variants.ts';
 import { variantTexts } from '../reports/variant-card.ts';
-import type { Trainer } from '../trainer/trainer.ts';
+import { GpuCalls, type GpuDeps } from './gpu-calls.ts';
 import { JUDGED_PICTURES, judgedSamples, likenessToJudged, paintJudged } from './judged-samples.ts';
 import { copyBase, copyLocally, pipelineWith } from './local-copies.ts';
 
 type Request = Parameters<GpuActivities['makeVariants']>[0];
 type Made = VerbResult<'fuse'>['variants'][number];
 type File = { path: string; content: HubContent };
-
-/** What making variants needs besides its request. */
-export interface MakeVariantsDeps {
-  hub: Hub;
-  trainer: Trainer;
-  workDir: string;
-  heartbeat: (progress: GpuProgress) => void;
-  signal?: () => AbortSignal | undefined;
-}
 
 /** Largest distance, seen from afar, to the judged picture: adding a LoRA to the weights only rounds, quantising moves more. */
 const FARTHEST = { rounded: 0.05, quantised: 0.1 } as const;
@@ -40,7 +31,7 @@ const FARTHEST = { rounded: 0.05, quantised: 0.1 } as const;
  * Adds the judged adapter to the base's weights, quantises where that was asked for, paints judged samples with each file
  * set, and puts those that show what was judged on the Hub; what lies there already, whole, is not made again.
  */
-export function createMakeVariants(deps: MakeVariantsDeps): GpuActivities['makeVariants'] {
+export function createMakeVariants(deps: GpuDeps): GpuActivities['makeVariants'] {
   return async (request) => {
     const { context, evaluation } = request;
     const kinds = context.config.deployment.variants;
@@ -81,18 +72,20 @@ async function lookUp(
 
 /** One making: files by the trainer, a look at each, the upload. */
 class Making {
-  readonly #deps: MakeVariantsDeps;
+  readonly #deps: GpuDeps;
+  readonly #calls: GpuCalls;
   readonly #request: Request;
 
-  constructor(deps: MakeVariantsDeps, request: Request) {
+  constructor(deps: GpuDeps, request: Request) {
     this.#deps = deps;
     this.#request = request;
+    this.#calls = new GpuCalls(deps, JUDGED_PICTURES);
   }
 
   async all(kinds: VariantKind[], out: string): Promise<ReleasedVariant[]> {
     const { context } = this.#request;
-    const base = await copyBase(this.#copying('base'), context.base);
-    const { variants } = await this.#deps.trainer.call(
+    const base = await copyBase(this.#calls.copying('base'), context.base);
+    const { variants } = await this.#calls.call(
       'fuse',
       {
         base,
@@ -101,7 +94,7 @@ class Making {
         precision: context.config.evaluation.deployedPrecision,
         out,
       },
-      this.#options('variants'),
+      'variants',
     );
     // All of them before the first upload: what does not fit is known before anything is on the Hub.
     for (const made of variants) await this.#refuseTooLarge(made);
@@ -114,7 +107,7 @@ class Making {
   async #adapter(): Promise<string> {
     const { adapter } = this.#request.evaluation;
     const copy = await copyLocally(
-      this.#copying('adapter'),
+      this.#calls.copying('adapter'),
       adapter,
       dirname(adapter.path),
       (path) => path === adapter.path,
@@ -176,7 +169,8 @@ class Making {
     const samples = judgedSamples(context);
     const folder = join(out, `${made.kind}-pictures`);
     await paintJudged({
-      trainer: this.#deps.trainer,
+      calls: this.#calls,
+      stage: `painting with ${made.kind}`,
       context,
       samples,
       with: {
@@ -186,8 +180,6 @@ class Making {
         // A machine that trained on a quantised base could not hold the whole one: it paints as it trained.
         quantisation: made.kind === 'fused' ? quantisation : made.kind,
       },
-      ...this.#options(`painting with ${made.kind}`),
-      signal: this.#deps.signal?.(),
     });
     const rounded = made.kind === 'fused' && quantisation === 'none';
     const farthest = FARTHEST[rounded ? 'rounded' : 'quantised'];
@@ -217,34 +209,13 @@ class Making {
           message: `${this.#request.context.config.model} from run ${this.#request.context.run}`,
           files,
           delete: there.map((f) => f.path).filter((path) => !wanted.has(path) && path !== '.gitattributes'),
-          onProgress: () => this.#beat(`uploading ${repo}`, 0, files.length),
+          onProgress: () => this.#calls.beat(`uploading ${repo}`, 0, files.length),
           ...(signal === undefined ? {} : { signal }),
         });
       } catch (error) {
         if (!(error instanceof HubConflict) || attempt >= 9) throw error;
       }
     }
-  }
-
-  #copying(stage: string) {
-    const { hub, workDir, signal } = this.#deps;
-    const onProgress = (done: number, total: number) => this.#beat(stage, done, total);
-    return { hub, workDir, signal: signal?.(), onProgress };
-  }
-
-  #options(stage: string): { onEvent: (event: TrainerEvent) => void; signal?: AbortSignal } {
-    const signal = this.#deps.signal?.();
-    this.#beat(stage, 0, JUDGED_PICTURES);
-    return {
-      onEvent: (event) => {
-        if (event.event === 'progress') this.#beat(event.stage, event.done, event.total);
-      },
-      ...(signal === undefined ? {} : { signal }),
-    };
-  }
-
-  #beat(stage: string, done: number, total: number): void {
-    this.#deps.heartbeat({ stage, done, total, etaSeconds: null, metrics: {}, lastCheckpoint: null });
   }
 }
 

@@ -4,11 +4,10 @@ import type { GpuActivities, TrialMeasures } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { EvaluationReport } from '../domain/evaluation-report.ts';
 import { openSamples, type StandardSample, sampleSetText } from '../domain/sample-set.ts';
-import type { TrainerEvent } from '../domain/trainer-protocol.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import { parseJson } from '../hub/verified-json.ts';
 import { fetchSharedSamples, sharedSamples, shareSamples } from './base-samples.ts';
-import type { EvaluateDeps } from './evaluate.ts';
+import { GpuCalls, type GpuDeps } from './gpu-calls.ts';
 import { copyBase, copyLocally, copyTrained } from './local-copies.ts';
 import { paintingOf } from './sampling.ts';
 
@@ -26,7 +25,7 @@ const METRICS = {
  * Makes the `measureTrial` activity: one sample a prompt for some prompts of the standard set, measured as an evaluation is.
  * It stores nothing; run again, it finds its pictures where they lie and says the same.
  */
-export function createMeasureTrial(deps: EvaluateDeps): GpuActivities['measureTrial'] {
+export function createMeasureTrial(deps: GpuDeps): GpuActivities['measureTrial'] {
   return async (request) => {
     const measurement = new Measurement(deps, request);
     return figures(request, await measurement.run());
@@ -34,15 +33,17 @@ export function createMeasureTrial(deps: EvaluateDeps): GpuActivities['measureTr
 }
 
 class Measurement {
-  readonly #deps: EvaluateDeps;
+  readonly #deps: GpuDeps;
+  readonly #calls: GpuCalls;
   readonly #request: MeasureRequest;
   readonly #samples: StandardSample[];
   readonly #folder: string;
 
-  constructor(deps: EvaluateDeps, request: MeasureRequest) {
+  constructor(deps: GpuDeps, request: MeasureRequest) {
     this.#deps = deps;
     this.#request = request;
     this.#samples = trialSamples(request);
+    this.#calls = new GpuCalls(deps, this.#samples.length);
     const { context, dataset, training } = request;
     const key = sha256Of(JSON.stringify([context.base, dataset, training.adapterSha256, this.#setText()]));
     this.#folder = join(deps.workDir, 'trials', key.slice(0, 24));
@@ -51,13 +52,13 @@ class Measurement {
   async run(): Promise<EvaluationReport> {
     const { context, dataset } = this.#request;
     const { config } = context;
-    const base = await copyBase(this.#copying('base model'), context.base);
-    const data = await copyLocally(this.#copying('dataset'), dataset);
+    const base = await copyBase(this.#calls.copying('base model'), context.base);
+    const data = await copyLocally(this.#calls.copying('dataset'), dataset);
     const adapter = await this.#export();
     const baseSamples = await this.#sampleBase(base);
     const candidateSamples = join(this.#folder, 'candidate');
     await this.#sample('trial samples', { base, adapter, out: candidateSamples });
-    const { report } = await this.#deps.trainer.call(
+    const { report } = await this.#calls.call(
       'evaluate',
       {
         base,
@@ -72,15 +73,15 @@ class Measurement {
         seed: config.seed,
         out: join(this.#folder, 'report'),
       },
-      this.#options('measuring'),
+      'measuring',
     );
     return parseJson(await readFile(report), EvaluationReport, report);
   }
 
   async #export(): Promise<string> {
     const { context, training } = this.#request;
-    const checkpoint = await copyTrained(this.#copying('checkpoint'), training, context.base.commit);
-    const exported = await this.#deps.trainer.call(
+    const checkpoint = await copyTrained(this.#calls.copying('checkpoint'), training, context.base.commit);
+    const exported = await this.#calls.call(
       'export',
       {
         checkpoint,
@@ -90,7 +91,7 @@ class Measurement {
         trigger: context.config.dataset.trigger,
         sabotage: 'none',
       },
-      this.#options('exporting'),
+      'exporting',
     );
     const [file] = exported.files;
     if (file === undefined) throw new PipelineError('Internal', 'expected an adapter from export, got none');
@@ -109,37 +110,12 @@ class Measurement {
   }
 
   #sample(stage: string, p: { base: string; adapter: string | null; out: string }) {
-    return this.#deps.trainer.call(
-      'sample',
-      { ...paintingOf(this.#request.context, this.#samples), ...p },
-      this.#options(stage),
-    );
+    return this.#calls.call('sample', { ...paintingOf(this.#request.context, this.#samples), ...p }, stage);
   }
 
   #setText(): string {
     const { evaluation, training } = this.#request.context.config;
     return sampleSetText(this.#samples, { ...evaluation, ...training });
-  }
-
-  #copying(stage: string) {
-    const { hub, workDir, signal } = this.#deps;
-    const onProgress = (done: number, total: number) => this.#beat(stage, done, total, null);
-    return { hub, workDir, signal: signal?.(), onProgress };
-  }
-
-  #options(stage: string): { onEvent: (event: TrainerEvent) => void; signal?: AbortSignal } {
-    const signal = this.#deps.signal?.();
-    this.#beat(stage, 0, this.#samples.length, null);
-    return {
-      onEvent: (event) => {
-        if (event.event === 'progress') this.#beat(stage, event.done, event.total, event.etaSeconds);
-      },
-      ...(signal === undefined ? {} : { signal }),
-    };
-  }
-
-  #beat(stage: string, done: number, total: number, etaSeconds: number | null): void {
-    this.#deps.heartbeat({ stage, done, total, etaSeconds, metrics: {}, lastCheckpoint: null });
   }
 }
 

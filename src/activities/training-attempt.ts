@@ -310,7 +310,9 @@ export class TrainingAttempt {
 
   #call<T>(request: (onEvent: (event: TrainerEvent) => void) => Promise<T>): Promise<T> {
     const beat = () => this.#activity.heartbeat(this.#progress.state);
-    return watchedCall({ trainer: this.#deps.trainer, activity: this.#activity, beat }, (onSign) =>
+    const { heartbeatTimeoutMs = 3 * 60_000 } = this.#activity.info;
+    const p = { trainer: this.#deps.trainer, beat, afterFirst: 0.8 * heartbeatTimeoutMs };
+    return watchedCall(p, (onSign) =>
       request((event) => {
         onSign();
         this.#hear(event);

@@ -1,21 +1,11 @@
 import { join } from 'node:path';
-import type { GpuActivities, GpuProgress } from '../domain/activities.ts';
+import type { GpuActivities } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { sha256OfFile } from '../hub/hashing.ts';
-import type { Hub } from '../hub/hub.ts';
 import { ADAPTER_FILE } from '../releases/provenance.ts';
-import type { Trainer } from '../trainer/trainer.ts';
+import { GpuCalls, type GpuDeps } from './gpu-calls.ts';
 import { JUDGED_PICTURES, judgedSamples, likenessToJudged, paintJudged } from './judged-samples.ts';
 import { copyBase, copyLocally } from './local-copies.ts';
-
-/** What trying a candidate needs besides its request. */
-export interface TryReleaseDeps {
-  hub: Hub;
-  trainer: Trainer;
-  workDir: string;
-  heartbeat: (progress: GpuProgress) => void;
-  signal?: () => AbortSignal | undefined;
-}
 
 /**
  * Largest distance, seen from afar, to the picture that the gate judged. The same device gives the same pixels; another
@@ -27,18 +17,11 @@ const FARTHEST = 0.05;
  * Loads a candidate from the Hub, by its commit, into the base, and paints a few judged samples again: what a user would
  * get is what the gate saw. Nothing is stored; done twice, it finds the same.
  */
-export function createTryRelease(deps: TryReleaseDeps): GpuActivities['tryRelease'] {
+export function createTryRelease(deps: GpuDeps): GpuActivities['tryRelease'] {
   return async (request) => {
     const { candidate, context } = request;
-    const beat = (stage: string, done = 0, total = JUDGED_PICTURES) =>
-      deps.heartbeat({ stage, done, total, etaSeconds: null, metrics: {}, lastCheckpoint: null });
-    const signal = deps.signal?.();
-    const copying = {
-      hub: deps.hub,
-      workDir: deps.workDir,
-      signal,
-      onProgress: (done: number, total: number) => beat(`${candidate.tag} from the Hub`, done, total),
-    };
+    const calls = new GpuCalls(deps, JUDGED_PICTURES);
+    const copying = calls.copying(`${candidate.tag} from the Hub`);
     const base = await copyBase(copying, context.base);
     const released = { type: 'model' as const, repo: candidate.repo, commit: candidate.commit };
     const adapter = join(await copyLocally(copying, released), ADAPTER_FILE);
@@ -50,13 +33,9 @@ export function createTryRelease(deps: TryReleaseDeps): GpuActivities['tryReleas
       );
     const samples = judgedSamples(context);
     const folder = join(deps.workDir, 'candidates', candidate.commit);
-    beat(`painting with ${candidate.tag}`);
     await paintJudged({
-      ...{ trainer: deps.trainer, context, samples, signal },
+      ...{ calls, context, samples, stage: `painting with ${candidate.tag}` },
       with: { base, adapter, out: folder },
-      onEvent: (event) => {
-        if (event.event === 'progress') beat(event.stage, event.done, event.total);
-      },
     });
     const { hub } = deps;
     const { distance, problem } = await likenessToJudged({

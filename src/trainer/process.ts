@@ -42,6 +42,9 @@ class ProcessTrainer implements Trainer {
   ): Promise<VerbResult<V>> {
     const { signal, onEvent } = options;
     signal?.throwIfAborted();
+    // Two at a time would not fit an accelerator's memory; one that was told to end gets no request of the next attempt.
+    while (this.#session?.leaving === true) await this.#session.ended;
+    signal?.throwIfAborted();
     const session = this.#live();
     const working = session.request(verb, params, onEvent);
     if (signal === undefined) return working;

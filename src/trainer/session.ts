@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -52,6 +53,7 @@ export class TrainerSession {
   #fault: PipelineError | null = null;
   #count = 0;
   #live = true;
+  #leaving = false;
   /** Resolves when the process has gone and every request has been answered or refused. */
   readonly ended: Promise<void>;
 
@@ -82,6 +84,11 @@ export class TrainerSession {
     return this.#live;
   }
 
+  /** Whether it lives, but was told to end: what is asked of it now dies with it. */
+  get leaving(): boolean {
+    return this.#live && this.#leaving;
+  }
+
   /** Sends a request; its result is checked against the verb's schema. */
   async request<V extends Verb>(
     verb: V,
@@ -92,7 +99,9 @@ export class TrainerSession {
     const id = `${verb}-${this.#count}`;
     const request = TrainerRequest.parse({ id, verb, params });
     const answer = new Promise<unknown>((resolve, reject) => {
-      this.#pending.set(id, { verb, resolve, reject, onEvent });
+      // Lines are read in the asynchronous context of whoever started the process: an activity that is long over.
+      const heard = onEvent === undefined ? undefined : AsyncResource.bind(onEvent);
+      this.#pending.set(id, { verb, resolve, reject, onEvent: heard });
     });
     answer.catch(() => undefined);
     if (this.#live) this.#write(request);
@@ -121,12 +130,14 @@ export class TrainerSession {
 
   /** Asks the process to end after its current request. */
   shutDown(): void {
+    this.#leaving = true;
     this.#count += 1;
     this.#write({ id: `shutdown-${this.#count}`, verb: 'shutdown' });
   }
 
   /** Signals the process and all that it started. */
   signal(name: 'SIGTERM' | 'SIGKILL'): void {
+    this.#leaving = true;
     const { pid } = this.#process;
     if (!this.#live || pid === undefined) return;
     try {

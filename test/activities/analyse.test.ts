@@ -125,6 +125,10 @@ describe('analyse', () => {
     const report = { metrics, encoder: { name: 'in test' } } as unknown as EvaluationReport;
     const { commit: dataset } = prepared.dataset;
     await shareBaseScores({ hub: world.hub, shared, dataset, report });
+    const { repo } = shared;
+    const head = await world.hub.resolve(repo);
+    await shareBaseScores({ hub: world.hub, shared, dataset, report });
+    expect(await world.hub.resolve(repo)).toBe(head);
     const { record } = await createAnalyse({ hub: world.hub })({ context: run, dataset: prepared });
     const text = (await world.hub.read(record, record.commit, 'analysis/report.md'))?.toString('utf8');
     expect(text).toMatch(/kid\.base.*0\.125/);

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createPublishRelease } from '../../src/activities/deploy.ts';
 import { EVALUATION_FILES } from '../../src/activities/evaluation-key.ts';
+import { GpuCalls } from '../../src/activities/gpu-calls.ts';
 import { judgedSamples, paintJudged } from '../../src/activities/judged-samples.ts';
 import { createMakeVariants } from '../../src/activities/make-variants.ts';
 import { createTryRelease } from '../../src/activities/try-release.ts';
@@ -75,7 +76,8 @@ described('whole transformers beside an adapter, by the real trainer on the tiny
     const out = join(root, 'judged');
     const file = join(root, 'pytorch_lora_weights.safetensors');
     await paintJudged({
-      ...{ trainer, context, samples, onEvent: () => undefined, signal: undefined },
+      ...{ calls: new GpuCalls({ hub, trainer, workDir: root, heartbeat: () => undefined }, 0) },
+      ...{ context, samples, stage: 'judged' },
       with: { base: TINY_BASE, adapter: file, out },
     });
     const record = { type: 'dataset', repo: context.repos.record } as const;

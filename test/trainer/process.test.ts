@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -155,6 +156,19 @@ describe('a trainer that misbehaves', () => {
     expect(trainer.pid).toBeNull();
   });
 
+  it('by being slow to leave takes no request of the next caller into its grave', async () => {
+    const abort = new AbortController();
+    const reason = new Error('given up by Temporal');
+    const call = fake().call('encode', encode('lingers'), {
+      signal: abort.signal,
+      onEvent: () => abort.abort(reason),
+    });
+    const first = trainer.pid;
+    await expect(call).rejects.toBe(reason);
+    await expect(trainer.call('probe', {})).resolves.toMatchObject({ name: 'fake' });
+    expect(trainer.pid).not.toBe(first);
+  });
+
   it('by not answering `stop` in a training is killed, and the training is TrainerDied', async () => {
     const abort = new AbortController();
     const call = fake().call('train', train('hang'), { signal: abort.signal, onEvent: () => abort.abort() });
@@ -172,6 +186,18 @@ describe('a trainer that misbehaves', () => {
       kind: 'TrainerDied',
       message: expect.stringContaining('/nowhere/python'),
     });
+  });
+});
+
+describe('a warm trainer', () => {
+  it('is heard in the asynchronous context of each caller: Temporal knows by it whose heartbeat that is', async () => {
+    const caller = new AsyncLocalStorage<string>();
+    const heard: (string | undefined)[] = [];
+    const onEvent = () => heard.push(caller.getStore());
+    await caller.run('train', () => fake().call('probe', {}));
+    const call = caller.run('evaluate', () => trainer.call('encode', encode('exit'), { onEvent }));
+    await expect(call).rejects.toMatchObject({ kind: 'TrainerDied' });
+    expect(heard).toEqual(['evaluate']);
   });
 });
 

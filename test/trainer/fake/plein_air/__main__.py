@@ -39,6 +39,13 @@ for line in sys.stdin:
         say(event="progress", id=id, stage="train", done=1, total=2, etaSeconds=None)
         while True:
             time.sleep(60)
+    elif fault == "lingers":
+        # Answers when it is told to end, as a verb between two pictures does, and is slow to leave.
+        stopped = dict(event="error", id=id, kind="Stopped", message="Stopped", details={})
+        signal.signal(signal.SIGTERM, lambda *_: say(**stopped))
+        say(event="progress", id=id, stage="train", done=1, total=2, etaSeconds=None)
+        while True:
+            time.sleep(60)
     elif fault == "error":
         say(event="error", id=id, kind="Diverged", message="Expected a finite loss, got nan", details={"step": 7})
     elif fault == "wrong-result":
