@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 
 from plein_air.evaluation import features
+from plein_air.evaluation.pictures import read_dataset
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ for line in sys.stdin:
             time.sleep(60)
     elif fault == "lingers":
         # Answers when it is told to end, as a verb between two pictures does, and is slow to leave.
-        stopped = dict(event="error", id=id, kind="Stopped", message="Stopped", details={})
+        stopped = dict(event="error", id=id, kind="Internal", message="Stopped on request", details={})
         signal.signal(signal.SIGTERM, lambda *_: say(**stopped))
         say(event="progress", id=id, stage="train", done=1, total=2, etaSeconds=None)
         while True:
