@@ -20,40 +20,65 @@ export function hammingBits(a: PerceptualHash, b: PerceptualHash): number {
 /** Hashes up to which comparing all with all is quicker than an index. */
 const FEW = 1000;
 
-/** Every pair of hashes at most `limit` bits apart, exactly, in order. */
-export function closePairs(hashes: readonly PerceptualHash[], limit: number): ClosePair[] {
-  if (hashes.length > FEW) return indexedPairs(hashes, limit);
-  return [...allPairs(hashes)].filter(({ bits }) => bits <= limit);
+/** Every pair of hashes at most `limit` bits apart, exactly, in order; with `wholes`, one of the two is marked there. */
+export function closePairs(
+  hashes: readonly PerceptualHash[],
+  limit: number,
+  wholes?: Uint8Array,
+): ClosePair[] {
+  if (hashes.length > FEW) return indexedPairs(hashes, limit, wholes);
+  return [...allPairs(hashes)].filter(
+    ({ a, b, bits }) => bits <= limit && (wholes === undefined || wholes[a] === 1 || wholes[b] === 1),
+  );
 }
 
 /**
- * The same by multi-index hashing (Norouzi et al., arXiv 1307.2982): hashes
- * that differ in at most `limit` of 64 bits differ in at most limit/4 bits of one of four 16-bit bands, so only
- * the band tables' entries near each hash are compared; near-linear in the number of hashes.
+ * The same by multi-index hashing (Norouzi et al., arXiv 1307.2982): hashes that differ in at most `limit` of 64 bits differ
+ * in at most limit/4 bits of one of four 16-bit bands, so only hashes with close bands are compared; near-linear in the
+ * number of hashes. With `wholes`, a pair counts only when one of the two is marked there.
  */
-export function indexedPairs(hashes: readonly PerceptualHash[], limit: number): ClosePair[] {
-  const count = hashes.length;
-  const words = splitHashes(hashes);
+export function indexedPairs(
+  hashes: readonly PerceptualHash[],
+  limit: number,
+  wholes?: Uint8Array,
+): ClosePair[] {
+  const words = splitHashes(hashes, wholes);
   const bandLimit = Math.floor(limit / BANDS);
   const masks = masksUpTo(bandLimit);
   const pairs: ClosePair[] = [];
   for (let band = 0; band < BANDS; band++) {
-    const table = bandTable(words, band, count);
-    for (let a = 0; a < count; a++) {
-      const value = bandOf(words, a, band);
-      for (const mask of masks) {
-        const bucket = value ^ mask;
-        const end = table.starts[bucket + 1] as number;
-        for (let at = table.starts[bucket] as number; at < end; at++) {
-          const b = table.items[at] as number;
-          if (b <= a) continue;
-          const bits = distance(words, a, b);
-          if (bits <= limit && firstCloseBand(words, a, b, bandLimit) === band) pairs.push({ a, b, bits });
-        }
-      }
+    const table = bandTable(words, band);
+    const report = (i: number, j: number, bits: number): void => {
+      const [one, other] = [table.items[i] as number, table.items[j] as number];
+      if (firstCloseBand(words, one, other, bandLimit) === band)
+        pairs.push({ a: Math.min(one, other), b: Math.max(one, other), bits });
+    };
+    for (let value = 0; value < BAND_VALUES; value++) {
+      if (table.starts[value] === table.starts[value + 1]) continue;
+      // Each two buckets meet once.
+      for (const mask of masks) if ((value ^ mask) >= value) meet(table, value, value ^ mask, limit, report);
     }
   }
   return pairs.sort((x, y) => x.a - y.a || x.b - y.b);
+}
+
+/** Compares what is in two buckets, or each two of one; both lie in one piece, so that the processor reads ahead. */
+function meet(
+  { starts, sorted: { high, low, wholes } }: BandTable,
+  value: number,
+  other: number,
+  limit: number,
+  report: (i: number, j: number, bits: number) => void,
+): void {
+  const [end, last] = [starts[value + 1] as number, starts[other + 1] as number];
+  for (let i = starts[value] as number; i < end; i++) {
+    const [h, l, isWhole] = [high[i] as number, low[i] as number, wholes[i] as number];
+    for (let j = other === value ? i + 1 : (starts[other] as number); j < last; j++) {
+      if ((isWhole | (wholes[j] as number)) === 0) continue;
+      const bits = popcount(h ^ (high[j] as number)) + popcount(l ^ (low[j] as number));
+      if (bits <= limit) report(i, j, bits);
+    }
+  }
 }
 
 /**
@@ -61,20 +86,12 @@ export function indexedPairs(hashes: readonly PerceptualHash[], limit: number): 
  * distance is the smallest between one picture whole and any view of the other.
  */
 export function closePictures(views: readonly (readonly PerceptualHash[])[], limit: number): ClosePair[] {
-  const owners: number[] = [];
-  const isWhole: boolean[] = [];
-  const hashes: PerceptualHash[] = [];
-  views.forEach((own, picture) => {
-    own.forEach((hash, view) => {
-      owners.push(picture);
-      isWhole.push(view === 0);
-      hashes.push(hash);
-    });
-  });
+  const owners = Uint32Array.from(views.flatMap((own, picture) => own.map(() => picture)));
+  const wholes = Uint8Array.from(views.flatMap((own) => own.map((_, view) => (view === 0 ? 1 : 0))));
   const nearest = new Map<number, ClosePair>();
-  for (const pair of closePairs(hashes, limit)) {
+  for (const pair of closePairs(views.flat(), limit, wholes)) {
     const [a, b] = [owners[pair.a] as number, owners[pair.b] as number];
-    if (a === b || !(isWhole[pair.a] || isWhole[pair.b])) continue;
+    if (a === b) continue;
     const key = a * views.length + b;
     const known = nearest.get(key);
     if (known === undefined || pair.bits < known.bits) nearest.set(key, { a, b, bits: pair.bits });
@@ -112,15 +129,17 @@ export function groupPairs(count: number, pairs: readonly { a: number; b: number
 interface Words {
   high: Uint32Array;
   low: Uint32Array;
+  /** 1 for hashes of whole pictures. */
+  wholes: Uint8Array;
 }
 
-function splitHashes(hashes: readonly PerceptualHash[]): Words {
+function splitHashes(hashes: readonly PerceptualHash[], wholes?: Uint8Array): Words {
   const high = new Uint32Array(hashes.length);
   const low = new Uint32Array(hashes.length);
   hashes.forEach((hash, i) => {
     [high[i], low[i]] = halves(hash);
   });
-  return { high, low };
+  return { high, low, wholes: wholes ?? new Uint8Array(hashes.length).fill(1) };
 }
 
 function halves(hash: PerceptualHash): [number, number] {
@@ -146,7 +165,15 @@ function firstCloseBand(words: Words, a: number, b: number, bandLimit: number): 
   return -1;
 }
 
-function bandTable(words: Words, band: number, count: number): { starts: Uint32Array; items: Uint32Array } {
+/** Hashes by the value of one band: `items` tells which they are, `sorted` are they themselves in that order. */
+interface BandTable {
+  starts: Uint32Array;
+  items: Uint32Array;
+  sorted: Words;
+}
+
+function bandTable(words: Words, band: number): BandTable {
+  const count = words.high.length;
   const starts = new Uint32Array(BAND_VALUES + 1);
   for (let i = 0; i < count; i++) {
     const at = bandOf(words, i, band) + 1;
@@ -160,7 +187,12 @@ function bandTable(words: Words, band: number, count: number): { starts: Uint32A
     items[next[value] as number] = i;
     next[value] = (next[value] as number) + 1;
   }
-  return { starts, items };
+  const sorted = {
+    high: Uint32Array.from(items, (item) => words.high[item] as number),
+    low: Uint32Array.from(items, (item) => words.low[item] as number),
+    wholes: Uint8Array.from(items, (item) => words.wholes[item] as number),
+  };
+  return { starts, items, sorted };
 }
 
 function masksUpTo(bits: number): number[] {

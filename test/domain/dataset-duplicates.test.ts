@@ -27,6 +27,17 @@ describe('near-duplicate search', () => {
     );
   });
 
+  it('leaves out pairs of which neither is a whole picture', () => {
+    fc.assert(
+      fc.property(clustered, fc.nat(16), fc.infiniteStream(fc.nat(1)), (hashes, limit, marks) => {
+        const wholes = Uint8Array.from(hashes, () => marks.next().value);
+        const expected = indexedPairs(hashes, limit).filter(({ a, b }) => wholes[a] === 1 || wholes[b] === 1);
+        expect(indexedPairs(hashes, limit, wholes)).toEqual(expected);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   it('takes the closest views of two pictures, one of them whole', () => {
     const far = 'ffffffffffffffff';
     const views = [
