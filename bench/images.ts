@@ -5,7 +5,9 @@
  *   python3 -m venv /tmp/peers && /tmp/peers/bin/pip install img2dataset==1.47.0 pillow
  *   node scripts/ts.mjs bench/images.ts /tmp/peers/bin/python [seconds]
  *
- * 1562 × 1200 JPEG to 1312 × 1008; every figure of one run, two rounds, the better one of each.
+ * 1562 × 1200 JPEG to 1312 × 1008; every figure of one run, two rounds, the better one of each. PIL stores colour at full
+ * size (4:4:4) as preparation does, img2dataset cannot (4:2:0): `bare` is what the peers do and nothing more, in either way.
+ * CPU time of a picture says more than images per second where other work shares the machine.
  */
 import { execFile, fork } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -23,27 +25,30 @@ const IN_FLIGHT = 4;
 const PICTURES = 24;
 
 const [, , first = '', second = '5', third = ''] = process.argv;
-if (first === 'child') await serve(second as DatasetConfig['encoding'], Number(third));
+/** What a worker does with a picture: prepare it, or decode, resize and encode it alone. */
+type Work = DatasetConfig['encoding'] | 'bare 4:4:4' | 'bare 4:2:0';
+/** Pictures in a second, and milliseconds of CPU time for each. */
+interface Rate {
+  rate: number;
+  cpu: number;
+}
+
+if (first === 'child') await serve(second as Work, Number(third));
 else await compare(first, Number(second));
 
 /** A worker process: prepares pictures for some seconds and reports its rate. */
-async function serve(encoding: DatasetConfig['encoding'], seconds: number): Promise<void> {
+async function serve(work: Work, seconds: number): Promise<void> {
   const folder = process.env.BENCH_PICTURES as string;
   const pictures = await Promise.all(
     (await readdir(folder)).sort().map((name) => readFile(join(folder, name))),
   );
-  const parsed = parseRunConfig({ profile: 'a100', dataset: { resolution: RESOLUTION, encoding } });
-  if (!parsed.ok) throw new Error('expected the profile to parse');
-  const config = { ...parsed.value.dataset, maxLetters: null, minColourSpread: 0, randomCrop: false };
-  const buckets = bucketsFor(RESOLUTION);
-  const once = async (at: number): Promise<void> => {
-    const made = await preparePicture(pictures[at % pictures.length] as Buffer, config, buckets);
-    if (!made.ok || made.bucket.width !== 1312) throw new Error('expected a kept picture of 1312 × 1008');
-  };
+  const make = work === 'jpeg' || work === 'png' ? preparing(work) : bare(work === 'bare 4:4:4');
+  const once = (at: number): Promise<void> => make(pictures[at % pictures.length] as Buffer);
   await Promise.all([0, 1, 2, 3].map(once));
   process.send?.('ready');
   await new Promise((go) => process.once('message', go));
   const start = performance.now();
+  const before = process.cpuUsage();
   const end = start + seconds * 1000;
   let count = 0;
   await Promise.all(
@@ -51,16 +56,38 @@ async function serve(encoding: DatasetConfig['encoding'], seconds: number): Prom
       while (performance.now() < end) await once(count++);
     }),
   );
-  process.send?.(count / ((performance.now() - start) / 1000));
+  const { user, system } = process.cpuUsage(before);
+  process.send?.({
+    rate: count / ((performance.now() - start) / 1000),
+    cpu: (user + system) / 1000 / count,
+  } satisfies Rate);
   process.disconnect();
 }
 
-async function ours(
-  folder: string,
-  p: { encoding: string; processes: number; seconds: number },
-): Promise<number> {
+function preparing(encoding: DatasetConfig['encoding']): (picture: Buffer) => Promise<void> {
+  const parsed = parseRunConfig({ profile: 'a100', dataset: { resolution: RESOLUTION, encoding } });
+  if (!parsed.ok) throw new Error('expected the profile to parse');
+  const config = { ...parsed.value.dataset, maxLetters: null, minColourSpread: 0, randomCrop: false };
+  const buckets = bucketsFor(RESOLUTION);
+  return async (picture) => {
+    const made = await preparePicture(picture, config, buckets);
+    if (!made.ok || made.bucket.width !== 1312) throw new Error('expected a kept picture of 1312 × 1008');
+  };
+}
+
+function bare(isFull: boolean): (picture: Buffer) => Promise<void> {
+  const chromaSubsampling = isFull ? '4:4:4' : '4:2:0';
+  return async (picture) => {
+    await sharp(picture, { failOn: 'error', autoOrient: true })
+      .resize({ width: 1312, height: 1008, fit: 'cover', kernel: 'lanczos3' })
+      .jpeg({ quality: 95, chromaSubsampling, optimiseCoding: false })
+      .toBuffer();
+  };
+}
+
+async function ours(folder: string, p: { work: Work; processes: number; seconds: number }): Promise<Rate> {
   const children = Array.from({ length: p.processes }, () =>
-    fork(resolve('bench/images.ts'), ['child', p.encoding, String(p.seconds)], {
+    fork(resolve('bench/images.ts'), ['child', p.work, String(p.seconds)], {
       execPath: process.execPath,
       execArgv: [resolve('scripts/ts.mjs')],
       env: { ...process.env, BENCH_PICTURES: folder },
@@ -74,7 +101,11 @@ async function ours(
   await Promise.all(children.map(message));
   const rates = children.map(message);
   for (const child of children) child.send('go');
-  return (await Promise.all(rates)).reduce<number>((sum, rate) => sum + Number(rate), 0);
+  const all = (await Promise.all(rates)) as Rate[];
+  return {
+    rate: all.reduce((sum, { rate }) => sum + rate, 0),
+    cpu: all.reduce((sum, { cpu }) => sum + cpu, 0) / all.length,
+  };
 }
 
 async function compare(python: string, seconds: number): Promise<void> {
@@ -82,35 +113,59 @@ async function compare(python: string, seconds: number): Promise<void> {
   try {
     await paintPictures(folder);
     const peers = ['pil', 'img2dataset-area', 'img2dataset-lanczos'];
-    const runs: [name: string, run: () => Promise<number>][] = [1, 2].flatMap((processes) => [
-      ...peers.map((peer): [string, () => Promise<number>] => [
+    const works: Work[] = ['jpeg', 'bare 4:4:4', 'bare 4:2:0'];
+    const runs: [name: string, run: () => Promise<Rate>][] = [1, 2].flatMap((processes) => [
+      ...peers.map((peer): [string, () => Promise<Rate>] => [
         `${peer} ×${processes}`,
-        async () =>
-          Number(
-            (
-              await promisify(execFile)(python, [
-                resolve('bench/images_peers.py'),
-                peer,
-                String(processes),
-                String(seconds),
-                folder,
-              ])
-            ).stdout,
-          ),
+        () => theirs(python, peer, { processes, seconds, folder }),
       ]),
-      [`plein-air jpeg ×${processes}`, () => ours(folder, { encoding: 'jpeg', processes, seconds })],
+      ...works.map((work): [string, () => Promise<Rate>] => [
+        `plein-air ${work} ×${processes}`,
+        () => ours(folder, { work, processes, seconds }),
+      ]),
     ]);
-    runs.push(['plein-air png ×1', () => ours(folder, { encoding: 'png', processes: 1, seconds })]);
-    const best = new Map<string, number>();
+    runs.push(['plein-air png ×1', () => ours(folder, { work: 'png', processes: 1, seconds })]);
+    const best = new Map<string, Rate>();
     for (let round = 0; round < 2; round++)
-      for (const [name, run] of runs) best.set(name, Math.max(best.get(name) ?? 0, await run()));
-    for (const [name, rate] of best) console.log(`${name.padEnd(26)} ${rate.toFixed(1)} images/s`);
-    const us = Math.max(best.get('plein-air jpeg ×1') ?? 0, best.get('plein-air jpeg ×2') ?? 0);
-    for (const peer of peers)
-      console.log(`against ${peer} on two processes: ${(us / (best.get(`${peer} ×2`) ?? 1)).toFixed(2)}×`);
+      for (const [name, run] of runs) {
+        const [now, known] = [await run(), best.get(name)];
+        best.set(name, {
+          rate: Math.max(now.rate, known?.rate ?? 0),
+          cpu: Math.min(now.cpu, known?.cpu ?? Number.POSITIVE_INFINITY),
+        });
+      }
+    for (const [name, { rate, cpu }] of best)
+      console.log(
+        `${name.padEnd(26)} ${rate.toFixed(1).padStart(6)} images/s  ${cpu.toFixed(1).padStart(6)} ms CPU`,
+      );
+    for (const work of works) {
+      const us = [1, 2].map((processes) => best.get(`plein-air ${work} ×${processes}`) as Rate);
+      for (const peer of peers) {
+        const [one, two] = [1, 2].map((processes) => best.get(`${peer} ×${processes}`) as Rate) as [
+          Rate,
+          Rate,
+        ];
+        const rate = Math.max(...us.map((own) => own.rate)) / two.rate;
+        const cpu = Math.min(one.cpu, two.cpu) / Math.min(...us.map((own) => own.cpu));
+        console.log(
+          `${work} against ${peer} on two processes: ${rate.toFixed(2)}×; by CPU time ${cpu.toFixed(2)}×`,
+        );
+      }
+    }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function theirs(
+  python: string,
+  peer: string,
+  p: { processes: number; seconds: number; folder: string },
+): Promise<Rate> {
+  const script = [resolve('bench/images_peers.py'), peer, String(p.processes), String(p.seconds), p.folder];
+  const { stdout } = await promisify(execFile)(python, script);
+  const [rate, cpu] = stdout.trim().split(' ').map(Number) as [number, number];
+  return { rate, cpu };
 }
 
 /** Painted pictures with the grain of canvas, about as large as a museum's JPEG. */

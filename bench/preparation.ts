@@ -56,21 +56,18 @@ async function measureBytes(): Promise<void> {
   const source = await seed('big', files);
   const worker = await stand.worker();
   const watch = stand.watchMemory(worker.pid);
-  const peaks: string[] = [];
-  const together = async (pid: number): Promise<void> => {
-    peaks.push(`${(await stand.peakMemory(pid)).toFixed(0)} / ${watch.most().toFixed(0)}`);
-  };
+  const tellPeak = async (of: number): Promise<void> =>
+    console.log(
+      `after ${of} shards: peak memory of the worker ${(await stand.peakMemory(worker.pid)).toFixed(0)} MB, of it and its decoders together ${watch.most().toFixed(0)} MB`,
+    );
   await stand.prepare({ ...SETTINGS, source: await seed('quarter', quarter) });
-  await together(worker.pid);
+  await tellPeak(quarter.length);
   const { manifest } = await stand.prepare({ ...SETTINGS, source });
-  await together(worker.pid);
+  await tellPeak(shards);
   tellBytes({ read: manifest.bytesRead, total, labels: await labelBytes(source) });
   await stand.prepare({ ...SETTINGS, source: await seed('double', files, 2) });
-  await together(worker.pid);
+  await tellPeak(2 * shards);
   watch.stop();
-  console.log(
-    `peak memory of the worker, and the most of it and its decoders: ${peaks.join(', ')} MB after ${quarter.length}, ${shards} and ${2 * shards} shards`,
-  );
 }
 
 /** One worker on one core against two on two; each is warmed up on a quarter of the source. */

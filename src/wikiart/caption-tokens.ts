@@ -77,6 +77,7 @@ function clipTokenizer(vocab: Record<string, number>, merges: string): object {
       ],
     },
     post_processor: { type: 'RobertaProcessing', sep: [end, vocab[end]], cls: [start, vocab[start]] },
+    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true },
     model: {
       type: 'BPE',
       unk_token: end,

@@ -3,27 +3,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { MeasuredImage } from '../../src/domain/dataset-record.ts';
 import { type TrueRow, writeGeneratedWikiArt } from '../../src/wikiart/generated/dataset.ts';
+import type { Defect } from '../../src/wikiart/generated/plan.ts';
+import { REASONS, REPAIRS } from '../wikiart/planted-defects.ts';
 import { type DatasetInTest, startDatasetInTest } from './dataset-in-test.ts';
 
 /** A seed that nothing was tuned on. */
 const SEED = 52_417;
-
-const REASONS: Record<string, string> = {
-  corrupt: 'corrupt',
-  truncated: 'corrupt',
-  'exact-duplicate': 'exact-duplicate',
-  'near-duplicate-reencoded': 'near-duplicate',
-  'near-duplicate-cropped': 'near-duplicate',
-  'near-duplicate-resized': 'near-duplicate',
-  tiny: 'too-small',
-  greyscale: 'greyscale',
-};
-const REPAIRS: Record<string, string> = {
-  framed: 'frame',
-  'exif-rotated': 'rotated',
-  cmyk: 'cmyk',
-  alpha: 'alpha',
-};
 
 let world: DatasetInTest;
 let truth: TrueRow[];
@@ -63,7 +48,7 @@ it('drops every planted defect of the generated WikiArt for its reason, and noth
         wrong.push(`${pair.join(' and ')}: ${reasons.join() || 'both kept'}`);
       continue;
     }
-    const expected = REASONS[row.defect ?? ''];
+    const expected = REASONS[row.defect as Defect];
     const got = dropped.get(sourceOf(row));
     if (got !== expected) wrong.push(`${sourceOf(row)} (${row.defect}): expected ${expected}, got ${got}`);
   }
@@ -73,7 +58,7 @@ it('drops every planted defect of the generated WikiArt for its reason, and noth
 it('mends frames, rotation, CMYK and transparency instead of dropping them', () => {
   const unmended: string[] = [];
   for (const row of truth.filter(({ style }) => style === 'Impressionism')) {
-    const repair = REPAIRS[row.defect ?? ''];
+    const repair = REPAIRS[row.defect as Defect];
     const image = measured.get(sourceOf(row));
     if (repair !== undefined && image?.repairs.includes(repair as never) !== true)
       unmended.push(sourceOf(row));

@@ -18,7 +18,7 @@ export interface Score {
 }
 
 /** Reason for which a picture with a planted fault must go; faults without one must be mended, or do no harm. */
-const REASONS: Partial<Record<Defect, string>> = {
+export const REASONS: Partial<Record<Defect, string>> = {
   corrupt: 'corrupt',
   truncated: 'corrupt',
   'exact-duplicate': 'exact-duplicate',
@@ -32,7 +32,8 @@ const REASONS: Partial<Record<Defect, string>> = {
   scan: 'scan',
   strip: 'aspect-ratio',
 };
-const REPAIRS: Partial<Record<Defect, string>> = {
+/** What must be mended about a picture with a planted fault. */
+export const REPAIRS: Partial<Record<Defect, string>> = {
   framed: 'frame',
   'exif-rotated': 'rotated',
   cmyk: 'cmyk',
