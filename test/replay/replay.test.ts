@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { DefaultLogger, Runtime, Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import { bundle } from '../workflow/environment.ts';
+import { bundle, TRACING } from '../workflow/environment.ts';
 
 const folder = fileURLToPath(new URL('./histories', import.meta.url));
 const recordings = (existsSync(folder) ? readdirSync(folder, { recursive: true }) : [])
@@ -14,7 +14,7 @@ describe('recorded histories', () => {
   let workflowBundle: WorkflowBundleWithSourceMap;
   beforeAll(async () => {
     Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined) });
-    workflowBundle = await bundle();
+    workflowBundle = await bundle([TRACING]);
   }, 120_000);
 
   it('are there for every workflow that a run starts', () => {

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
@@ -13,9 +14,15 @@ import type { GpuActivities, PictureActivities, PipelineActivities } from '../..
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const silent = new DefaultLogger('ERROR', () => undefined);
 
+/** The interceptors that production has: with them an update's end comes later than the timer that its decision cancels. */
+export const TRACING = createRequire(import.meta.url).resolve(
+  '@temporalio/interceptors-opentelemetry/lib/workflow-interceptors',
+);
+
 /** The workflows from their sources, bundled as a worker would. */
-export function bundle(): Promise<WorkflowBundleWithSourceMap> {
-  return bundleWorkflowCode({ workflowsPath: at('../../src/workflows/index.ts'), logger: silent });
+export function bundle(workflowInterceptorModules: string[] = []): Promise<WorkflowBundleWithSourceMap> {
+  const workflowsPath = at('../../src/workflows/index.ts');
+  return bundleWorkflowCode({ workflowsPath, workflowInterceptorModules, logger: silent });
 }
 
 /** Temporal's own test server, whose clock jumps over waits. */
