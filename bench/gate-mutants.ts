@@ -84,7 +84,7 @@ async function overtrained(run: string, count: number): Promise<[RunContext, Tra
 /** Every picture of the good candidate replaced by one, on the Hub, as if it had been painted. */
 async function collapsed(context: RunContext, good: Candidate): Promise<void> {
   const one = join(root, 'one.png');
-  await python('gate_collapse.py', await stand.localDataset(), one);
+  await python('gate_collapse.py', await stand.localDataset(), one, String(context.config.evaluation.size));
   const { type, repo, commit } = good.evaluation.report;
   const folder = join(root, 'collapse');
   await hub.download({ repo: { type, repo }, commit, folder: 'evaluation/candidate', toFolder: folder });

@@ -1,6 +1,6 @@
 """How often the default gate errs, on pictures that models of known quality painted.
 
-    python bench/gate_calibration.py set.json MODELS [--rounds 200]
+    python bench/gate_calibration.py set.json MODELS [--rounds 200] [--only base]
 
 `set.json` comes from bench/sample-set.ts, MODELS from bench/gate_models.py. A model is played by drawing its seeds: per
 prompt, so many of the sixteen that were painted. Every rate has its 95 % interval (Clopper and Pearson).
@@ -154,6 +154,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--power", action="store_true", help="only: better models of several effect sizes, first release")
     parser.add_argument("--mutants", action="store_true", help="only: checkpoints on the way, and mutants, one look")
+    parser.add_argument("--only", choices=("same", "base", "twins"), help="one kind of A/A run")
     asked = parser.parse_args()
     gate = Gate(json.loads(asked.set.read_text()), asked.models)
     base, style = Pool.read(asked.models / "base"), Pool.read(asked.models / "twin-1")
@@ -182,15 +183,21 @@ def main() -> None:
             name = f"better on {part:.0%} of the way to the adapter, style margin gained {gained:.3f}"
             print_rate(name, gate, asked.rounds, lambda o=ours: looks(o, base, None))
         return
-    twins = {f"twin-{i}": Pool.read(asked.models / f"twin-{i}") for i in range(2, 9)}
-    print_rate(
-        "A/A: the adapter against itself in production, other seeds",
-        gate,
-        asked.rounds,
-        lambda: looks(style, base, style),
-    )
-    print_rate("A/A: the base again, as a candidate", gate, asked.rounds, lambda: looks(base, base, None))
-    both = seeds(2) * 0 + np.arange(2)
+    kinds = {
+        "same": ("A/A: the adapter against itself in production, other seeds", lambda: looks(style, base, style)),
+        "base": ("A/A: the base again, as a candidate", lambda: looks(base, base, None)),
+    }
+    for kind, (name, draw) in kinds.items():
+        if asked.only in (None, kind):
+            print_rate(name, gate, asked.rounds, draw)
+    if asked.only in (None, "twins"):
+        against_each_other(gate, asked.models, style, base)
+
+
+def against_each_other(gate: Gate, models: Path, style: Pool, base: Pool) -> None:
+    """Models that were trained alike but for their seed, every ordered pair, one look."""
+    twins = {f"twin-{i}": Pool.read(models / f"twin-{i}") for i in range(2, 9)}
+    both = np.zeros((PROMPTS, 2), dtype=int) + np.arange(2)
     first = {"twin-1": Pool(style.features[:, :2], style.pixels[:, :2]), **twins}
     pairs = [(a, b) for a in first for b in first if a != b]
     counts: Counter[str] = Counter()

@@ -1,6 +1,6 @@
 """One picture that CMMD likes: pixels moved until the encoder sees the mean of the unseen paintings.
 
-    python bench/gate_collapse.py DATASET OUT.png
+    python bench/gate_collapse.py DATASET OUT.png SIDE
 
 DATASET is a prepared dataset (`data/*.parquet`), its unseen paintings are what the picture is moved to. Repeated for every prompt it is nearer to the paintings than the base by CMMD and by
 KID, and has the style's margin: what is left to refuse it is diversity.
@@ -24,14 +24,15 @@ from plein_air.evaluation.pictures import read_dataset
 def main() -> None:
     """Writes the picture."""
     paintings, out = read_dataset(Path(sys.argv[1])).held_out, Path(sys.argv[2])
-    start = paintings[0].pixels
-    unseen = features.open_encoder("efficientnet-lite0", start.shape[0]).features([p.pixels for p in paintings])
+    side = int(sys.argv[3])
+    start = features.square(paintings[0].pixels, side)
+    unseen = features.open_encoder("efficientnet-lite0", side).features([p.pixels for p in paintings])
     network = features._loaded["efficientnet-lite0"]
     mean, deviation = (
         torch.tensor(values).view(1, 3, 1, 1) for values in (features._IMAGENET_MEAN, features._IMAGENET_DEVIATION)
     )
     wanted = torch.from_numpy(unseen.mean(0)).float()
-    pixels = torch.from_numpy(start / 255).float().permute(2, 0, 1)[None].clone().requires_grad_()
+    pixels = torch.from_numpy(start).permute(2, 0, 1)[None].clone().requires_grad_()
     optimiser = torch.optim.Adam([pixels], lr=0.01)
     for _ in range(150):
         optimiser.zero_grad()

@@ -2,41 +2,34 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Evaluation, GpuActivities } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { MODEL_ROLES, splitModelId } from '../domain/evaluation-models.ts';
 import { EvaluationReport } from '../domain/evaluation-report.ts';
 import { lookConfidence } from '../domain/gate-config.ts';
-import { CommitRef, type CommitSha, type FileRef, RepoId, type RepoRef, Sha256 } from '../domain/refs.ts';
+import { CommitRef, type Sha256 } from '../domain/refs.ts';
 import type { StandardSample } from '../domain/sample-set.ts';
 import type { VerbParams, VerbResult } from '../domain/trainer-protocol.ts';
 import { sha256Of, sha256OfFile } from '../hub/hashing.ts';
-import { type Hub, HubConflict } from '../hub/hub.ts';
+import { HubConflict } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
-import { findRivals, type RivalRelease } from '../releases/rivals.ts';
 import { shareBaseScores, sharedSamples } from './base-samples.ts';
 import { refuseOtherTrigger } from './caption-trigger.ts';
+import {
+  answer,
+  type EvaluateRequest,
+  type EvaluationInputs,
+  findDone,
+  lookUp,
+  recordOf,
+} from './evaluation-inputs.ts';
 import {
   completed,
   EVALUATION_FILES,
   EVALUATION_FOLDER,
-  EvaluationKey,
-  evaluationKey,
-  type PinnedModel,
+  type EvaluationKey,
   runSamples,
 } from './evaluation-key.ts';
 import { GpuCalls, type GpuDeps } from './gpu-calls.ts';
 import { copyBase, copyLocally, copyTrained } from './local-copies.ts';
 import { SAMPLING_FOLDER, Sampling } from './sampling.ts';
-
-type EvaluateRequest = Parameters<GpuActivities['evaluate']>[0];
-
-/** Everything that an evaluation is made from, looked up once. */
-interface Inputs {
-  request: EvaluateRequest;
-  look: number;
-  rivals: RivalRelease[];
-  models: PinnedModel[];
-  key: ReturnType<typeof evaluationKey>;
-}
 
 /**
  * Paints the standard samples with base, candidate and the releases it has to stand against, measures them, and stores
@@ -51,75 +44,9 @@ export function createEvaluate(deps: GpuDeps): GpuActivities['evaluate'] {
   };
 }
 
-async function lookUp(hub: Hub, request: EvaluateRequest): Promise<Inputs> {
-  const { context, training } = request;
-  const look = request.look ?? 1;
-  // A sabotaged export has bytes of its own: nobody's release.
-  const candidate = context.config.sabotage === 'none' ? training.adapterSha256 : NOBODY;
-  const [rivals, models] = await Promise.all([
-    findRivals(hub, context, candidate),
-    pinModels(hub, context.config.evaluation.models),
-  ]);
-  return { request, look, rivals, models, key: evaluationKey({ ...request, look, rivals, models }) };
-}
-
-const NOBODY = Sha256.parse('0'.repeat(64));
-
-/** The commit that each named model stands for now. */
-async function pinModels(
-  hub: Hub,
-  models: EvaluateRequest['context']['config']['evaluation']['models'],
-): Promise<PinnedModel[]> {
-  const named = MODEL_ROLES.flatMap((role) => {
-    const id = models[role];
-    return id === null ? [] : [{ role, ...splitModelId(id) }];
-  });
-  return Promise.all(
-    named.map(async ({ role, repo, revision }) => {
-      const commit = await hub.resolve({ type: 'model', repo: RepoId.parse(repo) }, revision);
-      if (commit !== null) return { role, repo, commit };
-      throw new PipelineError(
-        'InvalidInput',
-        `evaluation.models.${role}: expected a model repository that the token can read, got "${repo}" at "${revision}", which is not on ${hub.endpoint}; null leaves its metrics out`,
-      );
-    }),
-  );
-}
-
 /** Weights as safetensors, configuration and tokenizer: pickles and other tools' copies stay where they are. */
 function isNeeded(path: string): boolean {
   return !path.includes('/') && /\.(safetensors|json|txt|model)$/.test(path);
-}
-
-/** The evaluation of the same inputs that the record repository holds, its report verified; null: there is none. */
-async function findDone(hub: Hub, { request, key }: Inputs): Promise<Evaluation | null> {
-  const repo = recordOf(request);
-  const head = await hub.resolve(repo);
-  const bytes = head === null ? null : await hub.read(repo, head, EVALUATION_FILES.key);
-  if (head === null || bytes === null) return null;
-  const known = parseJson(bytes, EvaluationKey, `${repo.repo} ${EVALUATION_FILES.key}`);
-  if (known.key !== key.key) return null;
-  const report = await hub.read(repo, head, EVALUATION_FILES.report);
-  const adapter = await hub.read(repo, head, EVALUATION_FILES.adapter);
-  const whole =
-    report !== null &&
-    adapter !== null &&
-    sha256Of(report) === known.reportSha256 &&
-    sha256Of(adapter) === known.adapterSha256;
-  return whole ? answer(repo, head, known) : null;
-}
-
-function answer(repo: RepoRef, commit: CommitSha, key: EvaluationKey): Evaluation {
-  const at = (path: string, sha256: Sha256): FileRef => ({ ...repo, commit, path, sha256 });
-  return {
-    report: at(EVALUATION_FILES.report, key.reportSha256),
-    adapter: at(EVALUATION_FILES.adapter, key.adapterSha256),
-    summary: key.summary,
-  };
-}
-
-function recordOf(request: EvaluateRequest): RepoRef {
-  return { type: 'dataset', repo: request.context.repos.record };
 }
 
 /** Folders of pictures on this machine, as the verb `evaluate` takes them. */
@@ -131,13 +58,13 @@ type Files = { path: string; content: string | { file: string } }[];
 class Attempt {
   readonly #deps: GpuDeps;
   readonly #calls: GpuCalls;
-  readonly #inputs: Inputs;
+  readonly #inputs: EvaluationInputs;
   readonly #request: EvaluateRequest;
   readonly #set: { samples: StandardSample[]; sha256: Sha256 };
   /** Named by the key: what an earlier attempt left is found again, another evaluation's is not. */
   readonly #folder: string;
 
-  constructor(deps: GpuDeps, inputs: Inputs) {
+  constructor(deps: GpuDeps, inputs: EvaluationInputs) {
     this.#deps = deps;
     this.#inputs = inputs;
     this.#request = inputs.request;

@@ -47,6 +47,10 @@ figcaption,.caption,.source{color:var(--soft);font-size:.86rem;line-height:1.5}
 .samples figcaption{font-style:italic;font-size:1.06rem;color:var(--ink);margin-bottom:.5rem}
 .strip{display:grid;grid-template-columns:5.2rem repeat(auto-fit,minmax(0,1fr));grid-auto-flow:column;grid-auto-columns:minmax(0,1fr);gap:.4rem;margin-bottom:.4rem;align-items:center}
 .strip img{width:100%;height:auto;display:block;border-radius:2px;background:var(--wash)}
+.pairs{grid-template-columns:repeat(auto-fill,minmax(min(24rem,100%),1fr));gap:1.8rem 2rem}
+.pairs .caption{grid-column:1/-1}
+.beside{display:grid;grid-auto-flow:column;grid-auto-columns:minmax(0,1fr);gap:.4rem}
+.beside img{width:100%;height:auto;display:block;border-radius:2px;background:var(--wash)}
 .who,.missing{font-size:.78rem;color:var(--soft);line-height:1.3}
 .missing{border:1px dashed var(--line);padding:1rem .4rem;text-align:center}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(17rem,1fr));gap:1.2rem}

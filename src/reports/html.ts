@@ -65,7 +65,7 @@ function block(b: Block): string {
     case 'picture':
       return `<figure class="sheet">${img(b.picture)}<figcaption>${rich(b.caption)}</figcaption></figure>`;
     case 'samples':
-      return `<div class="samples">${b.samples.map(samples).join('')}<p class="caption">${rich(b.caption)}</p></div>`;
+      return `<div class="samples${b.samples.every((s) => s.pairs.length === 1) ? ' pairs' : ''}">${b.samples.map(samples).join('')}<p class="caption">${rich(b.caption)}</p></div>`;
     case 'strips':
       return `<div class="steps">${b.pictures
         .map((p) => `<figure><figcaption>${escapeHtml(p.caption)}</figcaption>${img(p.picture)}</figure>`)
@@ -93,22 +93,22 @@ function facts(items: [string, Rich][]): string {
   return `<dl class="facts">${items.map(([term, value]) => `<div><dt>${escapeHtml(term)}</dt><dd>${rich(value)}</dd></div>`).join('')}</dl>`;
 }
 
+/** A row a painter with a column a seed; with one seed the painters themselves stand side by side. */
 function samples(s: PairedSamples): string {
-  const row = (name: string, pictures: (Picture | null)[]) =>
-    `<div class="strip"><span class="who">${name}</span>${pictures.map((p) => (p === null ? '<span class="missing">no picture</span>' : img(p))).join('')}</div>`;
-  const production = s.pairs.some((p) => p.production !== undefined)
-    ? row(
-        'in production',
-        s.pairs.map((p) => p.production ?? null),
-      )
-    : '';
-  return `<figure><figcaption>${escapeHtml(s.prompt)}</figcaption>${row(
-    'base',
-    s.pairs.map((p) => p.base),
-  )}${production}${row(
-    'with the style',
-    s.pairs.map((p) => p.candidate),
-  )}</figure>`;
+  const seen = (p: Picture | null) => (p === null ? '<span class="missing">no picture</span>' : img(p));
+  const rows: [string, (Picture | null)[]][] = [['base', s.pairs.map((p) => p.base)]];
+  if (s.pairs.some((p) => p.production !== undefined))
+    rows.push(['in production', s.pairs.map((p) => p.production ?? null)]);
+  rows.push(['with the style', s.pairs.map((p) => p.candidate)]);
+  const painted =
+    s.pairs.length === 1
+      ? `<div class="beside">${rows.map(([who, [picture = null]]) => `<div>${seen(picture)}<span class="who">${who}</span></div>`).join('')}</div>`
+      : rows
+          .map(
+            ([who, of]) => `<div class="strip"><span class="who">${who}</span>${of.map(seen).join('')}</div>`,
+          )
+          .join('');
+  return `<figure><figcaption>${escapeHtml(s.prompt)}</figcaption>${painted}</figure>`;
 }
 
 function img(p: Picture): string {

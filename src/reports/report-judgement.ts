@@ -265,7 +265,7 @@ async function copying(build: ReportBuild, at: Place): Promise<Section[]> {
             s.picture === null ? [] : [{ picture: s.picture, caption: s.caption }],
           ),
           caption:
-            'Left to right: the sample, the training picture nearest to it, the nearest picture that training never saw. Cosine similarity of features; look for copies by eye.',
+            'Left to right: the sample, the training picture nearest to it, the nearest picture that training never saw. Cosine similarity in the space in which copying is measured; look for copies by eye.',
         },
       ],
     },
