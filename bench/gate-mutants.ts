@@ -1,11 +1,12 @@
 /**
  * Good models and mutants through the real activities (openRun, prepare, train, evaluate, judge, publishRelease) and a
- * local Hub: `node scripts/ts.mjs bench/gate-mutants.ts [--quick]`; quick leaves out the two that train for long. It ends
- * with a table: who refused each, by which rule, with which figures; and with exit code 1 where a mutant got through or a
- * good model did not.
+ * local Hub: `node scripts/ts.mjs bench/gate-mutants.ts [--quick] [--root FOLDER]`. Quick leaves out the two that train for
+ * long; killed, it goes on in the same FOLDER. It ends with a table: who refused each, by which rule, with which figures;
+ * and with exit code 1 where a mutant got through or a good model did not.
  */
 import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import type { GateDecision, RunContext, Training } from '../src/domain/activities.ts';
 import { CommitSha, type RepoRef, Sha256 } from '../src/domain/refs.ts';
 import { sha256Of } from '../src/hub/hashing.ts';
@@ -20,7 +21,8 @@ import {
   tableOf,
 } from './mutants/stand.ts';
 
-const stand = await openMutantStand();
+const asked = parseArgs({ options: { quick: { type: 'boolean' }, root: { type: 'string' } } }).values;
+const stand = await openMutantStand(asked.root);
 const { hub, root, dataset, open, train, upload, python } = stand;
 const rows: Row[] = [];
 const FILE = 'pytorch_lora_weights.safetensors';
@@ -150,7 +152,7 @@ try {
   const zero = await through('zero LoRA', await open('zero'), await mutated(training, '0'));
   await through('3 × the scale', await open('scale'), await mutated(training, '3'));
   await through('NaN weights', await open('nan'), await mutated(training, 'nan'));
-  if (!process.argv.includes('--quick')) {
+  if (asked.quick !== true) {
     await through('copyist of six pictures', ...(await overtrained('copyist', 6)));
     await through('adapter collapsed to one picture', ...(await overtrained('collapsed', 1)));
   }

@@ -154,11 +154,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--power", action="store_true", help="only: better models of several effect sizes, first release")
     parser.add_argument("--mutants", action="store_true", help="only: checkpoints on the way, and mutants, one look")
+    parser.add_argument("--seed", type=int, default=0, help="of the draws: further rounds have another")
     parser.add_argument("--only", choices=("same", "base", "twins"), help="one kind of A/A run")
     asked = parser.parse_args()
     gate = Gate(json.loads(asked.set.read_text()), asked.models)
     base, style = Pool.read(asked.models / "base"), Pool.read(asked.models / "twin-1")
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(asked.seed)
 
     def seeds(count: int) -> np.ndarray:
         return np.stack([rng.permutation(16)[:count] for _ in range(PROMPTS)])

@@ -63,10 +63,13 @@ export type MutantStand = Awaited<ReturnType<typeof openMutantStand>>;
 const ACCESS = 'hf_local_plein_air';
 const TOLD = ['cmmd.improvement', 'kid.improvement', 'style.marginGain', 'diversity.vendi', 'copying.close'];
 
-/** A Hub with the tiny base and a prepared dataset, one warm trainer, and the activities. */
-export async function openMutantStand() {
+/**
+ * A Hub with the tiny base and a prepared dataset, one warm trainer, and the activities. In a folder that is kept, whatever
+ * an earlier call did is found done, as activities do.
+ */
+export async function openMutantStand(kept?: string) {
   const python = pythonPath(readEnvironment());
-  const root = await mkdtemp(join(tmpdir(), 'plein-air-mutants-'));
+  const root = kept ?? (await mkdtemp(join(tmpdir(), 'plein-air-mutants-')));
   const server = await startLocalHub({ root: join(root, 'hub') });
   const hub = connectHub({ endpoint: server.url, accessToken: ACCESS });
   const trainer = createTrainer({
@@ -124,7 +127,7 @@ export async function openMutantStand() {
     async close() {
       await trainer.close();
       await server.close();
-      await rm(root, { recursive: true, force: true });
+      if (kept === undefined) await rm(root, { recursive: true, force: true });
     },
   };
 }
