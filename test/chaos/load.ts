@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { endOf, faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
+import { faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
 import { Topology } from './topology.ts';
 
 const { values } = parseArgs({
@@ -129,9 +129,12 @@ try {
   const ended: string[] = [];
   const events: number[] = [];
   for (const run of names) {
-    if ((await endOf(topology, run)) === 'RUNNING') continue;
-    ended.push(run);
-    events.push((await topology.client.workflow.getHandle(run).describe()).historyLength);
+    const { status, historyLength } = await persistently(() =>
+      topology.client.workflow.getHandle(run).describe(),
+    );
+    // Of those that are open as well: so far.
+    events.push(historyLength);
+    if (status.name !== 'RUNNING') ended.push(run);
   }
   const wrong = (await Promise.all(ended.map((run) => faultsOf(topology, run, reference)))).flat();
   const summary = {
