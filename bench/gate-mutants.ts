@@ -4,7 +4,7 @@
  * or paint most; killed, it goes on in the same FOLDER. It ends with a table: who refused each, by which rule, with which
  * figures; and with exit code 1 where a mutant got through or a good model did not.
  */
-import { copyFile, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { GateDecision, RunContext, Training } from '../src/domain/activities.ts';
@@ -91,15 +91,9 @@ async function collapsed(context: RunContext, good: Candidate): Promise<void> {
   const folder = join(root, 'collapse');
   await hub.download({ repo: { type, repo }, commit, folder: 'evaluation/candidate', toFolder: folder });
   const pictures = join(folder, 'evaluation', 'candidate');
-  const manifest = JSON.parse(await readFile(join(pictures, 'manifest.json'), 'utf8'));
-  const sha256 = sha256Of(await readFile(one));
-  for (const entry of manifest.samples) {
-    await copyFile(one, join(pictures, `${entry.id}.png`));
-    entry.sha256 = sha256;
-  }
-  await writeFile(join(pictures, 'manifest.json'), JSON.stringify(manifest));
+  await python('gate_plant.py', pictures, one);
   const record: RepoRef = { type: 'dataset', repo: context.repos.record };
-  await upload(record, pictures, `sampling/${manifest.adapterSha256.slice(0, 24)}/`);
+  await upload(record, pictures, `sampling/${good.training.adapterSha256.slice(0, 24)}/`);
   await rm(join(stand.workDir, 'pictures'), { recursive: true, force: true });
 }
 
