@@ -28,6 +28,7 @@ import numpy as np
 from gate_few import few_pictures
 from PIL import Image
 
+from plein_air.evaluation.copying import both_ways
 from plein_air.evaluation.thumbnails import thumbnails
 
 FILE = "pytorch_lora_weights.safetensors"
@@ -154,11 +155,10 @@ class Factory:
             ]
             rows.sort(key=lambda r: r["id"])
             pixels = [np.asarray(Image.open(io.BytesIO(r["image"]["bytes"])).convert("RGB")) for r in rows]
-            mirrored = [picture[:, ::-1] for picture in pixels]
             self.encode(
                 out,
                 pixels,
-                copies=np.stack([thumbnails(pixels), thumbnails(mirrored)], axis=1),
+                copies=both_ways(pixels, thumbnails),
                 styles=np.array([r["style"] for r in rows]),
                 clusters=np.array([r["cluster"] for r in rows]),
             )

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { TINY_BASE } from '../config/paths.ts';
 import { seedGeneratedWikiArt } from '../wikiart/generated/seed.ts';
 import { seedTinyBase } from '../wikiart/generated/seed-base.ts';
-import { LOCAL_TOKEN, type Stack } from './stack/stack.ts';
+import type { Stack } from './stack/stack.ts';
 
 /** Repositories that the embedded stack starts with: names as in the `tiny` profile. */
 export const GENERATED_WIKIART = 'plein-air/generated-wikiart';
@@ -13,7 +13,8 @@ export const TINY_FLUX = 'plein-air/tiny-flux';
 export async function seedStack(stack: Stack): Promise<void> {
   const workDir = join(stack.dataDir, 'generated');
   mkdirSync(workDir, { recursive: true });
-  const hub = { hubUrl: stack.hubUrl, accessToken: LOCAL_TOKEN };
+  const { endpoint: hubUrl, accessToken } = stack.hub;
+  const hub = { hubUrl, accessToken };
   await Promise.all([
     seedGeneratedWikiArt({ ...hub, repo: GENERATED_WIKIART, workDir }),
     seedTinyBase({ ...hub, repo: TINY_FLUX, folder: TINY_BASE }),

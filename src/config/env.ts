@@ -51,6 +51,18 @@ export const Environment = z.object({
 });
 export type Environment = z.infer<typeof Environment>;
 
+/** A Hub's address, and a token that it takes. */
+export interface HubAccess {
+  endpoint: string;
+  accessToken: string;
+}
+
+/** The Hub that the environment names, the public one unless it says otherwise; null: it has no token. */
+export function hubAccess(env: Environment): HubAccess | null {
+  if (env.HF_TOKEN === undefined) return null;
+  return { endpoint: env.HF_ENDPOINT ?? 'https://huggingface.co', accessToken: env.HF_TOKEN };
+}
+
 /** The environment, parsed once; a bad value is named with what was expected. */
 export function readEnvironment(source: NodeJS.ProcessEnv = processEnvironment()): Environment {
   const parsed = Environment.safeParse(source);

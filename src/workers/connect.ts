@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import type { Environment } from '../config/env.ts';
+import { type Environment, hubAccess } from '../config/env.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { GPU_QUEUE } from '../domain/task-queues.ts';
 import { connectHub } from '../hub/client.ts';
@@ -28,18 +28,17 @@ export async function connectTemporal(): Promise<{ connection: NativeConnection;
  * gets. A Hub that is away is the work's to wait for. The token never leaves this function's closure.
  */
 export async function hubFromEnvironment(env: Environment): Promise<Hub> {
-  if (env.HF_TOKEN === undefined)
+  const access = hubAccess(env);
+  if (access === null)
     throw new PipelineError(
       'HubRefused',
       'expected a Hub token with write permission in HF_TOKEN, got none: create one in your Hub settings (settings/tokens) and set it as a secret',
     );
-  const endpoint = env.HF_ENDPOINT ?? 'https://huggingface.co';
-  const options = { endpoint, accessToken: env.HF_TOKEN };
-  const hasty = connectHub({ ...options, patience: { attempts: 1, timeoutMs: 10_000 } });
+  const hasty = connectHub({ ...access, patience: { attempts: 1, timeoutMs: 10_000 } });
   await hasty.whoAmI().catch((error: unknown) => {
     if (!(error instanceof PipelineError) || !error.retryable) throw error;
   });
-  return connectHub(options);
+  return connectHub(access);
 }
 
 /** GPU workers that ask for work right now, by the name that they poll under. */

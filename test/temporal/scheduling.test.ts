@@ -7,6 +7,7 @@ import { pollers } from '../../src/cli/start-run.ts';
 import type { PipelineActivities } from '../../src/domain/activities.ts';
 import { machineName } from '../../src/domain/machine-name.ts';
 import { DEPLOYMENT } from '../../src/domain/task-queues.ts';
+import { until } from '../chaos/fleet.ts';
 import { bundle } from '../workflow/environment.ts';
 import { activities, trainingOf } from '../workflow/fakes.ts';
 import { devServer } from './dev-server.ts';
@@ -58,30 +59,23 @@ async function start(workflowId: string, input: object = {}) {
   });
 }
 async function atTraining(workflowId: string): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  await until(`${workflowId} waits for a GPU`, async () => {
     const { raw } = await environment.client.workflow.getHandle(workflowId).describe();
-    if (raw.pendingActivities?.some((a) => a.activityType?.name === 'train')) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`${workflowId} does not wait for a GPU`);
+    return raw.pendingActivities?.some((a) => a.activityType?.name === 'train') === true;
+  });
 }
 /** History hands a task over after it has recorded it: only what has reached the queue can be put in order. */
 async function queued(tasks: number): Promise<void> {
-  let seen: unknown;
-  for (let i = 0; i < 400; i++) {
+  await until(`the queue of GPUs holds ${tasks} tasks`, async () => {
     const { stats } = await environment.client.workflowService.describeTaskQueue({
       namespace: environment.namespace ?? 'default',
       taskQueue: { name: 'gpu' },
       taskQueueType: proto.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
       reportStats: true,
     });
-    seen = stats?.approximateBacklogCount;
-    if (Number(seen ?? 0) >= tasks) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`the queue of GPUs holds ${String(seen)} tasks, not ${tasks}`);
+    return Number(stats?.approximateBacklogCount ?? 0) >= tasks;
+  });
 }
-
 /** Asks for work once, as a worker of that name does. */
 function poll(queue: string, identity: string, signal: AbortSignal): Promise<unknown> {
   const { connection, options } = environment.client;
@@ -92,11 +86,10 @@ function poll(queue: string, identity: string, signal: AbortSignal): Promise<unk
 }
 /** Waits until so many workers have asked a queue for work. */
 async function seen(queue: string, workers: number): Promise<void> {
-  for (let i = 0; i < 400; i++) {
-    if ((await pollers(environment.client, queue)).length >= workers) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`fewer than ${workers} workers poll ${queue}`);
+  await until(
+    `${workers} workers poll ${queue}`,
+    async () => (await pollers(environment.client, queue)).length >= workers,
+  );
 }
 
 describe('runs that share a few GPUs', () => {

@@ -12,12 +12,13 @@ import type { Hub } from '../../hub/hub.ts';
 import pc from '../colours.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommandContext, type CommonOptions } from '../context.ts';
+import { outcomeLines } from '../outcome.ts';
 import { duration, table } from '../output.ts';
 import type { RunSnapshot } from '../run-snapshot.ts';
 import { seedStack } from '../seed.ts';
 import type { Child } from '../stack/child.ts';
 import { onInterrupt, untilInterrupted } from '../stack/interrupt.ts';
-import { LOCAL_TOKEN, Stack } from '../stack/stack.ts';
+import { Stack } from '../stack/stack.ts';
 import { startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
 import { failureOf, timestamped } from './run.ts';
@@ -165,7 +166,7 @@ class Demo {
     const result = (await p.client.workflow.getHandle(p.run).result()) as RunResult;
     if (this.options.histories !== undefined)
       await writeHistories(p.client, [p.run, `${p.run}-tune`], this.options.histories);
-    const hub = connectHub({ endpoint: p.stack.hubUrl, accessToken: LOCAL_TOKEN });
+    const hub = connectHub(p.stack.hub);
     const report = await this.fetchReport(hub, result);
     const served = await productionSha256(hub, result);
     const summary = { ...summarise(result), report };
@@ -182,16 +183,14 @@ class Demo {
       ),
     );
     this.say('');
-    this.say(`verdict   ${result.verdict === 'PASS' ? pc.green('PASS') : pc.red(result.verdict ?? 'none')}`);
-    for (const reason of result.gate?.reasons ?? []) this.say(pc.dim(`          ${reason}`));
+    for (const line of outcomeLines(result, p.stack.hubUrl)) this.say(line);
     if (result.release !== null) {
-      this.say(`release   ${p.stack.hubUrl}/${result.release.release.repo} ${result.release.release.tag}`);
       if (result.release.space !== null)
         this.say(`Space     ${p.stack.hubUrl}/spaces/${result.release.space.repo}`);
       this.say(
         `sha256    ${served} ${released && evaluated ? 'in production = as evaluated' : 'IS NOT what was evaluated'}`,
       );
-    } else this.say('release   nothing was released, production is untouched');
+    }
     this.say(`report    ${report}`);
     this.say(`UI        ${p.stack.uiUrl}/namespaces/default/workflows/${p.run}`);
     this.say(`run took  ${duration(p.seconds)}`);

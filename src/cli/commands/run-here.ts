@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { type Environment, processEnvironment } from '../../config/env.ts';
+import { hubAccess, processEnvironment } from '../../config/env.ts';
 import { PipelineError } from '../../domain/errors.ts';
+import type { Profile } from '../../domain/profiles.ts';
 import { RunName } from '../../domain/refs.ts';
 import type { RunResult } from '../../domain/run-result.ts';
 import { GPU_QUEUE } from '../../domain/task-queues.ts';
@@ -11,11 +12,12 @@ import { profileOfGpuWorkers } from '../choose-profile.ts';
 import pc from '../colours.ts';
 import { connectClient } from '../connect.ts';
 import { action } from '../context.ts';
+import { outcomeLines } from '../outcome.ts';
 import { print } from '../output.ts';
 import { recordedInput } from '../recorded-input.ts';
 import { seedStack } from '../seed.ts';
 import { onInterrupt } from '../stack/interrupt.ts';
-import { LOCAL_TOKEN, type OwnHub, Stack } from '../stack/stack.ts';
+import { Stack } from '../stack/stack.ts';
 import { isRunning, pollers, startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
 import { failureOf, type InputOptions, readInput, withInput } from './run.ts';
@@ -44,7 +46,7 @@ export function addRunHereCommand(program: Command): void {
       const run = RunName.parse(operand);
       const abort = new AbortController();
       const stopListening = onInterrupt(() => abort.abort());
-      const ownHub = hubOf(env);
+      const ownHub = hubAccess(env);
       const stack = await Stack.start(dataDir, env, { ownHub });
       const say = (line: string) => void process.stderr.write(`${line}\n`);
       try {
@@ -53,7 +55,7 @@ export function addRunHereCommand(program: Command): void {
         stack.startWorker('pipeline');
         stack.startWorker('gpu');
         const client = await connectClient(dataDir);
-        say(await begin({ client, ownHub, hubUrl: stack.hubUrl, run, asked }));
+        say(await begin({ client, stack, run, asked, fallback: ownHub === null ? 'tiny' : null }));
         const last = await watchRun(client, run, { out: process.stderr, signal: abort.signal });
         if (last.execution === 'RUNNING') {
           say(`${run} is held: the same command goes on with it, here or on another machine`);
@@ -66,7 +68,7 @@ export function addRunHereCommand(program: Command): void {
             `${run} ended as ${last.execution}: ${await failureOf(client, run)}`,
           );
         const result = (await client.workflow.getHandle(run).result()) as RunResult;
-        print(json, result, () => outcome(result, stack.hubUrl).join('\n'));
+        print(json, result, () => outcomeLines(result, stack.hubUrl).join('\n'));
         if (result.verdict !== 'PASS') process.exitCode = 10;
       } finally {
         await stack.stop();
@@ -79,43 +81,38 @@ export function addRunHereCommand(program: Command): void {
 /** Starts the run's workflow where none runs; says what it goes on from. */
 async function begin(p: {
   client: Client;
-  ownHub: OwnHub | null;
-  hubUrl: string;
+  stack: Stack;
   run: RunName;
   asked: Omit<RunHereOptions, 'run'> & { run: string };
+  /** Profile for a machine without an accelerator; null: there is none. */
+  fallback: Profile | null;
 }): Promise<string> {
   const { client, run, asked } = p;
   if (await isRunning(client, run)) return `${run} goes on where this machine left it`;
-  const hub = connectHub(p.ownHub ?? { endpoint: p.hubUrl, accessToken: LOCAL_TOKEN });
+  const hub = connectHub(p.stack.hub);
   const namespace = asked.namespace ?? (await hub.whoAmI());
   const recorded = await recordedInput(hub, { run, namespace, changes: asked });
-  const input = recorded ?? readInput('fineTune', { ...asked, profile: await profileFor(p) }).input;
+  const input = recorded ?? readInput('fineTune', { ...asked, profile: await profileOf(p) }).input;
   await startWorkflow(client, { type: 'fineTune', workflowId: run, input });
   return recorded === null ? `started ${pc.bold(run)}` : `${run} goes on from what the Hub holds`;
 }
 
 /** The profile that was asked for, or the one for this machine's accelerator, once its worker has looked. */
-async function profileFor(p: {
+async function profileOf(p: {
   client: Client;
-  ownHub: OwnHub | null;
   asked: Pick<RunHereOptions, 'profile' | 'input' | 'set'>;
+  fallback: Profile | null;
 }): Promise<string> {
   const given = p.asked.profile ?? readInput('fineTune', p.asked).input.profile;
   if (given !== undefined) return String(given);
   for (const end = Date.now() + 300_000; Date.now() < end; await sleep(200))
     if ((await pollers(p.client, GPU_QUEUE)).length > 0) break;
-  const found = (await profileOfGpuWorkers(p.client, null)) ?? (p.ownHub === null ? 'tiny' : null);
+  const found = (await profileOfGpuWorkers(p.client, null)) ?? p.fallback;
   if (found !== null) return found;
   throw new PipelineError(
     'InvalidInput',
     'expected a machine with an accelerator, got one without: FLUX.1-dev cannot be trained here. Choose a GPU, or name a profile with --profile',
   );
-}
-
-/** The Hub that the environment names; null: the embedded one. */
-function hubOf(env: Environment): OwnHub | null {
-  if (env.HF_TOKEN === undefined) return null;
-  return { endpoint: env.HF_ENDPOINT ?? 'https://huggingface.co', accessToken: env.HF_TOKEN };
 }
 
 /** A run that another server knows must not be begun a second time beside it. */
@@ -127,15 +124,4 @@ function refuseOtherServer(): void {
         'InvalidInput',
         `expected no Temporal server, got ${name}=${env[name]}: "plein-air run" brings its own. Unset it, or start the workers beside that server and use "plein-air start"`,
       );
-}
-
-function outcome(result: RunResult, hubUrl: string): string[] {
-  const { release, gate } = result;
-  return [
-    `verdict   ${result.verdict === 'PASS' ? pc.green('PASS') : pc.red(result.verdict ?? 'none')}`,
-    ...(gate?.reasons ?? []).map((reason) => pc.dim(`          ${reason}`)),
-    release === null
-      ? 'release   nothing was released, production is untouched'
-      : `release   ${hubUrl}/${release.release.repo} ${release.release.tag}`,
-  ];
 }

@@ -1,7 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
-import { type Environment, processEnvironment, pythonPath, temporalPath } from '../../config/env.ts';
+import {
+  type Environment,
+  type HubAccess,
+  processEnvironment,
+  pythonPath,
+  temporalPath,
+} from '../../config/env.ts';
 import { PROJECT } from '../../config/paths.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.ts';
@@ -36,20 +42,14 @@ async function until(
   }
 }
 
-/** A Hub outside of the stack. */
-export interface OwnHub {
-  endpoint: string;
-  accessToken: string;
-}
-
 /** The embedded stack: Temporal dev server, local Hub, a pipeline worker and GPU workers, all real processes. */
 export class Stack {
   readonly dataDir: string;
   readonly address: string;
   readonly uiUrl: string;
-  readonly hubUrl: string;
-  /** Null: the embedded Hub, which this stack runs. */
-  private readonly ownHub: OwnHub | null;
+  readonly hub: HubAccess;
+  /** Whether the Hub is the embedded one, which this stack runs. */
+  private readonly runsHub: boolean;
   private readonly env: Environment;
   private readonly children: Child[] = [];
   private workers = 0;
@@ -58,21 +58,21 @@ export class Stack {
     dataDir: string;
     env: Environment;
     ports: [number, number, number];
-    ownHub: OwnHub | null;
+    ownHub: HubAccess | null;
   }) {
     this.dataDir = p.dataDir;
     this.env = p.env;
     this.address = `127.0.0.1:${p.ports[0]}`;
     this.uiUrl = `http://127.0.0.1:${p.ports[1]}`;
-    this.ownHub = p.ownHub;
-    this.hubUrl = p.ownHub?.endpoint ?? `http://127.0.0.1:${p.ports[2]}`;
+    this.runsHub = p.ownHub === null;
+    this.hub = p.ownHub ?? { endpoint: `http://127.0.0.1:${p.ports[2]}`, accessToken: LOCAL_TOKEN };
   }
 
   /** Starts the servers and waits until they answer; workers are started apart. */
   static async start(
     dataDir: string,
     env: Environment,
-    options: { runSpaces?: boolean | undefined; ownHub?: OwnHub | null } = {},
+    options: { runSpaces?: boolean | undefined; ownHub?: HubAccess | null } = {},
   ): Promise<Stack> {
     if (readStack(dataDir) !== null)
       throw new PipelineError(
@@ -86,7 +86,7 @@ export class Stack {
     try {
       await Promise.all([
         stack.startTemporal(ports[0], ports[1]),
-        stack.ownHub === null ? stack.startHub(ports[2], options.runSpaces === true) : undefined,
+        stack.runsHub ? stack.startHub(ports[2], options.runSpaces === true) : undefined,
       ]);
     } catch (error) {
       await stack.stop();
@@ -151,17 +151,17 @@ export class Stack {
       PLEIN_AIR_WORK_DIR: work,
       PLEIN_AIR_PYTHON: pythonPath(this.env),
       PLEIN_AIR_IDENTITY: name,
-      ...(this.ownHub === null ? { PLEIN_AIR_SPACE_TOKEN: LOCAL_TOKEN } : {}),
+      ...(this.runsHub ? { PLEIN_AIR_SPACE_TOKEN: LOCAL_TOKEN } : {}),
     });
   }
 
-  private get hubToken(): string {
-    return this.ownHub?.accessToken ?? LOCAL_TOKEN;
+  get hubUrl(): string {
+    return this.hub.endpoint;
   }
 
   /** What a client of this stack has in its environment. */
   clientEnvironment(): Record<string, string> {
-    return { TEMPORAL_ADDRESS: this.address, HF_ENDPOINT: this.hubUrl, HF_TOKEN: this.hubToken };
+    return { TEMPORAL_ADDRESS: this.address, HF_ENDPOINT: this.hub.endpoint, HF_TOKEN: this.hub.accessToken };
   }
 
   private spawn(name: string, file: string, args: string[], env: Record<string, string>): Child {
@@ -190,7 +190,7 @@ export class Stack {
       format: 1,
       owner: process.pid,
       temporal: { address: this.address, ui: this.uiUrl },
-      hub: { url: this.hubUrl, embedded: this.ownHub === null },
+      hub: { url: this.hubUrl, embedded: this.runsHub },
       processes: alive.map(({ name, pid }) => ({ name, pid })),
     });
   }

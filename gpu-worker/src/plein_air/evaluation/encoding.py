@@ -83,6 +83,7 @@ class Encoding:
             del csd
             models.forget()
         train_seen = self._copies(seen, unseen, train, shown)
+        models.forget()
         self._words(seen, unseen, shown, texts)
         return Seen(encoder, seen, train_seen, beside)
 
@@ -111,11 +112,9 @@ class Encoding:
         if "copies" in self._folders:
             model = open_copies(self._folders["copies"])
             describe = partial(self._features, model)
-
         seen["copies"], train_seen = both_ways(unseen, describe), both_ways(train, describe)
         for one in shown:
             one.features["copies"] = describe(one.pixels)
-        models.forget()
         return train_seen
 
     def _words(
