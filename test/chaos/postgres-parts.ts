@@ -6,7 +6,6 @@ import { freePort } from '../../src/cli/stack/ports.ts';
 import { readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
-import { lowPort } from './low-port.ts';
 import type { PartPlan, Ports } from './topology.ts';
 
 /** Folder of Debian's PostgreSQL programs, newest first; null: it is not installed. */
@@ -122,7 +121,7 @@ async function internalPorts(): Promise<Record<string, string>> {
   const names = ['FRONTEND_MEMBERSHIP', 'FRONTEND_HTTP', 'HISTORY_GRPC', 'HISTORY_MEMBERSHIP'];
   names.push('MATCHING_GRPC', 'MATCHING_MEMBERSHIP', 'WORKER_GRPC', 'WORKER_MEMBERSHIP', 'METRICS');
   const ports: Record<string, string> = {};
-  for (const name of names) ports[`TEMPORAL_${name}_PORT`] = String(await lowPort());
+  for (const name of names) ports[`TEMPORAL_${name}_PORT`] = String(await freePort());
   return ports;
 }
 

@@ -12,7 +12,6 @@ import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { DISPATCH_ARGUMENTS } from '../../src/temporal/dispatch-settings.ts';
 import { clockOf, setClock } from './clock.ts';
-import { lowPort } from './low-port.ts';
 import { madeUpReport } from './made-up-report.ts';
 import { postgresParts } from './postgres-parts.ts';
 import { fillDisk, mountSmall, unmount } from './small-disk.ts';
@@ -86,7 +85,7 @@ export class Topology {
   }
 
   static async start(options: TopologyOptions): Promise<Topology> {
-    const ports = { temporal: await lowPort(), hub: await freePort() };
+    const ports = { temporal: await freePort(), hub: await freePort() };
     mkdirSync(join(options.root, 'logs'), { recursive: true });
     const topology = new Topology(options, ports);
     try {
