@@ -6,7 +6,6 @@ import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { execa } from 'execa';
 import { type Child, startChild } from '../../src/cli/stack/child.ts';
-import { freePort } from '../../src/cli/stack/ports.ts';
 import { processEnvironment, pythonPath, readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { PROJECT, TINY_BASE } from '../../src/config/paths.ts';
 import type { Training, TrainRequest } from '../../src/domain/activities.ts';
@@ -15,6 +14,7 @@ import { runRepos } from '../../src/domain/repositories.ts';
 import { parseRunConfig } from '../../src/domain/run-config.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
+import { freePort } from '../../src/wire/free-port.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 
 /** A GPU machine of the fleet: a worker in an empty folder. */

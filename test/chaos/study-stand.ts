@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { execa } from 'execa';
 import { type Child, startChild } from '../../src/cli/stack/child.ts';
-import { freePort } from '../../src/cli/stack/ports.ts';
 import { processEnvironment, pythonPath, readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import type { RunContext } from '../../src/domain/activities.ts';
@@ -14,6 +13,7 @@ import { runRepos } from '../../src/domain/repositories.ts';
 import { parseRunConfig } from '../../src/domain/run-config.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
+import { freePort } from '../../src/wire/free-port.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 
 const WRITE = `

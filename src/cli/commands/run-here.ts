@@ -22,9 +22,7 @@ import { isRunning, pollers, startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
 import { failureOf, type InputOptions, readInput, withInput } from './run.ts';
 
-interface RunHereOptions extends Omit<InputOptions, 'run' | 'watch'> {
-  namespace?: string;
-}
+type RunHereOptions = Omit<InputOptions, 'run' | 'watch'>;
 
 /** Adds `run`: one run on this machine alone, begun or gone on with from what the Hub holds. */
 export function addRunHereCommand(program: Command): void {
@@ -55,7 +53,7 @@ export function addRunHereCommand(program: Command): void {
         stack.startWorker('pipeline');
         stack.startWorker('gpu');
         const client = await connectClient(dataDir);
-        say(await begin({ client, stack, run, asked, fallback: ownHub === null ? 'tiny' : null }));
+        say(await beginRun({ client, stack, run, asked, fallback: ownHub === null ? 'tiny' : null }));
         const last = await watchRun(client, run, { out: process.stderr, signal: abort.signal });
         if (last.execution === 'RUNNING') {
           say(`${run} is held: the same command goes on with it, here or on another machine`);
@@ -79,18 +77,18 @@ export function addRunHereCommand(program: Command): void {
 }
 
 /** Starts the run's workflow where none runs; says what it goes on from. */
-async function begin(p: {
+export async function beginRun(p: {
   client: Client;
-  stack: Stack;
+  stack: Pick<Stack, 'hub'>;
   run: RunName;
-  asked: Omit<RunHereOptions, 'run'> & { run: string };
+  asked: Omit<RunHereOptions, 'dataDir' | 'json'> & { run: string };
   /** Profile for a machine without an accelerator; null: there is none. */
   fallback: Profile | null;
 }): Promise<string> {
   const { client, run, asked } = p;
   if (await isRunning(client, run)) return `${run} goes on where this machine left it`;
   const hub = connectHub(p.stack.hub);
-  const namespace = asked.namespace ?? (await hub.whoAmI());
+  const namespace = readInput('fineTune', asked).parsed.namespace ?? (await hub.whoAmI());
   const recorded = await recordedInput(hub, { run, namespace, changes: asked });
   const input = recorded ?? readInput('fineTune', { ...asked, profile: await profileOf(p) }).input;
   await startWorkflow(client, { type: 'fineTune', workflowId: run, input });

@@ -22,6 +22,7 @@ export interface InputOptions extends CommonOptions {
   set: string[];
   run?: string;
   profile?: string;
+  namespace?: string;
   acceptDifference: string[];
   watch?: boolean;
 }
@@ -120,13 +121,16 @@ export const collect = (value: string, all: string[]) => [...all, value];
 /** Input from options, refused with the workflow's own words before anything starts. */
 export function readInput(
   type: string,
-  options: Pick<InputOptions, 'input' | 'set' | 'run' | 'profile'> & { acceptDifference?: string[] },
+  options: Pick<InputOptions, 'input' | 'set' | 'run' | 'profile' | 'namespace'> & {
+    acceptDifference?: string[];
+  },
   base: object = {},
 ): { input: Record<string, unknown>; parsed: RunConfig } {
   let input: unknown = options.input === undefined ? base : mergeDeep(base, readJson(options.input));
   for (const assignment of options.set) input = mergeDeep(input, assign(assignment));
   if (options.run !== undefined) input = mergeDeep(input, { run: options.run });
   if (options.profile !== undefined) input = mergeDeep(input, { profile: options.profile });
+  if (options.namespace !== undefined) input = mergeDeep(input, { namespace: options.namespace });
   const accepted = options.acceptDifference ?? [];
   if (accepted.length > 0) input = mergeDeep(input, { checkpoints: { acceptDifferences: accepted } });
   return { parsed: mustParse(type, parseRunConfig(input)), input: input as Record<string, unknown> };

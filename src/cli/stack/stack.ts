@@ -12,8 +12,8 @@ import { PROJECT } from '../../config/paths.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.ts';
 import { DISPATCH_ARGUMENTS } from '../../temporal/dispatch-settings.ts';
+import { freePort } from '../../wire/free-port.ts';
 import { type Child, startChild } from './child.ts';
-import { freePort } from './ports.ts';
 import { orphans, readStack, removeStack, writeStack } from './stack-file.ts';
 
 /** Token of the embedded Hub: it is bound to loopback, so the token keeps accidents out, not attackers. */
