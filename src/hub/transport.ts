@@ -71,6 +71,12 @@ export interface Transport {
   open(url: string, init: RequestInit): Promise<Response>;
 }
 
+/**
+ * Options under which Node sends a body as it is read. Otherwise fetch keeps a second copy, in case it has to follow a
+ * redirect or ask for credentials: the whole file in memory. Storage that a Hub signs addresses for does not redirect.
+ */
+const STREAMED: RequestInit = { redirect: 'error', window: null };
+
 /** A commit may land although its answer is lost, so only its sender may decide to send it again. */
 function mayRepeat(method: string, url: string, failure: HubFailure): boolean {
   if (failure.status === 429) return true;
@@ -83,7 +89,7 @@ export function createTransport(bare: typeof fetch, patience: Patience): Transpo
     const limit = AbortSignal.timeout(patience.timeoutMs + Math.ceil(sizeOf(init.body) / SLOWEST_UPLOAD));
     const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit;
     try {
-      const response = await bare(url, { ...init, signal });
+      const response = await bare(url, { ...init, ...(method === 'PUT' ? STREAMED : {}), signal });
       if (!response.ok) throw await failureOf(method, response, url);
       const body = method === 'HEAD' || response.status === 204 ? null : await response.arrayBuffer();
       const whole = new Response(body, { status: response.status, headers: response.headers });
