@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { Environment } from '../dist/config/env.js';
+import { CaptionerConfig } from '../dist/domain/captioner.js';
 import { GateConfig } from '../dist/domain/gate-config.js';
 import { PROFILES } from '../dist/domain/profiles.js';
 import { ReevaluateInput, RollbackInput } from '../dist/domain/release-inputs.js';
@@ -50,7 +51,7 @@ function rows(schema, file, name, prefix) {
     .map(([field, property]) => {
       if (words[field] === undefined) throw new Error(`${file}: ${prefix}${field} has no doc comment`);
       const value = defaults.success ? defaults.data[field] : property.default;
-      return `| \`${prefix}${field}\` | ${cell(range(property))} | \`${cell(JSON.stringify(value))}\` | ${cell(words[field])} |`;
+      return `| \`${prefix}${field}\` | ${cell(range(property))} | ${value === undefined ? 'none: must be given' : `\`${cell(JSON.stringify(value))}\``} | ${cell(words[field])} |`;
     });
 }
 
@@ -59,6 +60,7 @@ const RUN = 'src/domain/run-config.ts';
 const SECTIONS = [
   ['base', schemas.BaseConfig, RUN, 'BaseConfig'],
   ['dataset', schemas.DatasetConfig, RUN, 'DatasetConfig'],
+  ['dataset.captioner', CaptionerConfig, 'src/domain/captioner.ts', 'CaptionerConfig'],
   ['training', schemas.TrainingConfig, RUN, 'TrainingConfig'],
   ['tuning', schemas.TuningConfig, 'src/domain/tuning-config.ts', 'TuningConfig'],
   ['evaluation', schemas.EvaluationConfig, RUN, 'EvaluationConfig'],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CaptionerConfig } from './captioner.ts';
 import { EvaluationModels } from './evaluation-models.ts';
 import { GateConfig } from './gate-config.ts';
 import { PROFILES, profileDefaults } from './profiles.ts';
@@ -41,6 +42,8 @@ export const DatasetConfig = z
     artists: z.array(z.string().min(1)).default([]),
     /** Words that call the style up, put at the end of every caption. */
     trigger: z.string().min(1).max(80).default('plnr impressionism'),
+    /** Model that describes each picture on a GPU worker, in place of words for its genre; null: none. */
+    captioner: CaptionerConfig.nullable().default(null),
     /** Side of the square training area in pixels: buckets have about resolution² pixels. */
     resolution: Side.default(768),
     /** Pictures with a shorter side below this are dropped, in pixels. */
@@ -346,7 +349,7 @@ export interface FieldProblem {
 export type Parsed<T> = { ok: true; value: T } | { ok: false; problems: FieldProblem[] };
 
 /** Fields that the schema had for a while and that never did anything: histories recorded then hold their defaults. */
-const RETIRED: Record<string, unknown> = { captioner: null, captionerRevision: 'main' };
+const RETIRED: Record<string, unknown> = { captionerRevision: 'main' };
 
 /** An input without retired fields at their defaults; at any other value they are unknown fields like all others. */
 function withoutRetired(input: unknown): unknown {

@@ -84,6 +84,24 @@ export const EncodeResult = z.strictObject({
   bytes: z.int(),
 });
 
+/** Describes pictures with a model that sees; the same pictures in the same order give the same words. */
+export const CaptionParams = z.strictObject({
+  /** Folder of the captioning model, and where it comes from, for error messages. */
+  model: Path,
+  repo: z.string(),
+  commit: z.string(),
+  pictures: z.array(z.strictObject({ id: z.string(), path: Path })).min(1),
+  /** What a model that chats is asked; a BLIP takes no question. */
+  prompt: z.string().min(1),
+  maxTokens: z.int().min(1),
+  batchSize: z.int().min(1),
+});
+/** Captions as the model wrote them, in the order of the pictures; one may be empty. */
+export const CaptionResult = z.strictObject({
+  kind: z.enum(['blip', 'chat']),
+  captions: z.array(z.strictObject({ id: z.string(), text: z.string() })),
+});
+
 export const TrainParams = z.strictObject({
   base: Path,
   /** Content ids that go into the fingerprint: base commit and dataset commit. */
@@ -277,6 +295,7 @@ export const AssessResult = StudyInsight;
 export const VERBS = {
   probe: { params: ProbeParams, result: ProbeResult },
   encode: { params: EncodeParams, result: EncodeResult },
+  caption: { params: CaptionParams, result: CaptionResult },
   train: { params: TrainParams, result: TrainResult },
   sample: { params: SampleParams, result: SampleResult },
   evaluate: { params: EvaluateParams, result: EvaluateResult },
@@ -297,9 +316,9 @@ export const TrainerRequest = z.discriminatedUnion('verb', [
   z.strictObject({ id: z.string(), verb: z.literal('checkpoint') }),
   z.strictObject({ id: z.string(), verb: z.literal('stop') }),
   z.strictObject({ id: z.string(), verb: z.literal('shutdown') }),
-  ...(['probe', 'encode', 'train', 'sample', 'evaluate', 'export', 'fuse', 'suggest', 'assess'] as const).map(
-    (verb) => z.strictObject({ id: z.string(), verb: z.literal(verb), params: VERBS[verb].params }),
-  ),
+  ...(
+    ['probe', 'encode', 'caption', 'train', 'sample', 'evaluate', 'export', 'fuse', 'suggest', 'assess'] as const
+  ).map((verb) => z.strictObject({ id: z.string(), verb: z.literal(verb), params: VERBS[verb].params })),
 ]);
 export type TrainerRequest = z.infer<typeof TrainerRequest>;
 

@@ -25,7 +25,7 @@ _FOLDERS: dict[Part, tuple[str, ...]] = {
     "text": ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"),
     "transformer": ("transformer",),
 }
-_session: dict[str, dict[Part, Any]] = {}
+_session: dict[str, dict[Any, Any]] = {}
 _hashes: dict[tuple[str, int, int], str] = {}
 
 
@@ -41,7 +41,6 @@ class TextEncoders:
 
 def open_base(path: str, holding: Holding) -> FluxBase:
     """The session's base of this folder; a later request finds its components loaded, the transformer as held."""
-    key = str(Path(path).resolve())
     if not (Path(path) / "model_index.json").is_file():
         raise TrainerError(
             "InvalidInput",
@@ -49,12 +48,17 @@ def open_base(path: str, holding: Holding) -> FluxBase:
             "download the base model there first.",
             {"field": "base", "path": path},
         )
-    if key not in _session:
-        # One base a session: two of them do not fit on a GPU.
+    return FluxBase(Path(path), holding, prepare_torch(), in_session(str(Path(path).resolve())))
+
+
+def in_session(model: str) -> dict[Any, Any]:
+    """What is loaded of a model, to be filled by its loader; opening another model lets go of all of it."""
+    if model not in _session:
+        # One large model a session: two of them do not fit on a GPU.
         _session.clear()
-        _session[key] = {}
+        _session[model] = {}
         gc.collect()
-    return FluxBase(Path(path), holding, prepare_torch(), _session[key])
+    return _session[model]
 
 
 class FluxBase:

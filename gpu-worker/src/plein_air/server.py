@@ -22,6 +22,7 @@ from plein_air.ranks import Ranks, how_many
 VERBS = {
     "probe": "plein_air.probe",
     "encode": "plein_air.encoding.encode",
+    "caption": "plein_air.captioning.caption",
     "train": "plein_air.training.train",
     "sample": "plein_air.evaluation.sample",
     "evaluate": "plein_air.evaluation.evaluate",

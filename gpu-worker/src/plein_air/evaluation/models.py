@@ -42,6 +42,8 @@ class ModelFolder:
     repo: str
     commit: str
     path: str
+    setting: str = ""
+    """Field of the configuration that names it; empty: the role's field of `evaluation.models`."""
 
     def weights_sha256(self) -> str:
         """Identity of the weights: the file's hash, or the hash of the names and hashes of all shards."""
@@ -53,10 +55,11 @@ class ModelFolder:
 
     def refuse(self, got: str) -> NoReturn:
         """Says what cannot be used, and which field of the configuration names it."""
+        setting = self.setting or f"evaluation.models.{self.role}"
         raise TrainerError(
             "InvalidInput",
-            f"Expected a model for {self.role!r} in {self.repo}, got {got} (evaluation.models.{self.role}).",
-            {"field": f"models.{self.role}", "repo": self.repo},
+            f"Expected a model for {self.role!r} in {self.repo}, got {got} ({setting}).",
+            {"field": setting.removeprefix("evaluation."), "repo": self.repo},
         )
 
 
@@ -64,16 +67,25 @@ def transformers_model(folder: ModelFolder, kind: str, dtype: Any = None) -> Any
     """A transformers class from a local folder; a repository of another class is refused."""
     import transformers
 
+    model_class = getattr(transformers, kind)
+    found = read_config(folder).get("model_type")
+    if found != model_class.config_class.model_type:
+        folder.refuse(f"a model of type {found!r}; {model_class.config_class.model_type!r} is needed")
+    return load_safely(folder, model_class, dtype)
+
+
+def read_config(folder: ModelFolder) -> dict[str, Any]:
+    """`config.json` of a folder that holds safetensors."""
     folder.weights_sha256()
     try:
         config = json.loads((Path(folder.path) / "config.json").read_bytes())
     except (OSError, ValueError) as error:
         folder.refuse(f"no config.json that can be read: {error}")
-    model_class = getattr(transformers, kind)
-    if config.get("model_type") != model_class.config_class.model_type:
-        folder.refuse(
-            f"a model of type {config.get('model_type')!r}; {model_class.config_class.model_type!r} is needed"
-        )
+    return config if isinstance(config, dict) else {}
+
+
+def load_safely(folder: ModelFolder, model_class: Any, dtype: Any = None) -> Any:
+    """A frozen model of a transformers class from its own files: safetensors, whole, and no code of the repository's."""
     options: dict[str, Any] = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
     model, report = model_class.from_pretrained(folder.path, output_loading_info=True, dtype=dtype, **options)
     if report["missing_keys"]:

@@ -1,0 +1,1 @@
+"""Captions of pictures by models that see."""
