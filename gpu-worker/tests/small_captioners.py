@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -15,13 +16,13 @@ WORDS = [
 ]
 
 
-def blip(folder: Path, seed: int = 1) -> Path:
-    """A BLIP of 2 layers and 32 numbers a token whose words are those above."""
+def blip(folder: Path, seed: int = 1, words: Sequence[str] = tuple(WORDS)) -> Path:
+    """A BLIP of 2 layers and 32 numbers a token that knows these words alone."""
     from transformers import BertTokenizerFast, BlipConfig, BlipForConditionalGeneration, BlipProcessor
     from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
 
     torch.manual_seed(seed)
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]", *WORDS]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]", "[ENC]", *words]
     tokenizer = BertTokenizerFast(
         vocab={word: number for number, word in enumerate(vocabulary)}, additional_special_tokens=["[DEC]", "[ENC]"]
     )

@@ -98,6 +98,18 @@ def test_a_model_that_chats_answers_the_question_alone(chat: Path, pictures: lis
     assert texts(described(chat, pictures, prompt="Begin with the sky")) != texts(result), "the question must matter"
 
 
+def test_a_folder_laid_out_as_older_releases_are_says_the_same(
+    blip: Path, pictures: list[dict[str, str]], tmp_path: Path
+) -> None:
+    older = tmp_path / "older"
+    shutil.copytree(blip, older)
+    settings = json.loads((older / "processor_config.json").read_text())
+    (older / "processor_config.json").unlink()
+    images = {**settings["image_processor"], "image_processor_type": "BlipImageProcessor"}
+    (older / "preprocessor_config.json").write_text(json.dumps({**images, "processor_class": "BlipProcessor"}))
+    assert texts(described(older, pictures)) == texts(described(blip, pictures))
+
+
 @pytest.mark.parametrize("kind", ["blip", "chat"])
 def test_the_same_request_gives_the_same_words_loaded_anew_or_warm(
     kind: str, request: pytest.FixtureRequest, pictures: list[dict[str, str]]

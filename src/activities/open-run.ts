@@ -10,6 +10,7 @@ import { sha256Of } from '../hub/hashing.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
 import { runNotices } from '../reports/run-notices.ts';
+import { pinCaptioner } from './captioner-model.ts';
 import { planRunStorage } from './run-storage.ts';
 
 /** `records/run.json`: what a run was started with and which commits it is pinned to. */
@@ -18,6 +19,8 @@ export const RunRecord = z.strictObject({
   config: RunConfig,
   base: CommitRef,
   source: CommitRef,
+  /** Captioning model; absent: none. */
+  captioner: CommitRef.optional(),
   /** What later starts of the same run changed, oldest first; `config` has it in place. */
   amendments: z
     .array(z.strictObject({ workflowRunId: z.string(), changed: z.record(z.string(), z.unknown()) }))
@@ -46,6 +49,7 @@ export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRu
       namespace,
       base: pinned.base,
       source: pinned.source,
+      ...(pinned.captioner === undefined ? {} : { captioner: pinned.captioner }),
       repos,
     };
   };
@@ -69,6 +73,7 @@ async function pin({
     const before = known === null ? null : RunRecord.parse(JSON.parse(known.toString('utf8')));
     const same = before === null ? null : samePinned(before, config, runId);
     if (same !== null && same.amendments.length === before?.amendments.length) return same;
+    const captioner = same === null ? await pinCaptioner(hub, config.dataset) : null;
     const fresh: RunRecord = same ?? {
       format: 1,
       config,
@@ -80,6 +85,7 @@ async function pin({
         config.dataset.revision,
         'dataset.source',
       ),
+      ...(captioner === null ? {} : { captioner }),
       gate: pinRules(config),
     };
     const { training } = config;

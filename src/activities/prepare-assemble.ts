@@ -11,6 +11,7 @@ import type { DatasetConfig } from '../domain/run-config.ts';
 import { sha256OfFile } from '../hub/hashing.ts';
 import { datasetCard } from '../wikiart/dataset-card.ts';
 import { filesOf, type RowToWrite, writeDatasetParquet } from '../wikiart/dataset-parquet.ts';
+import type { ModelCaptions } from './prepare-captions.ts';
 import { borderlineOf, closestOf, droppedOf, measuredOf, proofOf, rowOf } from './prepare-records.ts';
 import { sheetOfBorderline, sheetOfDropped, sheetOfKept } from './prepare-sheets.ts';
 import type { GroupResult, PrepareStore, Slice } from './prepare-store.ts';
@@ -29,6 +30,8 @@ export interface AssembleInput {
   /** Results of every row group of the plan. */
   groups: GroupResult[];
   bytesRead: number;
+  /** Captions by a model; null: from the genre. */
+  captions: ModelCaptions | null;
   store: PrepareStore;
   /** Folder for the files; emptied first. */
   out: string;
@@ -46,6 +49,8 @@ export interface Placed {
   candidate: Candidate;
   split: Split;
   cluster: number;
+  /** By a model; absent: from the genre. */
+  caption?: string;
   pack: string;
   png: Slice;
 }
@@ -74,6 +79,9 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
     ...others.map((candidate, at) => ({ candidate, split: 'neighbours' as const, cluster: firstFree + at })),
   ].map((picture) => ({
     ...picture,
+    ...(input.captions === null || picture.split === 'neighbours'
+      ? {}
+      : { caption: input.captions.of(picture.candidate) }),
     ...(where.get(picture.candidate.source) as { pack: string; png: Slice }),
   }));
 
@@ -119,6 +127,7 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
     dropped: counts,
     bytesRead: input.bytesRead,
     unseenArtists: dealt.unseenArtists,
+    ...(input.captions === null ? {} : { captions: input.captions.facts() }),
     nearestCrossSplit: closestOf(proof),
   };
   const captions = placed.filter((p) => p.split === 'train').map((p) => rowOf(p, input.config).caption);

@@ -1,13 +1,17 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
 import type { RunContext } from '../domain/activities.ts';
+import { CAPTION_PROMPT } from '../domain/captioner.ts';
 import { DatasetManifest } from '../domain/dataset-record.ts';
-import { type CommitRef, type CommitSha, RepoId, type RepoRef, Sha256 } from '../domain/refs.ts';
+import { type CommitSha, RepoId, type RepoRef, Sha256 } from '../domain/refs.ts';
 import type { DatasetConfig } from '../domain/run-config.ts';
 import type { Hub } from '../hub/hub.ts';
 
 /** Grows when preparation changes what it writes, so that a dataset made by older code is not taken for the same. */
 const PREPARATION_VERSION = 2;
+
+/** Grows when a model's words are asked for, cleaned or cut in another way. */
+const CAPTION_VERSION = 1;
 
 /** Which dataset a run asks for: its cache key, where it is published, and where the work in progress lies. */
 export interface PreparationTarget {
@@ -18,20 +22,31 @@ export interface PreparationTarget {
 
 /** The dataset that a run's source, settings and seed come to. */
 export function targetOf(context: RunContext): PreparationTarget {
-  const { dataset, seed } = context.config;
-  const key = preparationKey(context.source, dataset, seed);
+  const { dataset } = context.config;
+  const key = preparationKey(context);
   const repo = preparedRepo(context.namespace, dataset.style, key);
   return { key, repo, work: { type: 'dataset', repo: RepoId.parse(`${repo.repo}-work`) } };
 }
 
 /** Cache key of a preparation: everything that decides its bytes. */
-export function preparationKey(source: CommitRef, config: DatasetConfig, seed: number): Sha256 {
+function preparationKey({ source, config, captioner, base }: RunContext): Sha256 {
   const facts = {
     version: PREPARATION_VERSION,
     libvips: sharp.versions.vips,
     source: `${source.repo}@${source.commit}`,
-    settings: settingsOf(config),
-    seed,
+    settings: settingsOf(config.dataset),
+    seed: config.seed,
+    ...(captioner === undefined
+      ? {}
+      : {
+          captions: {
+            version: CAPTION_VERSION,
+            prompt: CAPTION_PROMPT,
+            model: `${captioner.repo}@${captioner.commit}`,
+            // Captions are cut to what the base's own tokenizers make of them.
+            base: `${base.repo}@${base.commit}`,
+          },
+        }),
   };
   return Sha256.parse(createHash('sha256').update(canonical(facts)).digest('hex'));
 }
@@ -48,8 +63,11 @@ export function preparedRepo(namespace: string, style: string, key: Sha256): Rep
 
 /** The settings that decide the dataset's bytes: not how many pictures a run needs, nor the branch that was resolved. */
 export function settingsOf(config: DatasetConfig): Record<string, unknown> {
-  const { minTrainingImages: _, revision: __, source: ___, ...settings } = config;
-  return settings;
+  const { minTrainingImages: _, revision: __, source: ___, captioner, ...settings } = config;
+  // Without a captioner the key is what it was before there were any: datasets made then are found.
+  if (captioner === null || captioner === undefined) return settings;
+  const { revision: ____, ...captioning } = captioner;
+  return { ...settings, captioner: captioning };
 }
 
 /** A prepared dataset that is on the Hub and whole: its key and every file's size and sha256 are as its manifest says. */

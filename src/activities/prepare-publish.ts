@@ -4,10 +4,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PipelineActivities, PreparedDataset, RunContext } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
-import type { RepoRef } from '../domain/refs.ts';
+import type { CommitSha, RepoRef } from '../domain/refs.ts';
 import type { Hub } from '../hub/hub.ts';
 import type { PrepareDeps } from './prepare.ts';
 import { assemble } from './prepare-assemble.ts';
+import { openCaptions } from './prepare-captions.ts';
 import { findPrepared, type PreparationTarget, settingsOf, targetOf } from './prepare-key.ts';
 import { type GroupResult, PrepareStore } from './prepare-store.ts';
 import { readPlan, type StoredPlan } from './prepare-work.ts';
@@ -42,7 +43,7 @@ async function publish(deps: PublishDeps, context: RunContext, target: Preparati
   const config = context.config.dataset;
   const folder = join(deps.workDir, 'prepare', target.key.slice(0, 24));
   const store = new PrepareStore(folder);
-  const plan = await fetchResults(deps, target, work, folder);
+  const { plan, head } = await fetchResults(deps, target, work, folder);
   const groups = await readGroups(store, plan, work);
   const out = join(folder, `dataset-${randomUUID()}`);
   let written = 0;
@@ -55,6 +56,7 @@ async function publish(deps: PublishDeps, context: RunContext, target: Preparati
     sourceCard: await cardOf(hub, context.source),
     plan,
     groups,
+    captions: await openCaptions(hub, { context, work, head, groups }),
     bytesRead: groups.reduce((sum, { bytesRead }) => sum + bytesRead, plan.labelBytes),
     store,
     out,
@@ -86,7 +88,7 @@ async function fetchResults(
   target: PreparationTarget,
   work: RepoRef,
   folder: string,
-): Promise<StoredPlan> {
+): Promise<{ plan: StoredPlan; head: CommitSha }> {
   const { hub, signal } = deps;
   const known = await readPlan(hub, work, target.key);
   if (known === null)
@@ -102,7 +104,7 @@ async function fetchResults(
     onProgress: (done, total) => deps.heartbeat({ stage: 'fetching', done, total }),
     ...(signal === undefined ? {} : { signal }),
   });
-  return known.plan;
+  return known;
 }
 
 async function readGroups(store: PrepareStore, plan: StoredPlan, work: RepoRef): Promise<GroupResult[]> {

@@ -59,10 +59,10 @@ export function idOf(candidate: Candidate): string {
 }
 
 /** A picture's columns. */
-export function rowOf({ candidate, cluster }: Placed, config: DatasetConfig): DatasetRow {
+export function rowOf({ candidate, cluster, caption }: Placed, config: DatasetConfig): DatasetRow {
   return DatasetRow.parse({
     id: idOf(candidate),
-    caption: captionFor(candidate.genre, config.trigger),
+    caption: caption ?? captionFor(candidate.genre, config.trigger),
     artist: candidate.artist,
     genre: candidate.genre,
     style: candidate.style,

@@ -6,7 +6,7 @@ import { Candidate, Drop } from '../domain/dataset-measures.ts';
 import { Sha256 } from '../domain/refs.ts';
 import { sha256Of } from '../hub/hashing.ts';
 
-const Slice = z.strictObject({ offset: z.int(), length: z.int(), sha256: Sha256 });
+export const Slice = z.strictObject({ offset: z.int(), length: z.int(), sha256: Sha256 });
 /** Where a picture's bytes are in a pack, and their sha256. */
 export type Slice = z.infer<typeof Slice>;
 

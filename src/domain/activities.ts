@@ -21,6 +21,8 @@ export interface RunContext {
   base: CommitRef;
   /** Source dataset at a commit. */
   source: CommitRef;
+  /** Captioning model at a commit; absent: captions come from the genre. */
+  captioner?: CommitRef;
   repos: RunRepos;
   /** What the service around the run offers; asked once, so that a replay decides the same. */
   operations?: Operations;
@@ -69,6 +71,17 @@ export interface PreparedShard {
   shard: number;
   kept: number;
   dropped: number;
+}
+
+/** Pictures to be described, in pieces that any GPU worker can take. */
+export interface CaptionPieces {
+  pieces: { piece: number; pictures: number }[];
+}
+
+/** A piece whose captions are on the Hub; no pictures: they were there already. */
+export interface CaptionedPictures {
+  piece: number;
+  pictures: number;
 }
 
 export interface Analysis {
@@ -229,6 +242,8 @@ export interface PipelineActivities {
   prepare(p: { context: RunContext }): Promise<PreparedDataset>;
   /** Reads the source's labels and lays the work out by shard; answers with the dataset where it is there already. */
   planPreparation(p: { context: RunContext }): Promise<PreparationPlan>;
+  /** Chooses the pictures that stay and lays out, in pieces, what is to be described of them. */
+  planCaptions(p: { context: RunContext; work: RepoId }): Promise<CaptionPieces>;
   /** Compares all pictures, deals them into splits, publishes the dataset and removes the work in progress. */
   assembleDataset(p: { context: RunContext; work: RepoId }): Promise<PreparedDataset>;
   analyse(p: { context: RunContext; dataset: PreparedDataset }): Promise<Analysis>;
@@ -295,6 +310,8 @@ export interface TrialMeasures {
 
 /** Activities on queue `gpu`: they need the trainer. */
 export interface GpuActivities {
+  /** Has the pictures of one piece described by the captioning model, and puts its words into the work repository. */
+  captionPictures(p: { context: RunContext; work: RepoId; piece: number }): Promise<CaptionedPictures>;
   train(p: TrainRequest): Promise<Training>;
   /** Samples and measures a trial as far as its study's goals and limits need it. */
   measureTrial(p: { context: RunContext; dataset: CommitRef; training: Training }): Promise<TrialMeasures>;

@@ -14,7 +14,8 @@ import {
 /** Stands for a name that was taken out; counts as a word of style and is never in a text from outside. */
 const TAKEN = '\uE000';
 const CLAUSE_END = /\s*[.,;:!?()"]+\s*|\s+[-–—]+\s+/;
-const SET_PHRASES = /\b(?:works? of art|art nouveau|art deco|mixed media|fine art|still image|old masters?)\b/gi;
+const SET_PHRASES =
+  /\b(?:works? of art|art nouveau|art deco|mixed media|fine art|still image|old masters?)\b/gi;
 const IN_THE_STYLE_OF =
   /\b(?:in|after|with|of)\s+(?:(?:a|an|the|his|her|its|their)\s+)?(?:[\w'-]+\s+){0,3}?(?:styles?|manner|techniques?|(?:tradition|school|spirit)\s+of)\b[^.,;:!?()"]*/gi;
 const TITLE = /\b(?:titled|entitled|called|named|known as|signed)\b[^.,;:!?()]*/gi;
@@ -61,6 +62,9 @@ function fold(text: string): string {
   return Array.from(text, (c) => c.normalize('NFD').charAt(0).toLowerCase().charAt(0)).join('');
 }
 
+/** Small words that belong to the surname after them. */
+const PARTICLES = 'van|von|de|der|den|da|di|del|la|le|du|ter';
+
 /** Patterns of the artists' names in folded text: in full, and surnames that are no ordinary words. */
 function namePatterns(artists: readonly string[]): RegExp[] {
   const names = new Set<string>();
@@ -69,7 +73,8 @@ function namePatterns(artists: readonly string[]): RegExp[] {
     if (parts.length === 0 || parts[0] === 'unknown') continue;
     const surname = parts.at(-1) as string;
     names.add(parts.join('[^\\p{L}\\p{N}]+'));
-    if (parts.length > 1 && surname.length > 3 && !ORDINARY_SURNAMES.has(surname)) names.add(surname);
+    if (parts.length > 1 && surname.length > 3 && !ORDINARY_SURNAMES.has(surname))
+      names.add(`(?:(?:${PARTICLES})[^\\p{L}\\p{N}]+)*${surname}`);
   }
   const longestFirst = [...names].sort((a, b) => b.length - a.length || (a < b ? -1 : 1));
   return longestFirst.length === 0
@@ -149,13 +154,18 @@ function endOfRun(words: readonly string[], from: number): number {
 /** "a" or "an" as the word that now follows wants it. */
 function matchArticle(kept: string[], next: string): void {
   const last = kept.at(-1);
-  if (last !== undefined && ARTICLES.has(bare(last))) kept[kept.length - 1] = /^[aeiou]/.test(bare(next)) ? 'an' : 'a';
+  if (last !== undefined && ARTICLES.has(bare(last)))
+    kept[kept.length - 1] = /^[aeiou]/.test(bare(next)) ? 'an' : 'a';
 }
 
 /** Words without those at either end that cannot stand there. */
 export function trimmed(words: readonly string[]): string[] {
   let [start, end] = [0, words.length];
   while (start < end && NEVER_FIRST.has(bare(words[start] as string))) start += 1;
-  while (end > start && (JOINTS.has(bare(words[end - 1] as string)) || LINKS.has(bare(words[end - 1] as string)))) end -= 1;
+  while (
+    end > start &&
+    (JOINTS.has(bare(words[end - 1] as string)) || LINKS.has(bare(words[end - 1] as string)))
+  )
+    end -= 1;
   return words.slice(start, end).filter((word) => bare(word) !== '' || word === '&');
 }

@@ -41,7 +41,9 @@ export function isOfCraft(word: string): boolean {
 const wordsOf = (text: string): ReadonlySet<string> => new Set(text.split(' '));
 
 /** Words that lead up to a noun: they go when it goes. */
-export const LEADING = wordsOf('a an the this that these those his her its their it is are there here we see can be');
+export const LEADING = wordsOf(
+  'a an the this that these those his her its their it is are there here we see can be',
+);
 export const ARTICLES = wordsOf('a an');
 /** Words that join what something is to what it shows: they go with "a painting" before them. */
 export const LINKS = wordsOf(
@@ -56,7 +58,9 @@ export const JOINTS = wordsOf(
 /** Words that lead to an aside on craft: "with loose brushstrokes". */
 export const ASIDES = wordsOf('with in using by through and as for featuring after of while');
 /** Words that cannot begin a clause. */
-export const NEVER_FIRST = wordsOf('of by and or but that which is are was were has depicting depicts showing shows');
+export const NEVER_FIRST = wordsOf(
+  'of by and or but that which is are was were has depicting depicts showing shows',
+);
 
 /** Surnames of painters that are words of the language as well: alone they stay. */
 export const ORDINARY_SURNAMES = wordsOf(

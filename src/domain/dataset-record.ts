@@ -66,6 +66,22 @@ export const DroppedImage = z.strictObject({
 });
 export type DroppedImage = z.infer<typeof DroppedImage>;
 
+/** Which model described the pictures, and what became of its words. */
+export const ManifestCaptions = z.strictObject({
+  model: z.strictObject({ repo: RepoId, commit: CommitSha }),
+  /** As the model's own card names it. */
+  licence: z.string().nullable(),
+  /** Captions with words of the model's own. */
+  described: z.int(),
+  /** Captions from the genre, because nothing of the model's words was left. */
+  fromGenre: z.int(),
+  /** Captions that words of style, medium, maker or title were taken out of. */
+  cleaned: z.int(),
+  /** Captions whose end was cut off at what the text encoders see. */
+  cut: z.int(),
+});
+export type ManifestCaptions = z.infer<typeof ManifestCaptions>;
+
 export const DatasetManifest = z.strictObject({
   format: z.literal(1),
   /** sha256 over source commit, settings, seed and preparation version: the cache key. */
@@ -83,6 +99,8 @@ export const DatasetManifest = z.strictObject({
   unseenArtists: z
     .strictObject({ held_out: z.array(z.string()), test: z.array(z.string()) })
     .default({ held_out: [], test: [] }),
+  /** Absent where captions come from the genre. */
+  captions: ManifestCaptions.optional(),
   /** Closest pair across splits by perceptual hash: the proof that nothing leaks. */
   nearestCrossSplit: z.strictObject({ a: z.string(), b: z.string(), bits: z.int() }).nullable(),
 });

@@ -317,7 +317,18 @@ export const TrainerRequest = z.discriminatedUnion('verb', [
   z.strictObject({ id: z.string(), verb: z.literal('stop') }),
   z.strictObject({ id: z.string(), verb: z.literal('shutdown') }),
   ...(
-    ['probe', 'encode', 'caption', 'train', 'sample', 'evaluate', 'export', 'fuse', 'suggest', 'assess'] as const
+    [
+      'probe',
+      'encode',
+      'caption',
+      'train',
+      'sample',
+      'evaluate',
+      'export',
+      'fuse',
+      'suggest',
+      'assess',
+    ] as const
   ).map((verb) => z.strictObject({ id: z.string(), verb: z.literal(verb), params: VERBS[verb].params })),
 ]);
 export type TrainerRequest = z.infer<typeof TrainerRequest>;

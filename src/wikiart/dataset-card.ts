@@ -18,13 +18,25 @@ export interface CardFacts {
 
 /** Front matter of a source card as far as it matters here. */
 function sourceFacts(card: string): { license: string | null; generated: boolean } {
-  const front = /^---\r?\n([\s\S]*?)\r?\n---/.exec(card)?.[1] ?? '';
-  const parsed: unknown = safeYaml(front);
+  const parsed: unknown = safeYaml(frontMatter(card));
   const license =
     typeof parsed === 'object' && parsed !== null && 'license' in parsed && typeof parsed.license === 'string'
       ? parsed.license
       : null;
   return { license, generated: /\bGENERATED\b|procedurally/.test(card) };
+}
+
+/** The licence that a repository's card names in its front matter, by the more telling of its names; null: none. */
+export function licenceOf(card: string): string | null {
+  const parsed = safeYaml(frontMatter(card));
+  if (typeof parsed !== 'object' || parsed === null) return null;
+  const named = 'license_name' in parsed ? parsed.license_name : null;
+  const licence = 'license' in parsed ? parsed.license : null;
+  return typeof named === 'string' ? named : typeof licence === 'string' ? licence : null;
+}
+
+function frontMatter(card: string): string {
+  return /^---\r?\n([\s\S]*?)\r?\n---/.exec(card)?.[1] ?? '';
 }
 
 function safeYaml(text: string): unknown {
@@ -80,7 +92,7 @@ export function datasetCard(facts: CardFacts): string {
     leakSentence(manifest),
     heldOutSentence(facts.proof),
     '## Captions',
-    `From the source's genre, with the trigger phrase \`${facts.trigger}\` at the end:`,
+    captionSentence(manifest, facts.trigger),
     facts.captions.map((caption) => `- ${caption}`).join('\n'),
     '## Left out',
     dropped.length === 0
@@ -105,6 +117,22 @@ export function datasetCard(facts: CardFacts): string {
       : `The source's licence applies: \`${source.license}\`.`,
   ];
   return `${lines.join('\n\n')}\n`;
+}
+
+function captionSentence({ captions }: Omit<DatasetManifest, 'files'>, trigger: string): string {
+  const end = `with the trigger phrase \`${trigger}\` at the end:`;
+  if (captions === undefined) return `From the source's genre, ${end}`;
+  const { model, licence, described, fromGenre, cleaned, cut } = captions;
+  const link = `[${model.repo}](https://huggingface.co/${model.repo})`;
+  const terms =
+    licence === null
+      ? 'its card names no licence, so ask before you publish what it wrote'
+      : `licence \`${licence}\`, as its card says`;
+  return (
+    `Described from the pictures by ${link} at commit \`${model.commit}\` (${terms}). Words of style, medium, maker and title ` +
+    `were taken out of ${cleaned}; ${cut} were cut to what the text encoders see; ${fromGenre} of ${described + fromGenre} come ` +
+    `from the genre, because nothing of the model's words was left. Neighbours' come from the genre. All ${end}`
+  );
 }
 
 function heldOutSentence({ heldOut, clusters, clustersAcrossSplits }: SplitProof): string {

@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs';
+import { createCaptionPictures } from '../activities/caption-pictures.ts';
 import { createChooseCheckpoint } from '../activities/choose-checkpoint.ts';
 import { createEvaluate } from '../activities/evaluate.ts';
 import { createMakeVariants } from '../activities/make-variants.ts';
@@ -35,6 +36,7 @@ await runWorker('gpu', async ({ env, identity: given }) => {
   });
   const identity = await nameWithAccelerator(given, trainer, logLine(env, 'gpu'));
   const activities: GpuActivities = {
+    captionPictures: createCaptionPictures({ hub, trainer, workDir, ...current }),
     train: createTrain({
       ...{ hub, trainer, workDir, activity: currentActivity, machine: identity },
       log: logLine(env, 'train'),

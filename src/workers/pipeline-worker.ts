@@ -9,6 +9,7 @@ import { createNotify, webhookOf } from '../activities/notify.ts';
 import { createOpenRelease } from '../activities/open-release.ts';
 import { createNameRelease, createOpenRun } from '../activities/open-run.ts';
 import { createOpenStudy } from '../activities/open-study.ts';
+import { createPlanCaptions } from '../activities/plan-captions.ts';
 import { createPrepare } from '../activities/prepare.ts';
 import { createPlanPreparation } from '../activities/prepare-plan.ts';
 import { createAssembleDataset } from '../activities/prepare-publish.ts';
@@ -54,6 +55,7 @@ await runWorker('pipeline', async ({ env, client }) => {
     })),
     prepare: createPrepare(preparation),
     planPreparation: createPlanPreparation(preparation),
+    planCaptions: createPlanCaptions(preparation),
     assembleDataset: createAssembleDataset(preparation),
     analyse: createAnalyse({ hub, heartbeat }),
     openStudy: createOpenStudy({ hub, gpuWorkers: () => gpuPollers(client) }),

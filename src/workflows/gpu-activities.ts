@@ -7,6 +7,7 @@ import { gpuOptions } from './activity-options.ts';
 export function gpuActivities(config: RunConfig): GpuActivities {
   const said = (summary: string) => proxyActivities<GpuActivities>({ ...gpuOptions(config), summary });
   return {
+    captionPictures: (p) => said(`captions, piece ${p.piece}`).captionPictures(p),
     train: (p) => said(`${p.lane} to step ${p.stopAtStep ?? config.training.steps}`).train(p),
     measureTrial: (p) => said(`samples of a trial at step ${p.training.step}`).measureTrial(p),
     chooseCheckpoint: (p) => said('which checkpoint goes to the gate').chooseCheckpoint(p),

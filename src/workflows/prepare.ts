@@ -6,9 +6,11 @@ import type {
   PreparedDataset,
   RunContext,
 } from '../domain/activities.ts';
+import type { RepoId } from '../domain/refs.ts';
 import { parseRunConfig } from '../domain/run-config.ts';
 import { LONG, preparationOptions, SHORT, shardOptions } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
+import { gpuActivities } from './gpu-activities.ts';
 import { reportUnknownSignals } from './unknown-signals.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
@@ -17,7 +19,7 @@ const slow = proxyActivities<PipelineActivities>(LONG);
 /** Name of the change that fanned the preparation out; runs from before it go on with one activity. */
 export const PREPARE_BY_SHARDS = 'prepare-by-shards';
 
-/** Shards that are on offer at once: more than any fleet has workers, few enough for a small history. */
+/** Shards, or pieces of captions, that are on offer at once: more than any fleet has workers, few enough for a small history. */
 const SHARDS_ON_OFFER = 64;
 
 /** What a preparation on its own returns. */
@@ -52,16 +54,45 @@ export async function prepareDataset(
   const { work, shards } = plan;
   // The largest first, so that no worker is left alone with one at the end.
   const waiting = [...shards].sort((a, b) => b.pictures - a.pictures || a.shard - b.shard);
-  let done = 0;
-  const lane = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const summary = `shard ${next.shard}: ${next.pictures} pictures`;
-      const options = { ...shardOptions(context.config), summary };
-      await proxyActivities<PictureActivities>(options).prepareShard({ context, work, shard: next.shard });
-      done += 1;
-      say(`${done} of ${shards.length} shards prepared`);
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(SHARDS_ON_OFFER, shards.length) }, lane));
+  await offered(waiting, async ({ shard, pictures }, done) => {
+    const summary = `shard ${shard}: ${pictures} pictures`;
+    const options = { ...shardOptions(context.config), summary };
+    await proxyActivities<PictureActivities>(options).prepareShard({ context, work, shard });
+    say(`${done()} of ${shards.length} shards prepared`);
+  });
+  if (context.captioner !== undefined) await captionDataset(context, work, say);
   return assembleDataset({ context, work });
+}
+
+/** Has the pictures that stay described wherever a GPU worker is free. */
+async function captionDataset(
+  context: RunContext,
+  work: RepoId,
+  say: (words: string) => void,
+): Promise<void> {
+  const { planCaptions } = proxyActivities<PipelineActivities>(preparationOptions(context.config));
+  const { pieces } = await planCaptions({ context, work });
+  const gpu = gpuActivities(context.config);
+  say(`0 of ${pieces.length} pieces captioned: GPU workers take them`);
+  await offered(pieces, async ({ piece }, done) => {
+    await gpu.captionPictures({ context, work, piece });
+    say(`${done()} of ${pieces.length} pieces captioned`);
+  });
+}
+
+/** Works through items, as many at once as are on offer; `done` counts one more as finished. */
+async function offered<T>(
+  items: readonly T[],
+  work: (item: T, done: () => number) => Promise<void>,
+): Promise<void> {
+  const waiting = [...items];
+  let finished = 0;
+  const done = (): number => {
+    finished += 1;
+    return finished;
+  };
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await work(next, done);
+  };
+  await Promise.all(Array.from({ length: Math.min(SHARDS_ON_OFFER, items.length) }, lane));
 }

@@ -71,6 +71,24 @@ describe('opening a run', () => {
     });
   });
 
+  it('pins the captioner to a commit, and keeps it when its branch moves on', async () => {
+    const repo: RepoRef = { type: 'model', repo: RepoId.parse('plein-air/captioner') };
+    await hub.ensureRepo(repo);
+    const put = (content: string) =>
+      hub.commit({
+        repo,
+        message: 'Weights',
+        files: ['model.safetensors', 'config.json'].map((path) => ({ path, content })),
+      });
+    const commit = await put('1');
+    const dataset = { source: 'plein-air/pictures', captioner: { repo: 'plein-air/captioner' } };
+    const { captioner } = await open({ run: 'captioned', dataset });
+    expect(captioner).toEqual({ ...repo, commit });
+    await put('2');
+    expect((await open({ run: 'captioned', dataset }, 'second')).captioner).toEqual({ ...repo, commit });
+    expect(await open({ run: 'plain' })).not.toHaveProperty('captioner');
+  });
+
   it('again with another budget or other checkpoints notes what changed and who changed it', async () => {
     await open({ run: 'again' });
     await open({ run: 'again' }, 'second');

@@ -87,6 +87,22 @@ describe('mergeDeep', () => {
 
   it('takes a retired field at its default, as recorded histories hold it, and refuses it at any other value', () => {
     expect(parseRunConfig({ dataset: { captioner: null, captionerRevision: 'main' } }).ok).toBe(true);
-    expect(parseRunConfig({ dataset: { captioner: 'someone/a-model' } }).ok).toBe(false);
+    expect(parseRunConfig({ dataset: { captionerRevision: 'v2' } }).ok).toBe(false);
+  });
+
+  it('takes a captioner by its repository, and says what is wrong with one that cannot be used', () => {
+    const captionerOf = (captioner: unknown) => parseRunConfig({ dataset: { captioner } });
+    const parsed = captionerOf({ repo: 'someone/a-model' });
+    expect(parsed.ok && parsed.value.dataset.captioner).toEqual({
+      ...{ repo: 'someone/a-model', revision: 'main', maxTokens: 60, batchSize: 4 },
+    });
+    expect(captionerOf('someone/a-model')).toMatchObject({ problems: [{ field: 'dataset.captioner' }] });
+    const wrong = captionerOf({ repo: 'no-owner', maxTokens: 0, model: 'x' });
+    const fields = wrong.ok ? [] : wrong.problems.map(({ field }) => field);
+    expect(fields.sort()).toEqual([
+      'dataset.captioner.maxTokens',
+      'dataset.captioner.model',
+      'dataset.captioner.repo',
+    ]);
   });
 });

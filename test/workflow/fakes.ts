@@ -86,6 +86,8 @@ export function activities(
     openRun: async ({ config, workflowId }) => contextOf(config, workflowId),
     prepare: async () => preparedDataset,
     planPreparation: async () => ({ done: preparedDataset }),
+    planCaptions: async () => ({ pieces: [] }),
+    captionPictures: async ({ piece }) => ({ piece, pictures: 1 }),
     assembleDataset: async () => preparedDataset,
     analyse: async () => ({
       verdict: 'ready',

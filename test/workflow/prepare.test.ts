@@ -2,11 +2,11 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import type { PictureActivities, PipelineActivities } from '../../src/domain/activities.ts';
+import type { GpuActivities, PictureActivities, PipelineActivities } from '../../src/domain/activities.ts';
 import { RepoId } from '../../src/domain/refs.ts';
 import type { PreparationResult } from '../../src/workflows/prepare.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
-import { activities, preparedDataset } from './fakes.ts';
+import { activities, commit, contextOf, preparedDataset } from './fakes.ts';
 
 let environment: TestWorkflowEnvironment;
 let workflowBundle: WorkflowBundleWithSourceMap;
@@ -21,7 +21,7 @@ const work = RepoId.parse('plein-air/impressionism-0123-work');
 const shards = [3, 1, 2].map((shard) => ({ shard, pictures: shard * 10 }));
 
 function prepare(
-  changes: Partial<PipelineActivities & PictureActivities>,
+  changes: Partial<PipelineActivities & PictureActivities & GpuActivities>,
   workflowId: string,
 ): Promise<PreparationResult> {
   return withWorkers(
@@ -78,6 +78,45 @@ describe('prepare', () => {
     );
     expect(assembledAfter).toBe(3);
     expect(failures).toBe(2);
+  });
+
+  it.each([
+    ['after the last shard and before the dataset, piece by piece, where a captioner is set', true],
+    ['not at all without one', false],
+  ])('captions pictures %s', async (_, isSet) => {
+    const done: string[] = [];
+    const said = (what: string) => done.push(what);
+    const captioner = { type: 'model' as const, repo: RepoId.parse('some/captioner'), commit };
+    await prepare(
+      {
+        openRun: async ({ config, workflowId }) => ({
+          ...contextOf(config, workflowId),
+          ...(isSet ? { captioner } : {}),
+        }),
+        planPreparation: async () => ({ done: null, work, shards }),
+        prepareShard: async ({ shard }) => {
+          said('shard');
+          return { shard, kept: 1, dropped: 0 };
+        },
+        planCaptions: async () => {
+          said('plan');
+          return { pieces: [0, 1].map((piece) => ({ piece, pictures: 8 })) };
+        },
+        captionPictures: async ({ piece, context }) => {
+          said(`piece ${piece} by ${context.captioner?.repo}`);
+          return { piece, pictures: 8 };
+        },
+        assembleDataset: async () => {
+          said('dataset');
+          return preparedDataset;
+        },
+      },
+      `captions-${isSet}`,
+    );
+    const captions = ['plan', 'piece 0 by some/captioner', 'piece 1 by some/captioner'];
+    expect(done.slice(3).sort()).toEqual([...(isSet ? captions : []), 'dataset'].sort());
+    expect(done.slice(0, 3)).toEqual(['shard', 'shard', 'shard']);
+    expect(done.at(-1)).toBe('dataset');
   });
 
   it('prepares nothing again when the dataset is there', async () => {

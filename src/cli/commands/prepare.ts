@@ -12,7 +12,7 @@ import pc from '../colours.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action } from '../context.ts';
 import { print, table } from '../output.ts';
-import { startWorkflow } from '../start-run.ts';
+import { startWorkflow, unservedQueues } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
 import { failureOf, type InputOptions, named, readInput, withInput } from './run.ts';
 
@@ -46,6 +46,9 @@ export function addPrepareCommand(program: Command): void {
         'prepare',
       );
       await startWorkflow(client, { type: 'prepare', workflowId, input, summary: 'prepare a dataset' });
+      if (asked.parsed.dataset.captioner !== null)
+        for (const warning of await unservedQueues(client, asked.parsed.gpuSession))
+          process.stderr.write(`${pc.yellow(`! ${warning}`)}\n`);
       const result = await follow(client, workflowId);
       const report = await fetchReport(hub, result.analysis, join(dataDir, 'reports', workflowId));
       print(json, { run: workflowId, ...result, report }, () => lines(result, report).join('\n'));

@@ -1,0 +1,111 @@
+import { AsyncResource } from 'node:async_hooks';
+import { join } from 'node:path';
+import type { CaptionPieces, PipelineActivities } from '../domain/activities.ts';
+import { chooseKept } from '../domain/dataset-filters.ts';
+import { PipelineError } from '../domain/errors.ts';
+import type { RepoRef } from '../domain/refs.ts';
+import { CAPTION_PLAN, CaptionPlan, type CaptionTask, captionTask, readWork } from './caption-work.ts';
+import type { PrepareDeps } from './prepare.ts';
+import { findPrepared, targetOf } from './prepare-key.ts';
+import { idOf } from './prepare-records.ts';
+import { GroupResult, PrepareStore } from './prepare-store.ts';
+import { readPlan } from './prepare-work.ts';
+
+/** Pictures between two uploads: what a GPU that is taken away costs at most. */
+const PICTURES_A_PIECE = 128;
+
+/**
+ * Makes the activity that says which pictures are to be described: those that every filter leaves, of the wanted style. It
+ * reads measures only, no picture, and lays the work out in pieces; pieces that are laid out already stay as they are.
+ */
+export function createPlanCaptions(
+  deps: PrepareDeps & { picturesAPiece?: number },
+): PipelineActivities['planCaptions'] {
+  return async ({ context, work: workId }): Promise<CaptionPieces> => {
+    const { hub } = deps;
+    const signal = deps.signal?.();
+    const heartbeat = AsyncResource.bind(deps.heartbeat);
+    const target = targetOf(context);
+    const work: RepoRef = { type: 'dataset', repo: workId };
+    const known = await readPlan(hub, work, target.key);
+    if (known === null) {
+      // Another run of the same preparation has ended, and has cleaned up.
+      if ((await findPrepared(hub, target.repo, target.key)) !== null) return { pieces: [] };
+      throw new PipelineError(
+        'InvalidInput',
+        `Expected the plan of ${target.repo.repo} in ${work.repo}, got none: the work repository was removed; start the run again`,
+      );
+    }
+    const laidOut = await readWork(hub, work, known.head, { path: CAPTION_PLAN, schema: CaptionPlan });
+    if (laidOut !== null) return laidOut;
+    const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
+    await hub.download({
+      repo: work,
+      commit: known.head,
+      folder: 'shards',
+      wanted: (path) => path.endsWith('.json'),
+      toFolder: store.folder,
+      onProgress: (done, total) => heartbeat({ stage: 'measures', done, total }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const pictures = await keptPictures(
+      store,
+      known.plan.shards.flatMap((shard) => shard.groups),
+      context.config,
+    );
+    const size = deps.picturesAPiece ?? PICTURES_A_PIECE;
+    const tasks: CaptionTask[] = [];
+    for (let at = 0; at < pictures.length; at += size)
+      tasks.push({ pictures: pictures.slice(at, at + size) });
+    const plan: CaptionPlan = {
+      pieces: tasks.map((task, piece) => ({ piece, pictures: task.pictures.length })),
+    };
+    await hub.commit({
+      repo: work,
+      message: `Captions: ${pictures.length} pictures in ${tasks.length} pieces`,
+      files: [
+        ...tasks.map((task, piece) => ({ path: captionTask(piece), content: JSON.stringify(task) })),
+        { path: CAPTION_PLAN, content: JSON.stringify(plan) },
+      ],
+      onProgress: () => heartbeat({ stage: 'captions', done: tasks.length, total: tasks.length }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return plan;
+  };
+}
+
+/** The pictures that the dataset will keep, in the source's order: the same choice as when it is assembled. */
+async function keptPictures(
+  store: PrepareStore,
+  names: readonly string[],
+  { dataset, seed }: Parameters<PipelineActivities['planCaptions']>[0]['context']['config'],
+): Promise<CaptionTask['pictures']> {
+  const found: GroupResult['candidates'] = [];
+  const packs = new Map<string, string>();
+  for (const name of names) {
+    const result = await store.readJson(`${name}.json`, GroupResult);
+    if (result === null)
+      throw new PipelineError(
+        'Corrupt',
+        `Expected the result of row group ${name} in ${store.folder}, got none: every shard must be prepared first`,
+      );
+    for (const entry of result.candidates)
+      if (entry.kind === 'wanted') {
+        found.push(entry);
+        packs.set(entry.candidate.source, result.pack);
+      }
+  }
+  const bytes = new Map(found.map(({ candidate, png }) => [candidate.source, png]));
+  const { kept } = chooseKept(
+    found.map(({ candidate }) => candidate),
+    dataset,
+    seed,
+  );
+  return [...kept]
+    .sort((a, b) => a.order - b.order)
+    .map((candidate) => ({
+      id: idOf(candidate),
+      pack: packs.get(candidate.source) as string,
+      bytes: bytes.get(candidate.source) as CaptionTask['pictures'][number]['bytes'],
+    }));
+}
