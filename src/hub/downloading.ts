@@ -10,7 +10,7 @@ import { authorised, type Connection } from './connection.ts';
 import { gitBlobIdOfFile, sha256OfFile } from './hashing.ts';
 import { describeRequest, HubFailure, isError } from './hub-failure.ts';
 import { type ListedFile, listFolder } from './listing.ts';
-import { asFailure, retrying } from './transport.ts';
+import { asFailure, pause, retrying } from './transport.ts';
 
 const PARALLEL = 4;
 
@@ -84,18 +84,18 @@ async function bring(
   if (await verifies(target, file)) return;
   await mkdir(dirname(target), { recursive: true });
   const part = `${target}.part`;
+  const { patience } = hub.transport;
   for (let tried = 1; ; tried += 1) {
-    await retrying(hub.transport.patience, p.signal, (restart) =>
-      continuePart(hub, p, file, part, report, restart),
-    );
+    await retrying(patience, p.signal, (restart) => continuePart(hub, p, file, part, report, restart));
     if (await verifies(part, file)) break;
     await rm(part, { force: true });
-    if (tried === 3) {
-      throw new PipelineError(
-        'Corrupt',
-        `expected ${file.bytes} bytes with ${file.sha256 === null ? `git id ${file.gitId}` : `sha256 ${file.sha256}`} in ${describeRepo(p.repo)} ${file.path} at ${p.commit}, got other bytes three times`,
-      );
+    const wanted = `${file.bytes} bytes with ${file.sha256 === null ? `git id ${file.gitId}` : `sha256 ${file.sha256}`}`;
+    const where = `${describeRepo(p.repo)} ${file.path} at ${p.commit}`;
+    if (tried === patience.attempts) {
+      throw new PipelineError('Corrupt', `expected ${wanted} in ${where}, got other bytes ${tried} times`);
     }
+    // The line may be noisy for a while: bytes that are wrong at once three times say nothing about those on the Hub.
+    await pause(patience, tried, null, p.signal);
   }
   await rename(part, target);
 }

@@ -28,7 +28,8 @@ export class HubFailure extends Error {
     this.code = p.code ?? null;
     this.where = p.where;
     this.retryAfterMs = p.retryAfterMs ?? null;
-    this.transient = p.status === null || p.status === 408 || p.status === 429 || p.status >= 500;
+    const passing = p.status === null || p.status === 408 || p.status === 429 || p.status >= 500;
+    this.transient = passing || this.code === 'Damaged';
   }
 }
 

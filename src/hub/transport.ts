@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeRequest, failureOf, HubFailure, isError } from './hub-failure.ts';
+import { createSealing } from './sealing.ts';
 
 /** How long requests are waited for and how often they are repeated. */
 export interface Patience {
@@ -54,11 +55,11 @@ export async function retrying<T>(
 export async function pause(
   patience: Patience,
   tried: number,
-  error: HubFailure,
+  error: HubFailure | null,
   signal?: AbortSignal,
 ): Promise<void> {
   const backOff = Math.min(patience.longestDelayMs, patience.firstDelayMs * 2 ** (tried - 1));
-  const asked = error.retryAfterMs === null ? 0 : Math.min(error.retryAfterMs, patience.longestRateLimitMs);
+  const asked = Math.min(error?.retryAfterMs ?? 0, patience.longestRateLimitMs);
   await sleep(Math.max(asked, backOff * (0.5 + Math.random() / 2)), undefined, signal ? { signal } : {});
 }
 
@@ -67,7 +68,7 @@ export interface Transport {
   patience: Patience;
   /** For the official client: whole answers, time-outs, retries; throws `HubFailure` for every answer that is not ok. */
   fetch: typeof fetch;
-  /** One try whose answer is streamed: the headers have come and are ok. */
+  /** One try whose answer is streamed: the headers have come and are ok; the bytes are the caller's to verify. */
   open(url: string, init: RequestInit): Promise<Response>;
 }
 
@@ -83,17 +84,20 @@ function mayRepeat(method: string, url: string, failure: HubFailure): boolean {
   return !(method === 'POST' && /\/api\/(?:models|datasets|spaces)\/[^/]+\/[^/]+\/commit\//.test(url));
 }
 
-/** Wraps a bare `fetch` with time-outs, retries and errors that tell what happened. */
+/** Wraps a bare `fetch` with seals, time-outs, retries and errors that tell what happened. */
 export function createTransport(bare: typeof fetch, patience: Patience): Transport {
+  const send = createSealing(bare);
   const attempt = async (url: string, init: RequestInit, method: string): Promise<Response> => {
     const limit = AbortSignal.timeout(patience.timeoutMs + Math.ceil(sizeOf(init.body) / SLOWEST_UPLOAD));
     const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit;
     try {
-      const response = await bare(url, { ...init, ...(method === 'PUT' ? STREAMED : {}), signal });
-      if (!response.ok) throw await failureOf(method, response, url);
-      const body = method === 'HEAD' || response.status === 204 ? null : await response.arrayBuffer();
-      const whole = new Response(body, { status: response.status, headers: response.headers });
+      const { response, check } = await send(url, { ...init, ...(method === 'PUT' ? STREAMED : {}), signal });
+      const body = await response.arrayBuffer();
+      check(new Uint8Array(body));
+      const none = method === 'HEAD' || [204, 205, 304].includes(response.status);
+      const whole = new Response(none ? null : body, { status: response.status, headers: response.headers });
       Object.defineProperty(whole, 'url', { value: response.url });
+      if (!whole.ok) throw await failureOf(method, whole, url);
       return whole;
     } catch (error) {
       throw asFailure(error, method, url, init.signal);
@@ -123,7 +127,7 @@ export function createTransport(bare: typeof fetch, patience: Patience): Transpo
       const timer = setTimeout(() => limit.abort(new Error('no answer in time')), patience.timeoutMs);
       const signal = init.signal ? AbortSignal.any([init.signal, limit.signal]) : limit.signal;
       try {
-        const response = await bare(url, { ...init, signal });
+        const { response } = await send(url, { ...init, signal });
         if (!response.ok) throw await failureOf(method, response, url);
         return response;
       } catch (error) {

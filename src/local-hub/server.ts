@@ -92,16 +92,15 @@ function serve(
       let exchange: Exchange | undefined;
       try {
         exchange = new Exchange(request, response, ownUrl);
+        exchange.sealed?.requireWholeHead();
         if (loopback) requireLoopbackName(request.headers.host);
         if (limiter && exchange.segments[0] === 'api') takeRequest(limiter, askerOf(hub, exchange), exchange);
         await route(hub, exchange);
       } catch (error) {
         const failure = toHubError(error);
-        if (exchange) exchange.fail(failure);
-        else
-          response
-            .writeHead(failure.status, { 'Content-Type': 'application/json' })
-            .end(JSON.stringify({ error: failure.message }));
+        if (exchange) exchange.fail((await exchange.sealed?.judge(failure)) ?? failure);
+        // No more than the HTTP parser says to what it cannot read: clients must not take it for a word about their request.
+        else response.writeHead(failure.status, { Connection: 'close' }).end();
       } finally {
         if (!request.complete) request.resume();
       }

@@ -8,12 +8,16 @@ export type Weather =
   /** Connections are cut, and new ones refused. */
   | { kind: 'cut' }
   /** One byte in so many is changed. */
-  | { kind: 'corrupt'; every: number };
+  | { kind: 'corrupt'; every: number }
+  /** One byte is changed, so many bytes from now in one direction; then it is clear. */
+  | { kind: 'one'; way: 'there' | 'back'; at: number; mask: number };
 
 /** A TCP proxy on loopback between two processes of ours, whose weather a test changes. */
 export interface Relay {
   readonly port: number;
   weather: Weather;
+  /** Bytes that have passed each way. */
+  readonly passed: { there: number; back: number };
   close(): Promise<void>;
 }
 
@@ -21,7 +25,8 @@ export interface Relay {
 export async function startRelay(target: number, port = 0): Promise<Relay> {
   const pairs = new Set<[Socket, Socket]>();
   let weather: Weather = { kind: 'clear' };
-  let passed = 0;
+  let counted = 0;
+  const passed = { there: 0, back: 0 };
   const server = createServer((near) => {
     if (weather.kind === 'cut') return void near.destroy();
     const far = connect(target, '127.0.0.1');
@@ -34,9 +39,10 @@ export async function startRelay(target: number, port = 0): Promise<Relay> {
     };
     near.on('error', end).on('close', end);
     far.on('error', end).on('close', end);
-    const pass = (from: Socket, to: Socket) =>
+    const pass = (from: Socket, to: Socket, way: 'there' | 'back') =>
       from.on('data', (chunk) => {
-        const treated = treat(Buffer.from(chunk));
+        const treated = treat(Buffer.from(chunk), way);
+        passed[way] += chunk.length;
         if (weather.kind !== 'slow') return void to.write(treated);
         from.pause();
         setTimeout(() => {
@@ -44,14 +50,19 @@ export async function startRelay(target: number, port = 0): Promise<Relay> {
           from.resume();
         }, weather.ms);
       });
-    pass(near, far);
-    pass(far, near);
+    pass(near, far, 'there');
+    pass(far, near, 'back');
   });
-  const treat = (chunk: Buffer): Buffer => {
+  const treat = (chunk: Buffer, way: 'there' | 'back'): Buffer => {
+    if (weather.kind === 'one' && weather.way === way) {
+      const { at, mask } = weather;
+      if (at < chunk.length) chunk.writeUInt8(chunk.readUInt8(at) ^ mask, at);
+      weather = at < chunk.length ? { kind: 'clear' } : { ...weather, at: at - chunk.length };
+    }
     if (weather.kind !== 'corrupt') return chunk;
     for (let i = 0; i < chunk.length; i++) {
-      passed += 1;
-      if (passed % weather.every === 0) chunk.writeUInt8(chunk.readUInt8(i) ^ 0xff, i);
+      counted += 1;
+      if (counted % weather.every === 0) chunk.writeUInt8(chunk.readUInt8(i) ^ 0xff, i);
     }
     return chunk;
   };
@@ -59,6 +70,7 @@ export async function startRelay(target: number, port = 0): Promise<Relay> {
   const address = server.address();
   return {
     port: typeof address === 'object' && address !== null ? address.port : port,
+    passed,
     get weather() {
       return weather;
     },

@@ -134,10 +134,8 @@ export async function lfsTransfer(hub: Hub, exchange: Exchange): Promise<void> {
     exchange.json({ message: 'stored' });
   } else if (verb === 'download' && exchange.method === 'GET' && claims.get) {
     const size = await hub.blobs.size(String(claims.get));
-    exchange.response.writeHead(200, {
-      'Content-Length': String(size),
-      'Content-Type': 'application/octet-stream',
-    });
+    const headers = { 'Content-Length': String(size), 'Content-Type': 'application/octet-stream' };
+    exchange.head(200, headers, String(claims.get));
     await pipeline(hub.blobs.read(String(claims.get)), exchange.response);
   } else {
     throw badRequest('Expected the method and URL of a batch answer');

@@ -53,8 +53,7 @@ export function spaceLogs(hub: Hub, exchange: Exchange, repo: Repo): void {
   const timestamp = new Date().toISOString();
   const lines = hub.spaces?.state(repo).log ?? [];
   const text = lines.map((line) => `data: ${JSON.stringify({ data: `${line}\n`, timestamp })}\n\n`).join('');
-  exchange.response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });
-  exchange.response.end(text);
+  exchange.text('text/event-stream', text, { 'Cache-Control': 'no-store' });
 }
 
 function requireSpace(repo: Repo): void {

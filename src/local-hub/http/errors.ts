@@ -5,7 +5,9 @@ export type HubErrorCode =
   | 'EntryNotFound'
   | 'GatedRepo'
   | 'PreconditionFailed'
-  | 'BadRequest';
+  | 'BadRequest'
+  /** The request is not as it was sent: the same one may be sent again. */
+  | 'Damaged';
 
 /** An answer with a status of 400 or more, thrown anywhere while a request is handled. */
 export class HubError extends Error {

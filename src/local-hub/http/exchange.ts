@@ -1,7 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import { NO_BODY } from '../../wire/seal.ts';
 import { badRequest, HubError } from './errors.ts';
+import { SealedRequest } from './sealed-request.ts';
 import type { Identity } from './tokens.ts';
 
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/;
@@ -16,6 +18,8 @@ export class Exchange {
   readonly segments: readonly string[];
   readonly requestId = randomUUID();
   identity: Identity | undefined;
+  /** Undefined where the client did not seal its request. */
+  readonly sealed: SealedRequest | undefined;
   readonly #ownUrl: string;
 
   constructor(request: IncomingMessage, response: ServerResponse, ownUrl: string) {
@@ -23,6 +27,7 @@ export class Exchange {
     this.response = response;
     this.#ownUrl = ownUrl;
     this.method = request.method ?? 'GET';
+    this.sealed = SealedRequest.of(request);
     this.url = parseTarget(request.url ?? '/');
     this.segments = splitPath(this.url.pathname);
   }
@@ -47,10 +52,23 @@ export class Exchange {
     });
   }
 
+  /** Answers with text of another type. */
+  text(type: string, body: string, headers: Record<string, string> = {}): void {
+    this.#send(200, type, body, headers);
+  }
+
   /** Answers with nothing but a status. */
   empty(status: number, headers: Record<string, string> = {}): void {
-    this.response.writeHead(status, { ...this.#common(), ...headers });
+    this.head(status, { ...this.#common(), ...headers }, NO_BODY);
     this.response.end();
+  }
+
+  /** Sends the head of an answer whose body, where it has one, will have this sha256: it seals the answer to a sealed request. */
+  head(status: number, headers: Record<string, string>, bodySha256: string): void {
+    const named = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+    const header = (name: string) => named.get(name) ?? this.response.getHeader(name)?.toString();
+    const sha256 = this.method === 'HEAD' ? NO_BODY : bodySha256;
+    this.response.writeHead(status, { ...headers, ...this.sealed?.answer(status, header, sha256) });
   }
 
   #common(): Record<string, string> {
@@ -59,12 +77,9 @@ export class Exchange {
 
   #send(status: number, type: string, body: string, headers: Record<string, string>): void {
     const bytes = Buffer.from(body);
-    this.response.writeHead(status, {
-      ...this.#common(),
-      'Content-Type': type,
-      'Content-Length': String(bytes.length),
-      ...headers,
-    });
+    const more = { 'Content-Type': type, 'Content-Length': String(bytes.length), ...headers };
+    const sha256 = this.sealed ? createHash('sha256').update(bytes).digest('hex') : '';
+    this.head(status, { ...this.#common(), ...more }, sha256);
     this.response.end(this.method === 'HEAD' ? undefined : bytes);
   }
 
@@ -78,6 +93,7 @@ export class Exchange {
     this.json({ error: error.message, ...error.data }, error.status, {
       'X-Error-Message': message,
       ...(error.code === undefined || error.code === 'BadRequest' ? {} : { 'X-Error-Code': error.code }),
+      ...(error.code === 'Damaged' ? { Connection: 'close' } : {}),
       ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
       ...(error.location === undefined ? {} : { Location: error.location }),
     });
@@ -85,7 +101,9 @@ export class Exchange {
 
   /** The body as it arrives; leaving it early keeps the connection open, so that the refusal can be sent. */
   get chunks(): AsyncIterable<Buffer> {
-    return this.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    return (
+      this.sealed?.body() ?? (this.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
+    );
   }
 
   /** Reads the body whole; longer than `limit` bytes is 413. */
