@@ -215,6 +215,8 @@ function warningsOf(facts: ReadinessFacts): Finding[] {
 }
 
 const MANY_DOUBTS = 0.05;
+/** Part of the captions from the genre from which on a captioner is of little use. */
+const MANY_FROM_GENRE = 0.1;
 
 function contentWarnings({ manifest, tokens, coverage, borderline }: ReadinessFacts): string[] {
   const warnings: string[] = [];
@@ -228,6 +230,11 @@ function contentWarnings({ manifest, tokens, coverage, borderline }: ReadinessFa
         `${counted.cut} captions are longer than the ${counted.limit} tokens that ${name} reads (the longest has ${counted.longest}): their end, with the trigger phrase, is cut off.`,
       );
   }
+  const written = manifest.captions;
+  if (written !== undefined && written.fromGenre > (written.described + written.fromGenre) * MANY_FROM_GENRE)
+    warnings.push(
+      `${written.fromGenre} of ${written.described + written.fromGenre} captions come from the genre, because ${written.model.repo} spoke of nothing but style: try another dataset.captioner.`,
+    );
   const doubts = borderline.filter(({ doubt }) => doubt === 'label').length;
   if (doubts > manifest.images.train * MANY_DOUBTS)
     warnings.push(
@@ -249,6 +256,9 @@ function notesOf({ manifest, epochs, config }: ReadinessFacts): Finding[] {
     nearest === null
       ? 'No pair of pictures across splits is close.'
       : `The closest pictures across splits are ${nearest.bits} of 64 bits apart.`,
+    manifest.captions === undefined
+      ? 'Captions come from the genre.'
+      : `${manifest.captions.described} captions are by ${manifest.captions.model.repo}; words of style were taken out of ${manifest.captions.cleaned}.`,
     `${unseenArtists.held_out.length} artists are held out whole, ${unseenArtists.test.length} are in the test split only.`,
   ];
   return notes.map((text) => ({ level: 'note', text }));

@@ -172,6 +172,8 @@ describe('captions by a model', () => {
     expect(captions).toMatchObject({ described: 0, fromGenre: said.size, cleaned: said.size });
     const rows = await rowsOf(result, 'train');
     expect(rows.every(({ caption }) => /painting, plnr impressionism$/.test(caption))).toBe(true);
+    expect(result.analysis.reasons.join()).toContain('because plein-air/of-style spoke of nothing but style');
+    expect(first.analysis.reasons.join()).not.toContain('spoke of nothing but style');
   }, 120_000);
 
   it.each([

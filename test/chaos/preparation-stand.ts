@@ -17,6 +17,15 @@ import type { Hub } from '../../src/hub/hub.ts';
 import { seedTinyBase } from '../../src/wikiart/generated/seed-base.ts';
 import type { PreparationResult } from '../../src/workflows/prepare.ts';
 
+/** A preparation that is done; `files` has every file's path, size and sha256, and the manifest. */
+export interface Prepared {
+  run: string;
+  result: PreparationResult;
+  manifest: DatasetManifest;
+  files: string;
+  seconds: number;
+}
+
 /** A real Temporal server, a real local Hub and as many real pipeline workers as are asked for (from `dist`: build first). */
 export class PreparationStand {
   readonly stack: Stack;
@@ -61,7 +70,7 @@ export class PreparationStand {
   async prepare(
     dataset: Record<string, unknown>,
     meanwhile: (isOver: () => boolean) => Promise<void> = async () => undefined,
-  ): Promise<{ result: PreparationResult; manifest: DatasetManifest; files: string; seconds: number }> {
+  ): Promise<Prepared> {
     const client = await connectClient(this.dataDir);
     this.runs += 1;
     const workflowId = `prepare-${process.pid}-${this.runs}`;
@@ -81,7 +90,7 @@ export class PreparationStand {
       .map((entry) => `${entry.path} ${entry.bytes} ${entry.sha256}`)
       .sort()
       .join('\n');
-    return { result, manifest, files: `${files}\n${bytes?.toString('utf8')}`, seconds };
+    return { run: workflowId, result, manifest, files: `${files}\n${bytes?.toString('utf8')}`, seconds };
   }
 
   /** Removes a prepared dataset, so that the next preparation makes it again. */
