@@ -3,7 +3,6 @@ import {
   ASIDES,
   isDeleted,
   isOfCraft,
-  isOfStyle,
   JOINTS,
   LEADING,
   LINKS,
@@ -97,7 +96,6 @@ function takeOut(text: string, pattern: RegExp): string {
 function cleanClause(clause: string): string {
   const words = withoutCraft(clause.split(/\s+/).filter((word) => word !== ''));
   const kept = trimmed(withoutRuns(words));
-  if (kept.some((word) => isOfStyle(bare(word)) || wordParts(word).some(isOfStyle))) return '';
   const first = kept[0];
   if (first !== undefined && (LEADING.has(bare(first)) || JOINTS.has(bare(first))))
     kept[0] = first.toLowerCase();
@@ -108,13 +106,13 @@ const wordParts = (word: string): string[] => bare(word).split(/[^\p{L}\p{N}]+/u
 
 /** Cuts a clause before the aside on craft; one that begins with craft goes as a whole. */
 function withoutCraft(words: string[]): string[] {
-  const at = words.findIndex((word) => isOfCraft(bare(word)) || wordParts(word).some(isOfCraft));
+  const at = words.findIndex((word) => wordParts(word).some(isOfCraft));
   if (at < 0) return words;
   const lead = words.findLastIndex((word, place) => place < at && ASIDES.has(bare(word)));
   return lead < 0 ? [] : words.slice(0, lead);
 }
 
-const isGone = (word: string): boolean => bare(word) === TAKEN || isDeleted(bare(word));
+const isGone = (word: string): boolean => bare(word) === TAKEN || wordParts(word).some(isDeleted);
 
 /** Deletes words of style, the joints between them, and what led to or on from them where nothing else needs it. */
 function withoutRuns(words: readonly string[]): string[] {

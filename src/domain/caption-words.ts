@@ -21,7 +21,7 @@ const CURRENTS =
 
 /** What makes its whole clause one about craft, from the word that leads to it on. */
 const CRAFT =
-  /^(?:brush(?:ed|es|work|works|stroke|strokes|like)?|brush-?strokes?|strokes?|impasto|palette|palettes|styles?|styled|stylistic|techniques?|medium|artists?|painters?|art|arts|signature|signed|masters?|pigments?|texture|textures|textured|genre|museum|gallery|monogram)$/;
+  /^(?:brush(?:ed|es|work|works|stroke|strokes|like)?|strokes?|impasto|palette|palettes|styles?|styled|stylistic|techniques?|medium|artists?|painters?|art|arts|signature|signed|masters?|pigments?|texture|textures|textured|genre|museum|gallery|monogram)$/;
 
 /** Whether a word, in lower case and without marks, is about style, medium or maker. */
 export function isOfStyle(word: string): boolean {
