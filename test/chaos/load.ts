@@ -2,7 +2,7 @@
  * Many runs at once on a few GPU workers that die at random: how fast runs start, how soon work is taken up after a death,
  * how long histories get, what memory and CPU go where. Only the trainer is simulated.
  *
- *   node scripts/ts.mjs test/chaos/load.ts --runs 200 --gpu 20 --minutes 9
+ *   node scripts/ts.mjs test/chaos/load.ts --runs 200 --gpu 20 --minutes 40
  *
  * Ends when every run has ended or the time is up; what is still open then is said, not hidden.
  */
@@ -19,7 +19,9 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '200' },
     gpu: { type: 'string', default: '20' },
     pipeline: { type: 'string', default: '2' },
-    minutes: { type: 'string', default: '9' },
+    minutes: { type: 'string', default: '40' },
+    /** Mean time from one death of a GPU worker to the next. */
+    'death-seconds': { type: 'string', default: '10' },
     root: { type: 'string' },
     postgres: { type: 'boolean', default: false },
     json: { type: 'string' },
@@ -113,7 +115,8 @@ try {
   while (open > 0 && Date.now() < end) {
     await death().catch(() => undefined);
     for (const kind of Object.keys(before)) peak[kind] = Math.max(peak[kind] ?? 0, usage(kind).megabytes);
-    await sleep(3000);
+    // As a radioactive source: no worker knows its hour.
+    await sleep(-Math.log(1 - Math.random()) * 1000 * Number(values['death-seconds']));
     open = (await topology.client.workflow.count("WorkflowType = 'fineTune' AND ExecutionStatus = 'Running'"))
       .count;
     process.stderr.write(

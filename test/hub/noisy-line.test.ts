@@ -169,6 +169,31 @@ describe('a sealed request', () => {
     expect(sent).toBe(1);
   });
 
+  it('is sent again where a header of its answer, or the status, is not as it was sent', async () => {
+    for (const [status, code] of [
+      [409, 'EntryNotFound'],
+      [404, 'EntryNotFoune'],
+    ] as const) {
+      let changed = 0;
+      const changing: typeof fetch = async (...p) => {
+        const answer = await fetch(...p);
+        if (changed > 0) return answer;
+        changed += 1;
+        const headers = new Headers(answer.headers);
+        headers.set('x-error-code', code);
+        return new Response(answer.body, { status, headers });
+      };
+      const near = connectHub({
+        endpoint: server.url,
+        accessToken: TOKEN,
+        fetch: changing,
+        patience: PATIENCE,
+      });
+      expect(await near.read(repo, first, 'data/none.json')).toBeNull();
+      expect(changed).toBe(1);
+    }
+  });
+
   it('follows a repository that has moved', async () => {
     const before: RepoRef = { type: 'model', repo: RepoId.parse('plein-air/before') };
     await witness.ensureRepo(before);
