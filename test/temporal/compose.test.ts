@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
 import { parse } from 'yaml';
+import { FEW_ARENAS } from '../../src/cli/stack/stack.ts';
 import { Environment, pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
 import { DISPATCH_SETTINGS } from '../../src/temporal/dispatch-settings.ts';
@@ -71,7 +72,13 @@ describe('docker-compose.yml', () => {
   it('gives workers only variables that they read', () => {
     for (const name of ['pipeline-worker', 'gpu-worker'])
       for (const variable of Object.keys(services[name]?.environment ?? {}))
-        expect(Object.keys(Environment.shape).concat('TEMPORAL_ADDRESS')).toContain(variable);
+        expect(Object.keys({ ...Environment.shape, ...FEW_ARENAS, TEMPORAL_ADDRESS: '' })).toContain(
+          variable,
+        );
+  });
+
+  it("keeps a pipeline worker's memory as small as the embedded stack does", () => {
+    expect(services['pipeline-worker']?.environment).toMatchObject(FEW_ARENAS);
   });
 
   it('tells the server about dispatching what the embedded one is told', () => {
