@@ -33,8 +33,8 @@ const FOOT = 0.22;
 export function letteringOf(luma: Plane): Lettering {
   const around = boxMeans(luma, SURROUND);
   const found: Lettering = { text: 0, signature: false };
-  for (const contrast of CONTRASTS.flatMap((least) => [least, -least])) {
-    const glyphs = glyphsOf(luma, around, contrast);
+  for (const marks of marksOf(luma, around)) {
+    const glyphs = glyphsOf(luma, around, marks);
     if (glyphs.length > MOST_GLYPHS) continue;
     found.text = Math.max(found.text, longestLine(glyphs.filter(isLetter)));
     found.signature ||= isSigned(glyphs, luma);
@@ -156,17 +156,11 @@ function isSigned(glyphs: readonly Glyph[], { width, height }: Plane): boolean {
   });
 }
 
-/** Connected components (with diagonals) of the pixels that are lighter than around them by `contrast`, or darker by −`contrast`. */
-function glyphsOf(luma: Plane, around: Float32Array, contrast: number): Glyph[] {
-  const { data } = luma;
-  const marks = frameOf(luma);
-  const { marked, stride } = marks;
-  const [sign, least] = [Math.sign(contrast), Math.abs(contrast)];
-  for (let y = 0, i = 0; y < luma.height; y++)
-    for (let x = 0, at = (y + 1) * stride + 1; x < luma.width; x++, i++, at++)
-      if (((data[i] as number) - (around[i] as number)) * sign > least) marked[at] = 1;
+/** Connected components (with diagonals) of marked pixels. */
+function glyphsOf(luma: Plane, around: Float32Array, marks: Marks): Glyph[] {
+  const { marked, starts } = marks;
   const glyphs: Glyph[] = [];
-  for (let start = stride; start < marked.length - stride; start++)
+  for (const start of starts.subarray(0, marks.count))
     if (marked[start] === 1) {
       const glyph = flood(start, { luma, around, marks });
       if (glyph.area >= 6) glyphs.push(glyph);
@@ -178,16 +172,42 @@ function glyphsOf(luma: Plane, around: Float32Array, contrast: number): Glyph[] 
 interface Marks {
   marked: Uint8Array;
   stride: number;
+  /** The marked pixels in the order of rows, and how many there are. */
+  starts: Int32Array;
+  count: number;
+  /** Room for the pixels that are still to be visited. */
   stack: Int32Array;
 }
 
-function frameOf({ width, height }: Plane): Marks {
+/** The pixels that are lighter than around them by more than a contrast, then those that are darker, for each contrast. */
+function marksOf({ width, height, data }: Plane, around: Float32Array): Marks[] {
   const stride = width + 2;
-  return {
-    marked: new Uint8Array(stride * (height + 2)),
-    stride,
-    stack: new Int32Array(width * height),
-  };
+  const stack = new Int32Array(width * height);
+  const all = CONTRASTS.flatMap((least) =>
+    [1, -1].map((sign) => ({
+      sign,
+      least,
+      marks: {
+        marked: new Uint8Array(stride * (height + 2)),
+        stride,
+        starts: new Int32Array(width * height),
+        count: 0,
+        stack,
+      },
+    })),
+  );
+  const lowest = Math.min(...CONTRASTS);
+  for (let y = 0, i = 0; y < height; y++)
+    for (let x = 0, at = (y + 1) * stride + 1; x < width; x++, i++, at++) {
+      const difference = (data[i] as number) - (around[i] as number);
+      if (difference <= lowest && difference >= -lowest) continue;
+      for (const { sign, least, marks } of all)
+        if (difference * sign > least) {
+          marks.marked[at] = 1;
+          marks.starts[marks.count++] = at;
+        }
+    }
+  return all.map(({ marks }) => marks);
 }
 
 /** Visits everything that hangs together with a marked pixel. */
@@ -229,26 +249,29 @@ function flood(start: number, p: { luma: Plane; around: Float32Array; marks: Mar
 
 /** Mean of the square around every pixel, from sums over rows and columns. */
 function boxMeans({ width, height, data }: Plane, reach: number): Float32Array {
-  const sums = new Float64Array((width + 1) * (height + 1));
   const stride = width + 1;
-  for (let y = 0; y < height; y++) {
+  const sums = new Float64Array(stride * (height + 1));
+  for (let y = 0, i = 0, at = stride + 1; y < height; y++, at++) {
     let row = 0;
-    for (let x = 0; x < width; x++) {
-      row += data[y * width + x] as number;
-      sums[(y + 1) * stride + x + 1] = (sums[y * stride + x + 1] as number) + row;
+    for (let x = 0; x < width; x++, i++, at++) {
+      row += data[i] as number;
+      sums[at] = (sums[at - stride] as number) + row;
     }
   }
+  const left = Int32Array.from({ length: width }, (_, x) => Math.max(0, x - reach));
+  const right = Int32Array.from({ length: width }, (_, x) => Math.min(width, x + reach + 1));
   const means = new Float32Array(width * height);
-  for (let y = 0; y < height; y++) {
+  for (let y = 0, i = 0; y < height; y++) {
     const [top, bottom] = [Math.max(0, y - reach), Math.min(height, y + reach + 1)];
-    for (let x = 0; x < width; x++) {
-      const [left, right] = [Math.max(0, x - reach), Math.min(width, x + reach + 1)];
+    const [above, below] = [top * stride, bottom * stride];
+    for (let x = 0; x < width; x++, i++) {
+      const [from, to] = [left[x] as number, right[x] as number];
       const sum =
-        (sums[bottom * stride + right] as number) -
-        (sums[top * stride + right] as number) -
-        (sums[bottom * stride + left] as number) +
-        (sums[top * stride + left] as number);
-      means[y * width + x] = sum / ((bottom - top) * (right - left));
+        (sums[below + to] as number) -
+        (sums[above + to] as number) -
+        (sums[below + from] as number) +
+        (sums[above + from] as number);
+      means[i] = sum / ((bottom - top) * (to - from));
     }
   }
   return means;

@@ -46,39 +46,57 @@ export function averageDown(
 ): Plane {
   const across = weightsOf(window.left, window.width, columns, plane.width);
   const down = weightsOf(window.top, window.height, rows, plane.height);
+  const { width, data: source } = plane;
   const data = new Float32Array(columns * rows);
-  const line = new Float32Array(plane.width);
+  const line = new Float32Array(width);
   for (let row = 0; row < rows; row++) {
     line.fill(0);
-    for (const { at, part } of down[row] as Weight[]) {
-      const from = at * plane.width;
-      for (let x = 0; x < plane.width; x++)
-        line[x] = (line[x] as number) + part * (plane.data[from + x] as number);
+    for (let i = 0, from = (down.first[row] as number) * width; i < (down.count[row] as number); i++) {
+      const part = down.parts[row * down.most + i] as number;
+      for (let x = 0; x < width; x++, from++) line[x] = (line[x] as number) + part * (source[from] as number);
     }
     for (let column = 0; column < columns; column++) {
       let sum = 0;
-      for (const { at, part } of across[column] as Weight[]) sum += part * (line[at] as number);
+      const from = across.first[column] as number;
+      const parts = column * across.most;
+      for (let i = 0; i < (across.count[column] as number); i++)
+        sum += (across.parts[parts + i] as number) * (line[from + i] as number);
       data[row * columns + column] = sum;
     }
   }
   return { width: columns, height: rows, data };
 }
 
-interface Weight {
-  at: number;
-  part: number;
+/** For each target cell the neighbouring source cells that it covers, with weights that sum to 1. */
+interface Weights {
+  /** First source cell of each target cell, and how many it covers. */
+  first: Int32Array;
+  count: Int32Array;
+  /** Weights, `most` places for each target cell. */
+  parts: Float64Array;
+  most: number;
 }
 
-/** For each target cell the source cells that it covers, with weights that sum to 1. */
-function weightsOf(start: number, length: number, cells: number, source: number): Weight[][] {
+function weightsOf(start: number, length: number, cells: number, source: number): Weights {
   const scale = length / cells;
-  return Array.from({ length: cells }, (_, cell) => {
+  const most = Math.ceil(scale) + 1;
+  const weights: Weights = {
+    first: new Int32Array(cells),
+    count: new Int32Array(cells),
+    parts: new Float64Array(cells * most),
+    most,
+  };
+  for (let cell = 0; cell < cells; cell++) {
     const [from, to] = [start + cell * scale, start + (cell + 1) * scale];
-    const weights: Weight[] = [];
+    let count = 0;
     for (let at = Math.floor(from); at < Math.min(source, Math.ceil(to - 1e-9)); at++) {
       const covered = Math.min(to, at + 1) - Math.max(from, at);
-      if (covered > 1e-9) weights.push({ at, part: covered / scale });
+      if (covered <= 1e-9) continue;
+      if (count === 0) weights.first[cell] = at;
+      weights.parts[cell * most + count] = covered / scale;
+      count += 1;
     }
-    return weights;
-  });
+    weights.count[cell] = count;
+  }
+  return weights;
 }
