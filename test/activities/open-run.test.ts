@@ -71,7 +71,7 @@ describe('opening a run', () => {
     });
   });
 
-  it('pins the captioner to a commit, and keeps it when its branch moves on', async () => {
+  it('pins the captioner to a commit, and keeps it when its branch moves on or its repository goes', async () => {
     const repo: RepoRef = { type: 'model', repo: RepoId.parse('plein-air/captioner') };
     await hub.ensureRepo(repo);
     const put = (content: string) =>
@@ -86,6 +86,8 @@ describe('opening a run', () => {
     expect(captioner).toEqual({ ...repo, commit });
     await put('2');
     expect((await open({ run: 'captioned', dataset }, 'second')).captioner).toEqual({ ...repo, commit });
+    await hub.deleteRepo(repo);
+    expect((await open({ run: 'captioned', dataset }, 'third')).captioner).toEqual({ ...repo, commit });
     expect(await open({ run: 'plain' })).not.toHaveProperty('captioner');
   });
 
