@@ -38,10 +38,20 @@ export function createCaptionPictures(deps: GpuDeps): GpuActivities['captionPict
         calls: new GpuCalls(deps, results.captions.length),
       });
       return { piece, pictures: results.captions.length } satisfies CaptionedPictures;
+    } catch (error) {
+      // Another run of the same preparation may end meanwhile, and remove the work that this one reads.
+      const gone = error instanceof PipelineError && error.kind === 'HubRefused';
+      if (gone && (await isDone(deps, context))) return { piece, pictures: 0 };
+      throw error;
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
   };
+}
+
+async function isDone({ hub }: Pick<GpuDeps, 'hub'>, context: RunContext): Promise<boolean> {
+  const { repo, key } = targetOf(context);
+  return (await findPrepared(hub, repo, key)) !== null;
 }
 
 /** What is left to do for a piece, and the commit that says so; null: nothing. */
@@ -55,9 +65,8 @@ async function openPiece(
   const task =
     head === null ? null : await readWork(hub, work, head, { path: captionTask(piece), schema: CaptionTask });
   if (head === null || task === null) {
-    const target = targetOf(context);
     // Another run of the same preparation has ended, and has cleaned up.
-    if ((await findPrepared(hub, target.repo, target.key)) !== null) return null;
+    if (await isDone({ hub }, context)) return null;
     throw new PipelineError(
       'InvalidInput',
       `Expected ${captionTask(piece)} in ${work.repo}, got none: the work repository was removed; start the run again`,

@@ -176,7 +176,10 @@ class Pipeline {
       'prepare',
       () =>
         patched(PREPARE_BY_SHARDS)
-          ? prepareDataset(this.context, (words) => this.state.note('prepare', words))
+          ? prepareDataset(this.context, {
+              say: (words) => this.state.note('prepare', words),
+              gpu: this.state.gpu,
+            })
           : slow.prepare({ context: this.context }),
       (d) => [
         `${d.images.train} training, ${d.images.held_out} held-out and ${d.images.test} test images`,

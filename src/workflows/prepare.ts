@@ -11,6 +11,7 @@ import { parseRunConfig } from '../domain/run-config.ts';
 import { LONG, preparationOptions, SHORT, shardOptions } from './activity-options.ts';
 import { invalidInput } from './failures.ts';
 import { gpuActivities } from './gpu-activities.ts';
+import { GpuWatch } from './gpu-watch.ts';
 import { reportUnknownSignals } from './unknown-signals.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
@@ -35,7 +36,11 @@ export async function prepare(input: unknown = {}): Promise<PreparationResult> {
   reportUnknownSignals([]);
   const { workflowId, runId } = workflowInfo();
   const { operations: _, ...context } = await quick.openRun({ config: parsed.value, workflowId, runId });
-  const dataset = await prepareDataset(context, (words) => setCurrentDetails(`**${context.run}**: ${words}`));
+  const say = (words: string) => setCurrentDetails(`**${context.run}**: ${words}`);
+  const gpu = new GpuWatch(parsed.value.budget.gpuHours, ({ worker, stage, step, steps }) =>
+    say(worker === null ? `${stage} that captions pictures` : `${stage}: ${step} of ${steps} on ${worker}`),
+  );
+  const dataset = await prepareDataset(context, { say, gpu });
   const analysis = await slow.analyse({ context, dataset });
   setCurrentDetails(`**${context.run}**: ${analysis.verdict}`);
   return { dataset, analysis };
@@ -44,7 +49,7 @@ export async function prepare(input: unknown = {}): Promise<PreparationResult> {
 /** The preparation as its workflows run it: labels, then every shard wherever a worker is free, then one dataset. */
 export async function prepareDataset(
   context: RunContext,
-  say: (words: string) => void = () => undefined,
+  { say = () => undefined, gpu }: { say?: (words: string) => void; gpu?: GpuWatch | null } = {},
 ): Promise<PreparedDataset> {
   const { planPreparation, assembleDataset } = proxyActivities<PipelineActivities>(
     preparationOptions(context.config),
@@ -60,7 +65,10 @@ export async function prepareDataset(
     await proxyActivities<PictureActivities>(options).prepareShard({ context, work, shard });
     say(`${done()} of ${shards.length} shards prepared`);
   });
-  if (context.captioner !== undefined) await captionDataset(context, work, say);
+  if (context.captioner !== undefined) {
+    gpu?.queued('captionPictures', '');
+    await captionDataset(context, work, say);
+  }
   return assembleDataset({ context, work });
 }
 
@@ -73,7 +81,6 @@ async function captionDataset(
   const { planCaptions } = proxyActivities<PipelineActivities>(preparationOptions(context.config));
   const { pieces } = await planCaptions({ context, work });
   const gpu = gpuActivities(context.config);
-  say(`0 of ${pieces.length} pieces captioned: GPU workers take them`);
   await offered(pieces, async ({ piece }, done) => {
     await gpu.captionPictures({ context, work, piece });
     say(`${done()} of ${pieces.length} pieces captioned`);

@@ -44,6 +44,14 @@ small_captioners.blip(root / "of-style", words=["painting", "canvas", "brushstro
 small_flux.build(root / "base")
 `;
 
+/** A preparation whose captions are yet to be made; `assemble` makes the dataset of them. */
+export interface LaidOut {
+  context: RunContext;
+  work: RepoRef;
+  workDir: string;
+  assemble(): Promise<unknown>;
+}
+
 /** A local Hub with a source, a base and captioning models, a real Temporal and workers with the real activities. */
 export interface CaptionStand {
   hub: Hub;
@@ -51,7 +59,7 @@ export interface CaptionStand {
   /** Workers in a folder of their own run a whole preparation; `watched` is what their GPU worker calls. */
   prepare(run: string, input: object, watched?: Trainer): Promise<PreparationResult>;
   /** Goes as far as the captions with no Temporal about it, in folder `workDir`. */
-  layOut(run: string, input: object): Promise<{ context: RunContext; work: RepoRef; workDir: string }>;
+  layOut(run: string, input: object): Promise<LaidOut>;
   close(): Promise<void>;
 }
 
@@ -90,7 +98,7 @@ export async function openCaptionStand(): Promise<CaptionStand> {
   };
 }
 
-async function layOut(hub: Hub, workDir: string, input: object) {
+async function layOut(hub: Hub, workDir: string, input: object): Promise<LaidOut> {
   const parsed = parseRunConfig({ base: { repo: 'plein-air/base' }, ...input });
   if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
   const deps = { hub, workDir, heartbeat: () => undefined };
@@ -100,7 +108,8 @@ async function layOut(hub: Hub, workDir: string, input: object) {
   const { work, shards } = plan;
   for (const { shard } of shards) await createPrepareShard(deps)({ context, work, shard });
   await createPlanCaptions({ ...deps, picturesAPiece: PIECE })({ context, work });
-  return { context, workDir, work: { type: 'dataset' as const, repo: work } };
+  const assemble = () => createAssembleDataset(deps)({ context, work });
+  return { context, workDir, work: { type: 'dataset', repo: work }, assemble };
 }
 
 /** The source, and models that cannot be used. */

@@ -6,6 +6,7 @@ import type { RunContext } from '../../src/domain/activities.ts';
 import { contentOf } from '../../src/domain/caption-content.ts';
 import { DatasetManifest } from '../../src/domain/dataset-record.ts';
 import { RENOWNED_PAINTERS } from '../../src/domain/renowned-painters.ts';
+import type { Hub } from '../../src/hub/hub.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
 import { tokenCounters } from '../../src/wikiart/caption-tokens.ts';
 import { readDatasetRows } from '../../src/wikiart/dataset-rows.ts';
@@ -206,42 +207,71 @@ async function baseOf() {
 }
 
 describe('two attempts at one piece', () => {
+  /** Stands for a machine that sees the same thing in every picture; `meanwhile` it may wait. */
+  const seeing = (word: string, meanwhile = async (): Promise<void> => undefined): Trainer =>
+    ({
+      ...bound(stand.trainer),
+      call: async (_verb: string, { pictures }: { pictures: { id: string }[] }) => {
+        await meanwhile();
+        return { kind: 'blip', captions: pictures.map(({ id }) => ({ id, text: word })) };
+      },
+    }) as unknown as Trainer;
+
   it('agree on the words that came first; the later one writes nothing', async () => {
-    const { hub } = stand;
     const { context, work, workDir } = await stand.layOut('twice', input('seeing', { maxPerArtist: 59 }));
+    let landed = 0;
+    const hub: Hub = {
+      ...stand.hub,
+      commit: async (request) => {
+        const commit = await stand.hub.commit(request);
+        landed += 1;
+        return commit;
+      },
+    };
     let waiting = 0;
     let all: () => void = () => undefined;
     const both = new Promise<void>((go) => {
       all = go;
     });
-    // Stands for two machines that are not of one kind and see different things.
-    const seeing = (word: string): Trainer =>
-      ({
-        ...bound(stand.trainer),
-        call: async (_verb: string, { pictures }: { pictures: { id: string }[] }) => {
-          waiting += 1;
-          if (waiting === 2) all();
-          await both;
-          return { kind: 'blip', captions: pictures.map(({ id }) => ({ id, text: word })) };
-        },
-      }) as unknown as Trainer;
+    const meet = (): Promise<void> => {
+      waiting += 1;
+      if (waiting === 2) all();
+      return both;
+    };
     const attempt = (word: string) =>
       createCaptionPictures({
-        hub,
-        trainer: seeing(word),
-        workDir: `${workDir}/${word}`,
-        heartbeat: () => undefined,
-      })({
-        ...{ context, work: work.repo, piece: 0 },
-      });
+        ...{ hub, trainer: seeing(word, meet), workDir: `${workDir}/${word}`, heartbeat: () => undefined },
+      })({ context, work: work.repo, piece: 0 });
     await Promise.all([attempt('boats'), attempt('trees')]);
-    const head = await hub.resolve(work);
-    const stored = CaptionResults.parse(
-      JSON.parse((await hub.read(work, head as string, captionResults(0)))?.toString() ?? ''),
-    );
-    const texts = new Set(stored.captions.map(({ text }) => text));
-    expect(texts.size).toBe(1);
+    expect(landed).toBe(1);
+    const head = (await hub.resolve(work)) as string;
+    const stored = (await hub.read(work, head, captionResults(0)))?.toString() ?? '';
+    const texts = CaptionResults.parse(JSON.parse(stored)).captions.map(({ text }) => text);
+    expect(new Set(texts).size).toBe(1);
     expect(await attempt('late')).toEqual({ piece: 0, pictures: 0 });
+    expect(waiting).toBe(2);
     expect(await hub.resolve(work)).toBe(head);
+  }, 120_000);
+
+  it('of which one comes when the dataset is made and the work removed, has nothing to do', async () => {
+    const laidOut = await stand.layOut('gone', input('seeing', { maxPerArtist: 58 }));
+    const { context, work, workDir } = laidOut;
+    const deps = { workDir: `${workDir}/gpu`, heartbeat: () => undefined };
+    const finish = async (): Promise<void> => {
+      const caption = createCaptionPictures({ ...deps, hub: stand.hub, trainer: seeing('boats') });
+      for (let piece = 0; piece < Math.ceil(said.size / PIECE); piece++)
+        await caption({ context, work: work.repo, piece });
+      await laidOut.assemble();
+    };
+    const hub: Hub = {
+      ...stand.hub,
+      download: async (request) => {
+        if (request.folder === 'shards') await finish();
+        return stand.hub.download(request);
+      },
+    };
+    const late = createCaptionPictures({ ...deps, hub, trainer: seeing('trees') });
+    expect(await late({ context, work: work.repo, piece: 0 })).toEqual({ piece: 0, pictures: 0 });
+    expect(await stand.hub.resolve(work)).toBeNull();
   }, 120_000);
 });

@@ -87,7 +87,11 @@ describe('opening a run', () => {
     await put('2');
     expect((await open({ run: 'captioned', dataset }, 'second')).captioner).toEqual({ ...repo, commit });
     await hub.deleteRepo(repo);
-    expect((await open({ run: 'captioned', dataset }, 'third')).captioner).toEqual({ ...repo, commit });
+    const budget = { gpuHours: 48 };
+    expect((await open({ run: 'captioned', dataset, budget }, 'third')).captioner).toEqual({
+      ...repo,
+      commit,
+    });
     expect(await open({ run: 'plain' })).not.toHaveProperty('captioner');
   });
 

@@ -119,6 +119,52 @@ describe('prepare', () => {
     expect(done.at(-1)).toBe('dataset');
   });
 
+  it('says that captions wait for a GPU, and then how far they are and where', async () => {
+    const workflowId = 'says-captions';
+    const details = async (): Promise<string> => {
+      const handle = environment.client.workflow.getHandle(workflowId);
+      const told = await handle.query('__temporal_workflow_metadata');
+      return (told as { currentDetails: string }).currentDetails;
+    };
+    const seen: string[] = [];
+    const captioner = { type: 'model' as const, repo: RepoId.parse('some/captioner'), commit };
+    await prepare(
+      {
+        openRun: async ({ config, workflowId: id }) => ({ ...contextOf(config, id), captioner }),
+        planPreparation: async () => ({ done: null, work, shards }),
+        prepareShard: async ({ shard }) => ({ shard, kept: 1, dropped: 0 }),
+        planCaptions: async () => ({ pieces: [{ piece: 0, pictures: 8 }] }),
+        captionPictures: async ({ piece }) => {
+          seen.push(await details());
+          const handle = environment.client.workflow.getHandle(workflowId);
+          const { runId } = await handle.describe();
+          const progress = {
+            stage: 'captions',
+            done: 4,
+            total: 8,
+            etaSeconds: null,
+            metrics: {},
+            lastCheckpoint: null,
+          };
+          const about = {
+            runId,
+            activity: 'captionPictures',
+            lane: '',
+            attempt: 1,
+            worker: 'gpu@colab',
+            at: 1,
+          };
+          await handle.signal('progress', { ...about, progress });
+          seen.push(await details());
+          return { piece, pictures: 8 };
+        },
+      },
+      workflowId,
+    );
+    expect(seen[0]).toContain('waiting for a GPU that captions pictures');
+    expect(seen[1]).toContain('captions: 4 of 8 on gpu@colab');
+  });
+
   it('prepares nothing again when the dataset is there', async () => {
     const calls: string[] = [];
     const planned = { done: { ...preparedDataset, cached: true } };
