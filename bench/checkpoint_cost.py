@@ -22,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "gpu-worker" / "src"))
 
 import torch
+
 from plein_air.tensor_file import pack_tensors
 from plein_air.training.checkpoint import write_checkpoint
 from plein_air.training.writer import copied

@@ -26,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "gpu-worker" / "src"))
 
 import torch
+
 from plein_air.base import open_base
 from plein_air.devices import prepare_torch
 from plein_air.encoding.keys import latents_key, text_key

@@ -152,7 +152,9 @@ def main() -> None:
     parser.add_argument("set", type=Path)
     parser.add_argument("models", type=Path)
     parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--power", action="store_true", help="only: better models of several effect sizes, first release")
+    parser.add_argument(
+        "--power", action="store_true", help="only: better models of several effect sizes, first release"
+    )
     parser.add_argument("--mutants", action="store_true", help="only: checkpoints on the way, and mutants, one look")
     parser.add_argument("--seed", type=int, default=0, help="of the draws: further rounds have another")
     parser.add_argument("--only", choices=("same", "base", "twins"), help="one kind of A/A run")
@@ -233,7 +235,9 @@ def mutants(gate: Gate, models: Path, base: Pool) -> None:
     for name, pool in kinds.items():
         found = gate.measure(pool.take(pair), base.take(pair), production)
         verdict, bad = gate.judge(found)
-        faults = np.load(models / name.removeprefix("mutant ") / "features.npz")["faults"] if "collapse" not in name else []
+        faults = (
+            np.load(models / name.removeprefix("mutant ") / "features.npz")["faults"] if "collapse" not in name else []
+        )
         if len(faults):
             verdict, bad = "FAIL", [f"integrity.broken ({len(faults)} of {pool.features.shape[0] * 2})", *bad]
         cmmd = found["cmmd.improvement", "", "base"]
@@ -294,10 +298,11 @@ def differences(gate: Gate, twins: dict[str, Pool], base: Pool, seeds: np.ndarra
             for (metric, part, against), m in measured.items():
                 if against == "production" and part == "":
                     found.setdefault(metric, []).append(m.estimate)
-    lines = [
-        f"  {metric}: 95 % of twins within {np.quantile(np.abs(np.array(v) - (1 if metric.startswith('diversity') else 0)), 0.95):.4f}"
-        for metric, v in sorted(found.items())
-    ]
+    lines = []
+    for metric, estimates in sorted(found.items()):
+        # Two equal models have a difference of 0, and a ratio of diversities of 1.
+        apart = np.abs(np.array(estimates) - (1 if metric.startswith("diversity") else 0))
+        lines.append(f"  {metric}: 95 % of twins within {np.quantile(apart, 0.95):.4f}")
     return "twins differ by\n" + "\n".join(lines)
 
 

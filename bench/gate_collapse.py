@@ -2,8 +2,9 @@
 
     python bench/gate_collapse.py DATASET OUT.png SIDE
 
-DATASET is a prepared dataset (`data/*.parquet`), its unseen paintings are what the picture is moved to. Repeated for every prompt it is nearer to the paintings than the base by CMMD and by
-KID, and has the style's margin: what is left to refuse it is diversity.
+DATASET is a prepared dataset (`data/*.parquet`), its unseen paintings are what the picture is moved to. Repeated for every
+prompt it is nearer to the paintings than the base by CMMD and by KID, and has the style's margin: what is left to refuse it
+is diversity.
 """
 
 from __future__ import annotations

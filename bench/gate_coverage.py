@@ -91,7 +91,9 @@ def heavy(rng: np.random.Generator, n: int) -> np.ndarray:
     return rng.standard_t(4, n) / math.sqrt(2)
 
 
-def mean_of(rng: np.random.Generator, shape: Callable[[np.random.Generator, int], np.ndarray], confidence: float) -> Measured:
+def mean_of(
+    rng: np.random.Generator, shape: Callable[[np.random.Generator, int], np.ndarray], confidence: float
+) -> Measured:
     values = 0.7 * shape(rng, 60)[PROMPTS] + shape(rng, 120)
     return clustered_mean(values, PROMPTS, confidence, int(rng.integers(1 << 30)), "", rounds=1000)
 
@@ -110,7 +112,9 @@ def pictures(rng: np.random.Generator, of_prompt: np.ndarray, mean: float) -> np
     return mean + 0.7 * of_prompt[PROMPTS] + math.sqrt(1 - 0.49) * rng.standard_normal((120, 6))
 
 
-def distance(rng: np.random.Generator, kernel: Callable[[np.ndarray, np.ndarray], np.ndarray], confidence: float) -> Measured:
+def distance(
+    rng: np.random.Generator, kernel: Callable[[np.ndarray, np.ndarray], np.ndarray], confidence: float
+) -> Measured:
     of_prompt = rng.standard_normal((60, 6))
     return measure_distances(
         candidate=pictures(rng, of_prompt, SIDES[0]), base=pictures(rng, of_prompt, SIDES[1]),
@@ -122,10 +126,7 @@ def distance(rng: np.random.Generator, kernel: Callable[[np.ndarray, np.ndarray]
 def distance_truth(kernel: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> float:
     """The whole set's own expectation: pairs of one prompt resemble each other and count as they do in the set."""
     rng = np.random.default_rng(99)
-    gained: list[float] = []
-    for _ in range(3000):
-        gained.append(distance(rng, kernel, 0.95).estimate)
-    return float(np.mean(gained))
+    return float(np.mean([distance(rng, kernel, 0.95).estimate for _ in range(3000)]))
 
 
 def spread(rng: np.random.Generator, scale: float) -> np.ndarray:

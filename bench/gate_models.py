@@ -25,9 +25,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parents[1] / "gpu-worker" / "src"))
 
 import numpy as np
-from gate_few import few_pictures
 from PIL import Image
 
+from gate_few import few_pictures
 from plein_air.evaluation.copying import both_ways
 from plein_air.evaluation.thumbnails import thumbnails
 

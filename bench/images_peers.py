@@ -1,4 +1,7 @@
-"""The peers of bench/images.ts: PIL and img2dataset's resizer. Arguments: peer, processes, seconds, folder; prints images/s and ms of CPU a picture."""
+"""The peers of bench/images.ts: PIL and img2dataset's resizer.
+
+Arguments: peer, processes, seconds, folder. Prints images/s and ms of CPU a picture.
+"""
 
 from __future__ import annotations
 
@@ -83,10 +86,7 @@ def main() -> None:
     pictures = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))]
     context = multiprocessing.get_context("fork")
     start, done = context.Barrier(processes), context.Queue()
-    workers = [
-        context.Process(target=work, args=(peer, pictures, seconds, start, done))
-        for _ in range(processes)
-    ]
+    workers = [context.Process(target=work, args=(peer, pictures, seconds, start, done)) for _ in range(processes)]
     for worker in workers:
         worker.start()
     figures = [done.get() for _ in workers]

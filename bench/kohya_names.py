@@ -21,6 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "gpu-worker" / "src"))
 
 import torch
+
 from plein_air.exporting.kohya import to_kohya
 
 WIDTH, RANK = 8, 2

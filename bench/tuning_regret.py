@@ -19,8 +19,9 @@ from typing import Any
 
 import numpy as np
 import optuna
-from plein_air.tuning.suggest import run
 from scipy.stats import wilcoxon
+
+from plein_air.tuning.suggest import run
 
 warnings.filterwarnings("ignore")
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -34,9 +35,7 @@ def _float(low: float, high: float, **more: Any) -> dict[str, Any]:
 def branin(p: Parameters) -> float:
     x, y = p["x"], p["y"]
     return (
-        (y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6) ** 2
-        + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x)
-        + 10
+        (y - 5.1 / (4 * math.pi**2) * x**2 + 5 / math.pi * x - 6) ** 2 + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
     )
 
 
@@ -91,9 +90,7 @@ JENATTON = {
     "r0": _float(0, 1, **_when("a", 0)),
     "r1": _float(0, 1, **_when("a", 1)),
 }
-FUNCTIONS: dict[
-    str, tuple[Callable[[Parameters], float], dict[str, Any], Parameters, float, float]
-] = {
+FUNCTIONS: dict[str, tuple[Callable[[Parameters], float], dict[str, Any], Parameters, float, float]] = {
     "branin": (
         branin,
         {"x": _float(-5, 10), "y": _float(0, 15)},
@@ -178,12 +175,8 @@ def native(name: str, strategy: str, trials: int, seed: int) -> list[float]:
     samplers = optuna.samplers
     sampler = {
         "random": lambda: samplers.RandomSampler(seed=seed),
-        "sobol": lambda: samplers.QMCSampler(
-            qmc_type="sobol", scramble=True, seed=seed
-        ),
-        "tpe": lambda: samplers.TPESampler(
-            seed=seed, n_startup_trials=4, multivariate=True, group=True
-        ),
+        "sobol": lambda: samplers.QMCSampler(qmc_type="sobol", scramble=True, seed=seed),
+        "tpe": lambda: samplers.TPESampler(seed=seed, n_startup_trials=4, multivariate=True, group=True),
         "gp": lambda: samplers.GPSampler(seed=seed, n_startup_trials=4),
         "cmaes": lambda: samplers.CmaEsSampler(
             seed=seed,
@@ -197,9 +190,7 @@ def native(name: str, strategy: str, trials: int, seed: int) -> list[float]:
 
     def active(field: str, chosen: Parameters) -> bool:
         when = space[field].get("when")
-        return when is None or (
-            when["field"] in chosen and chosen[when["field"]] in when["in"]
-        )
+        return when is None or (when["field"] in chosen and chosen[when["field"]] in when["in"])
 
     def objective(trial: optuna.Trial) -> float:
         chosen: Parameters = {}
@@ -252,9 +243,7 @@ def main() -> None:
                 "oursAndRandom": compare(mine, random),
                 "secondsPerAsk": round(seconds / seeds / trials, 4),
             }
-            print(
-                name, strategy, json.dumps(rows[strategy]), file=sys.stderr, flush=True
-            )
+            print(name, strategy, json.dumps(rows[strategy]), file=sys.stderr, flush=True)
         report["functions"][name] = rows
     print(json.dumps(report, indent=2))
 

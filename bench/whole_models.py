@@ -27,6 +27,7 @@ def build(folder: Path, double: int, single: int) -> None:
     """A random transformer of FLUX.1-dev's width in bf16, and an adapter for the attention of its blocks."""
     import torch
     from diffusers import FluxTransformer2DModel
+
     from plein_air.tensor_file import pack_tensors
 
     torch.manual_seed(0)
@@ -52,6 +53,7 @@ def one_way(way: str, folder: Path) -> dict[str, float]:
     import diffusers
     import peft  # noqa: F401
     import torch
+
     from plein_air.exporting import whole
 
     torch.set_num_threads(1)

@@ -19,8 +19,8 @@ const CHECKS = [
   ['types', ...node(module('typescript/bin/tsc'), '--noEmit')],
   ['biome', ...node(module('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.')],
   ['oxlint', ...node(module('oxlint/bin/oxlint'), '--type-aware', '-c', '.oxlintrc.json', 'src', 'test')],
-  ['ruff', venv('ruff'), ['check', gpuWorker]],
-  ['ruff format', venv('ruff'), ['format', '--check', gpuWorker]],
+  ['ruff', venv('ruff'), ['check', gpuWorker, join(root, 'bench')]],
+  ['ruff format', venv('ruff'), ['format', '--check', gpuWorker, join(root, 'bench')]],
   ['python types', venv('basedpyright'), ['--project', gpuWorker]],
   [
     'python imports',
