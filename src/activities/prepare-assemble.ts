@@ -12,6 +12,7 @@ import { sha256OfFile } from '../hub/hashing.ts';
 import { datasetCard } from '../wikiart/dataset-card.ts';
 import { filesOf, type RowToWrite, writeDatasetParquet } from '../wikiart/dataset-parquet.ts';
 import type { ModelCaptions } from './prepare-captions.ts';
+import { drawCardPlots } from './prepare-plots.ts';
 import { borderlineOf, closestOf, droppedOf, measuredOf, proofOf, rowOf } from './prepare-records.ts';
 import { sheetOfBorderline, sheetOfDropped, sheetOfKept } from './prepare-sheets.ts';
 import type { GroupResult, PrepareStore, Slice } from './prepare-store.ts';
@@ -114,6 +115,8 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
   if (droppedSheet !== null) await put('preview/dropped.png', droppedSheet.png);
   const borderlineSheet = await sheetOfBorderline(input, placed, borderline);
   if (borderlineSheet !== null) await put('preview/borderline.png', borderlineSheet);
+  const plots = await drawCardPlots(placed, counts);
+  for (const { path, svg } of plots) await put(path, svg);
 
   const facts: Omit<DatasetManifest, 'files'> = {
     format: 1,
@@ -141,6 +144,7 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
       captions: captionsShown(captions),
       bands: droppedSheet?.bands ?? [],
       hasKeptSheet: keptSheet !== null,
+      plots,
       proof,
     }),
   );

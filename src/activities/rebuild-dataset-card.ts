@@ -6,6 +6,7 @@ import { parseJson } from '../hub/verified-json.ts';
 import { datasetCard } from '../wikiart/dataset-card.ts';
 import { readDatasetRows } from '../wikiart/dataset-rows.ts';
 import { captionsShown } from './prepare-assemble.ts';
+import { CARD_PLOTS } from './prepare-plots.ts';
 import { wasPlanned } from './prepare-records.ts';
 import { BAND_COLOURS } from './prepare-sheets.ts';
 
@@ -31,7 +32,8 @@ export async function rebuildDatasetCard(
   );
   const shown = DropReason.options.filter((reason) => reasons.has(reason));
   const rows = await readDatasetRows({ hub, dataset, split: 'train' });
-  const { files: _, ...facts } = parseJson(manifest, DatasetManifest, `${dataset.repo} manifest.json`);
+  const { files, ...facts } = parseJson(manifest, DatasetManifest, `${dataset.repo} manifest.json`);
+  const present = new Set(files.map(({ path }) => path));
   return datasetCard({
     manifest: facts,
     sourceCard: (await hub.read(source, source.commit, 'README.md'))?.toString('utf8') ?? '',
@@ -40,6 +42,7 @@ export async function rebuildDatasetCard(
     captions: captionsShown(rows.map((row) => row.caption)),
     bands: droppedSheet === null ? [] : shown.map((reason) => ({ reason, colour: BAND_COLOURS[reason] })),
     hasKeptSheet: keptSheet !== null,
+    plots: CARD_PLOTS.filter(({ path }) => present.has(path)),
     proof: parseJson(proof, SplitProof, `${dataset.repo} proof.json`),
   });
 }

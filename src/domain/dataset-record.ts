@@ -5,7 +5,7 @@ import { CommitSha, RepoId, Sha256 } from './refs.ts';
  * A prepared dataset repository: `data/{train,held_out,test,neighbours}-00000-of-00001.parquet` with the columns of
  * `DatasetRow` (image as struct {bytes, path}), `manifest.json` (`DatasetManifest`), `dropped.jsonl` (`DroppedImage` a
  * line), `measures.jsonl` (`MeasuredImage` a line), `borderline.jsonl` (`BorderlineImage` a line), `proof.json`
- * (`SplitProof`), `preview/{kept,dropped,borderline}.png` and `README.md`. A large split has
+ * (`SplitProof`), `preview/{kept,dropped,borderline}.png`, plots as `preview/*.svg` and `README.md`. A large split has
  * several files, `-of-00002` and so on: read them by `data/train-*.parquet`.
  */
 export const SPLITS = ['train', 'held_out', 'test', 'neighbours'] as const;

@@ -13,6 +13,8 @@ export interface CardFacts {
   /** Colour and reason of each band in the sheet of dropped pictures, in its order. */
   bands: { reason: string; colour: string }[];
   hasKeptSheet: boolean;
+  /** Plots beside the card, in the order in which it shows them. */
+  plots: readonly { path: string; title: string }[];
   proof: SplitProof;
 }
 
@@ -91,6 +93,7 @@ export function datasetCard(facts: CardFacts): string {
     ),
     leakSentence(manifest),
     heldOutSentence(facts.proof),
+    ...facts.plots.flatMap(({ path, title }) => [`${title}:`, `![${title}](${path})`]),
     '## Captions',
     captionSentence(manifest, facts.trigger),
     facts.captions.map((caption) => `- ${caption}`).join('\n'),

@@ -126,6 +126,25 @@ describe('prepare', () => {
     expect(ranges).toBe(0);
   });
 
+  it('shows pictures and plots that lie beside its card', async () => {
+    const { dataset } = prepared;
+    const read = async (path: string) =>
+      (await world.hub.read(dataset, dataset.commit, path))?.toString() ?? '';
+    const shown = [...(await read('README.md')).matchAll(/!\[[^\]]*\]\((?<path>[^)]+)\)/g)].map(
+      (found) => found.groups?.path ?? '',
+    );
+    expect(shown).toEqual([
+      'preview/kept.png',
+      'preview/genres.svg',
+      'preview/artists.svg',
+      'preview/short-sides.svg',
+      'preview/left-out.svg',
+      'preview/dropped.png',
+    ]);
+    expect(await Promise.all(shown.map(read))).not.toContain('');
+    expect(await read('preview/left-out.svg')).toMatch(/^<svg[\s\S]*near-duplicate/);
+  });
+
   it('has a card that comes out the same, byte for byte, from what it stored', async () => {
     const { dataset } = prepared;
     const { source, config } = context();
