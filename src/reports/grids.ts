@@ -35,7 +35,7 @@ export async function sampleGrid(rows: GridRow[], cell = 160): Promise<Buffer> {
       for (const [i, bytes] of [pair.base, pair.candidate].entries())
         if (bytes !== null)
           layers.push({
-            input: await thumbnail(bytes, cell),
+            ...(await thumbnail(bytes, cell)),
             left: left + i * (cell + GAP),
             top: top + CAPTION,
           });
@@ -43,15 +43,16 @@ export async function sampleGrid(rows: GridRow[], cell = 160): Promise<Buffer> {
   }
   return sharp({ create: { width, height, channels: 3, background: PAPER } })
     .composite(layers)
-    .png({ compressionLevel: 9 })
+    .png({ compressionLevel: 6 })
     .toBuffer();
 }
 
-function thumbnail(bytes: Buffer, side: number): Promise<Buffer> {
-  return sharp(bytes)
+async function thumbnail(bytes: Buffer, side: number): Promise<OverlayOptions> {
+  const { data, info } = await sharp(bytes)
     .resize(side, side, { fit: 'contain', background: PAPER, kernel: 'lanczos3' })
-    .png()
-    .toBuffer();
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { input: data, raw: { width: side, height: side, channels: info.channels } };
 }
 
 function label(text: string, width: number, height: number, style: { italic?: boolean } = {}): Buffer {
