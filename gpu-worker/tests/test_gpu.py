@@ -55,6 +55,28 @@ def test_resuming_on_the_gpu_changes_no_byte(train_params, tmp_path, settings):
     assert hashes(resumed["checkpoint"]) == hashes(whole["checkpoint"])
 
 
+@pytest.mark.parametrize("kind", ["blip", "chat"])
+def test_captions_on_the_gpu_are_the_same_words_each_time(kind, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    import small_captioners
+    from painted_sets import strokes
+    from plein_air import base
+    from plein_air.captioning import caption
+
+    model = getattr(small_captioners, kind)(tmp_path / kind)
+    pictures = [{"id": str(i), "path": str(tmp_path / f"{i}.png")} for i in range(5)]
+    for i, picture in enumerate(pictures):
+        Image.fromarray(np.asarray(strokes(i))).save(picture["path"])
+    params = {"model": str(model), "repo": "some/model", "commit": "c" * 40, "pictures": pictures,
+              "prompt": "Describe the garden", "maxTokens": 12, "batchSize": 2}  # fmt: skip
+    first = caption.run(params, NoEvents(), threading.Event())
+    base._session.clear()
+    assert caption.run(params, NoEvents(), threading.Event()) == first
+    assert all(told["text"] for told in first["captions"])
+
+
 def test_two_gpus_train_to_the_bytes_of_one(train_params, tmp_path, monkeypatch):
     import torch
 
