@@ -10,19 +10,33 @@ export interface Sealed {
   check(body: Uint8Array): void;
 }
 
-/** Unsealed answers in a row after which a Hub that has never sealed one is taken for one that knows no seals. */
-const UNSEALED_IN_A_ROW = 4;
+/** Unsealed answers after which a Hub that has never sealed one is taken for one that knows no seals. */
+const MOST_UNSEALED = 4;
+/**
+ * Times in a row that a Hub, in an answer that came whole, calls a request damaged before one was ever right: that is no
+ * noise, a proxy rewrites heads. Fewer than a request has tries.
+ */
+const MOST_REWRITTEN = 5;
 const REDIRECTS = 5;
 
 /**
  * Seals requests over plain HTTP and believes no answer that is not sealed in turn: a damaged one is a transient failure, of
- * which nothing is concluded. A Hub that knows no seals, a mirror in a laboratory, is one that has never sent any; TLS finds
- * damage by itself.
+ * which nothing is concluded. A Hub that knows no seals, a mirror in a laboratory, is one that has never sent any, and a proxy
+ * that rewrites heads lets none pass: there requests go as they are. TLS finds damage by itself.
  */
 export function createSealing(bare: typeof fetch): (url: string, init: RequestInit) => Promise<Sealed> {
-  const hubs = new Map<string, 'seals' | number>();
+  const hubs = new Map<string, 'seals' | 'plain' | { unsealed: number; rewritten: number }>();
+  const note = (origin: string, what: 'unsealed' | 'rewritten' | 'noise'): void => {
+    const known = hubs.get(origin) ?? { unsealed: 0, rewritten: 0 };
+    if (typeof known === 'string') return;
+    if (what === 'unsealed') known.unsealed += 1;
+    else known.rewritten = what === 'noise' ? 0 : known.rewritten + 1;
+    const isPlain = known.unsealed > MOST_UNSEALED || known.rewritten === MOST_REWRITTEN;
+    hubs.set(origin, isPlain ? 'plain' : known);
+  };
   const once = async (url: string, init: RequestInit): Promise<Sealed> => {
     const { origin, host, pathname, search } = new URL(url);
+    if (hubs.get(origin) === 'plain') return unchecked(await bare(url, init));
     const method = (init.method ?? 'GET').toUpperCase();
     const headers = new Headers(init.headers);
     const request = sealRequest({
@@ -34,14 +48,14 @@ export function createSealing(bare: typeof fetch): (url: string, init: RequestIn
     headers.set(SEAL, request);
     const response = await bare(url, { redirect: 'manual', ...init, headers });
     const verdict = judge(response, request);
-    const known = hubs.get(origin) ?? 0;
-    if (verdict === 'whole') hubs.set(origin, 'seals');
-    else if (verdict === 'unsealed' && known === UNSEALED_IN_A_ROW) return unchecked(response);
-    else {
-      if (verdict === 'unsealed' && known !== 'seals') hubs.set(origin, known + 1);
+    if (verdict !== 'whole') {
+      note(origin, verdict === 'unsealed' ? 'unsealed' : 'noise');
+      if (verdict === 'unsealed' && hubs.get(origin) === 'plain') return unchecked(response);
       await response.body?.cancel();
       throw damaged('head', method, url);
     }
+    if (response.headers.get('x-error-code') === 'Damaged') note(origin, 'rewritten');
+    else hubs.set(origin, 'seals');
     const promised = sealedBody(response.headers.get(SEAL) ?? '');
     const check = (body: Uint8Array) => {
       if (createHash('sha256').update(body).digest('hex') !== promised) throw damaged('body', method, url);

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer, request as forward } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -192,6 +195,27 @@ describe('a sealed request', () => {
       expect(await near.read(repo, first, 'data/none.json')).toBeNull();
       expect(changed).toBe(1);
     }
+  });
+
+  it('is given up behind a proxy that rewrites heads, within the tries of one request', async () => {
+    const seals: unknown[] = [];
+    const proxy = createServer((request, response) => {
+      seals.push(request.headers[SEAL]);
+      const { host: _, ...headers } = request.headers;
+      const on = forward(new URL(request.url ?? '/', server.url), { method: request.method, headers });
+      on.on('response', (answer) => {
+        response.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(response);
+      });
+      request.pipe(on);
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const endpoint = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+    const behind = connectHub({ endpoint, accessToken: TOKEN, patience: PATIENCE });
+    expect(await behind.read(repo, first, 'data/small.json')).toEqual(FILES['data/small.json']);
+    expect(seals.map((seal) => typeof seal)).toEqual([...new Array(5).fill('string'), 'undefined']);
+    proxy.close();
   });
 
   it('follows a repository that has moved', async () => {
