@@ -187,6 +187,23 @@ def test_models_of_another_kind_are_refused_by_name(
         described(silent, pictures)
 
 
+def test_a_model_that_does_not_load_or_answer_is_refused_and_not_tried_for_ever(
+    blip: Path, chat: Path, pictures: list[dict[str, str]], tmp_path: Path
+) -> None:
+    torn, mute = tmp_path / "torn", tmp_path / "mute"
+    shutil.copytree(blip, torn)
+    (torn / "model.safetensors").write_bytes((blip / "model.safetensors").read_bytes()[:5000])
+    shutil.copytree(chat, mute)
+    (mute / "chat_template.jinja").write_text("{{ raise_exception('no pictures here') }}")
+    for model, got in (
+        (torn, "got one that does not load"),
+        (mute, "got one that describes no picture: .*no pictures"),
+    ):
+        with pytest.raises(TrainerError, match=got) as caught:
+            described(model, pictures)
+        assert caught.value.kind == "InvalidInput"
+
+
 def test_a_picture_that_cannot_be_read_is_named(blip: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")

@@ -16,7 +16,7 @@ import { type CaptionStand, openCaptionStand, PIECE } from './caption-stand.ts';
 const input = (repo: string, change: object = {}) => ({
   dataset: {
     ...{ source: 'plein-air/small-wikiart', neighboursPerStyle: 3, minTrainingImages: 4 },
-    captioner: { repo: `plein-air/${repo}`, maxTokens: 12, batchSize: 3 },
+    captioner: { repo: `plein-air/${repo}`, maxTokens: 20, batchSize: 3 },
     ...change,
   },
 });
@@ -65,6 +65,9 @@ const bound = (trainer: Trainer) => ({
 const rowsOf = (result: PreparationResult, split: 'train' | 'held_out' | 'test' | 'neighbours') =>
   readDatasetRows({ hub: stand.hub, dataset: result.dataset.dataset, split });
 
+const describedRows = async () =>
+  (await Promise.all((['train', 'held_out', 'test'] as const).map((split) => rowsOf(first, split)))).flat();
+
 async function manifestOf({ dataset: { dataset } }: PreparationResult): Promise<DatasetManifest> {
   const bytes = await stand.hub.read(dataset, dataset.commit, 'manifest.json');
   return DatasetManifest.parse(JSON.parse(bytes?.toString() ?? ''));
@@ -72,9 +75,7 @@ async function manifestOf({ dataset: { dataset } }: PreparationResult): Promise<
 
 describe('captions by a model', () => {
   it('are what the model said of each picture, without words of style, and the trigger phrase', async () => {
-    const rows = (
-      await Promise.all((['train', 'held_out', 'test'] as const).map((split) => rowsOf(first, split)))
-    ).flat();
+    const rows = await describedRows();
     const { clip } = await tokenCounters(stand.hub, await baseOf());
     const artists = [...rows.map(({ artist }) => artist), ...RENOWNED_PAINTERS];
     expect(rows.length).toBeGreaterThan(PIECE);
@@ -92,10 +93,13 @@ describe('captions by a model', () => {
     expect(neighbours.every(({ caption }) => /painting, plnr impressionism$/.test(caption))).toBe(true);
   });
 
-  it('are of a length that both text encoders see, which the analysis counts', async () => {
+  it('are of a length that both text encoders see, cut to it where need be, which the analysis counts', async () => {
     const { clip } = await tokenCounters(stand.hub, await baseOf());
-    const rows = await rowsOf(first, 'train');
+    const rows = await describedRows();
     expect(Math.max(...rows.map(({ caption }) => clip?.(caption) ?? Number.NaN))).toBeLessThanOrEqual(77);
+    const whole = [...said.values()].map((text) => clip?.(`${text}, plnr impressionism`) ?? 0);
+    expect(Math.max(...whole)).toBeGreaterThan(77);
+    expect((await manifestOf(first)).captions?.cut).toBeGreaterThan(0);
     const { record } = first.analysis;
     const analysis = await stand.hub.read(record, record.commit, record.path);
     expect(JSON.parse(analysis?.toString() ?? '').tokens).toMatchObject({ clip: { cut: 0 }, t5: { cut: 0 } });

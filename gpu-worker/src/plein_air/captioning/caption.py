@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from plein_air.captioning.captioners import open_captioner
+from plein_air.captioning.captioners import open_captioner, refusing
 from plein_air.errors import Stopped, TrainerError, classify
 from plein_air.evaluation.models import ModelFolder
 from plein_air.protocol.decode import decode
@@ -44,7 +44,8 @@ def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, A
             raise Stopped
         batch = [_read(picture["path"]) for picture in wanted.pictures[start : start + wanted.batch_size]]
         try:
-            texts += captioner.describe(batch, wanted.prompt, wanted.max_tokens)
+            with refusing(folder, "one that describes no picture"):
+                texts += captioner.describe(batch, wanted.prompt, wanted.max_tokens)
         except Exception as error:
             raise _explained(error, wanted) from error
         emit.progress("captions", len(texts), total)

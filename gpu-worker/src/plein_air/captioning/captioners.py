@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from plein_air.base import in_session
 from plein_air.devices import prepare_torch
+from plein_air.errors import Stopped, TrainerError
 from plein_air.evaluation.models import ModelFolder, load_safely, read_config
 
 if TYPE_CHECKING:
@@ -30,8 +32,21 @@ def open_captioner(folder: ModelFolder) -> Captioner:
     """The session's captioner of this folder; what is neither a BLIP nor a model for a chat about pictures is refused."""
     loaded = in_session(f"captioner {Path(folder.path).resolve()}")
     if "captioner" not in loaded:
-        loaded["captioner"] = _load(folder)
+        with refusing(folder, "one that does not load"):
+            loaded["captioner"] = _load(folder)
     return loaded["captioner"]
+
+
+@contextmanager
+def refusing(folder: ModelFolder, got: str) -> Iterator[None]:
+    """Turns what a repository's own files bring about into a refusal; what a machine does to it stays as it is."""
+    try:
+        yield
+    except (TrainerError, Stopped, RuntimeError, MemoryError):
+        # torch reports a full memory and a broken device as RuntimeError: another attempt may have more luck.
+        raise
+    except Exception as error:
+        folder.refuse(f"{got}: {type(error).__name__}: {str(error)[:300]}")
 
 
 def _load(folder: ModelFolder) -> Captioner:
