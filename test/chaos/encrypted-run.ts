@@ -25,7 +25,7 @@ const keys = values.plain ? undefined : `k1:${randomBytes(32).toString('base64')
 const TRIGGER = 'gardenoftheclient';
 const ABSENT = 'plein-air/pictures-of-the-client';
 /** Where each would come from: an input, a reference, a failure's text, the machine, the environment. */
-const SECRETS = [TRIGGER, 'generated-wikiart', ABSENT, 'Check the name', 'records/', root, LOCAL_TOKEN];
+const SECRETS = [TRIGGER, 'generated-wikiart', ABSENT, 'which is not on', 'records/', root, LOCAL_TOKEN];
 
 const topology = await Topology.start({
   root,

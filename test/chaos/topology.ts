@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { type Child, startChild } from '../../src/cli/stack/child.ts';
-import { LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
+import { FEW_ARENAS, LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
 import { readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
@@ -173,7 +173,11 @@ export class Topology {
           name: `${kind}-${n}`,
           file: process.execPath,
           args: [join(PROJECT, 'dist', 'workers', `${kind}-worker.js`)],
-          env: { ...env, ...(options.metrics === true ? await this.metricsAddress() : {}) },
+          env: {
+            ...env,
+            ...(kind === 'pipeline' ? FEW_ARENAS : {}),
+            ...(options.metrics === true ? await this.metricsAddress() : {}),
+          },
         });
         await this.bring(`${kind}-${n}`);
       }

@@ -175,7 +175,7 @@ describe('a sealed request', () => {
   it('is sent again where a header of its answer, or the status, is not as it was sent', async () => {
     for (const [status, code] of [
       [409, 'EntryNotFound'],
-      [404, 'EntryNotFoune'],
+      [404, 'RevisionNotFound'],
     ] as const) {
       let changed = 0;
       const changing: typeof fetch = async (...p) => {
