@@ -10,6 +10,8 @@ export interface Lettering {
 
 /** Differences of luma from the surroundings at which pixels may belong to letters: the larger one parts letters that touch. */
 const CONTRASTS = [42, 84];
+/** The same for signatures alone, which are not painted to be read: mistaking strokes for one costs a mirror image, no picture. */
+const SIGNED_CONTRAST = 36;
 /** Half a side of the square that a pixel's surroundings are, in pixels of the survey. */
 const SURROUND = 12;
 /** Heights of letters that are looked for, in pixels of the survey. */
@@ -36,7 +38,8 @@ export function letteringOf(luma: Plane): Lettering {
   for (const marks of marksOf(luma, around)) {
     const glyphs = glyphsOf(luma, around, marks);
     if (glyphs.length > MOST_GLYPHS) continue;
-    found.text = Math.max(found.text, longestLine(glyphs.filter(isLetter)));
+    if (marks.least !== SIGNED_CONTRAST)
+      found.text = Math.max(found.text, longestLine(glyphs.filter(isLetter)));
     found.signature ||= isSigned(glyphs, luma);
   }
   return found;
@@ -170,6 +173,8 @@ function glyphsOf(luma: Plane, around: Float32Array, marks: Marks): Glyph[] {
 
 /** Marks of pixels with an empty border all around, so that no neighbour needs a check: 1 marked, 2 visited. */
 interface Marks {
+  /** Contrast from which on pixels are marked. */
+  least: number;
   marked: Uint8Array;
   stride: number;
   /** The marked pixels in the order of rows, and how many there are. */
@@ -183,11 +188,13 @@ interface Marks {
 function marksOf({ width, height, data }: Plane, around: Float32Array): Marks[] {
   const stride = width + 2;
   const stack = new Int32Array(width * height);
-  const all = CONTRASTS.flatMap((least) =>
+  const foot = Math.floor(height * (1 - FOOT));
+  const all = [...CONTRASTS, SIGNED_CONTRAST].flatMap((least) =>
     [1, -1].map((sign) => ({
       sign,
-      least,
+      top: least === SIGNED_CONTRAST ? foot : 0,
       marks: {
+        least,
         marked: new Uint8Array(stride * (height + 2)),
         stride,
         starts: new Int32Array(width * height),
@@ -196,17 +203,19 @@ function marksOf({ width, height, data }: Plane, around: Float32Array): Marks[] 
       },
     })),
   );
-  const lowest = Math.min(...CONTRASTS);
-  for (let y = 0, i = 0; y < height; y++)
+  for (let y = 0, i = 0; y < height; y++) {
+    const looked = all.filter(({ top }) => y >= top);
+    const lowest = Math.min(...looked.map(({ marks }) => marks.least));
     for (let x = 0, at = (y + 1) * stride + 1; x < width; x++, i++, at++) {
       const difference = (data[i] as number) - (around[i] as number);
       if (difference <= lowest && difference >= -lowest) continue;
-      for (const { sign, least, marks } of all)
-        if (difference * sign > least) {
+      for (const { sign, marks } of looked)
+        if (difference * sign > marks.least) {
           marks.marked[at] = 1;
           marks.starts[marks.count++] = at;
         }
     }
+  }
   return all.map(({ marks }) => marks);
 }
 
