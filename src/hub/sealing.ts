@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { types } from 'node:util';
 import { NO_BODY, SEAL, sealAnswer, sealedBody, sealRequest } from '../wire/seal.ts';
-import { describeRequest, HubFailure } from './hub-failure.ts';
+import { describeRequest, HubFailure, waitAsked } from './hub-failure.ts';
 
 /** An answer whose head came as it was sent. */
 export interface Sealed {
@@ -52,7 +52,9 @@ export function createSealing(bare: typeof fetch): (url: string, init: RequestIn
       note(origin, verdict === 'unsealed' ? 'unsealed' : 'noise');
       if (verdict === 'unsealed' && hubs.get(origin) === 'plain') return unchecked(response);
       await response.body?.cancel();
-      throw damaged('head', method, url);
+      // Whoever said it, a proxy that limits requests perhaps: to wait costs nothing but time.
+      const retryAfterMs = verdict === 'unsealed' ? waitAsked(response.headers) : null;
+      throw damaged('head', method, url, retryAfterMs);
     }
     if (response.headers.get('x-error-code') === 'Damaged') note(origin, 'rewritten');
     else hubs.set(origin, 'seals');
@@ -90,9 +92,14 @@ function unchecked(response: Response): Sealed {
   return { response, check: () => undefined };
 }
 
-function damaged(what: 'head' | 'body', method: string, url: string): HubFailure {
+function damaged(
+  what: 'head' | 'body',
+  method: string,
+  url: string,
+  retryAfterMs: number | null = null,
+): HubFailure {
   const reason = `the ${what} of the answer, or the request, was damaged on its way`;
-  return new HubFailure({ status: null, where: describeRequest(method, url), reason });
+  return new HubFailure({ status: null, where: describeRequest(method, url), reason, retryAfterMs });
 }
 
 /** Follows to another server, which is not shown the token. */
