@@ -11,67 +11,61 @@ import { CaptionResults, CaptionTask, captionResults, captionTask, readWork } fr
 import { isModelFile } from './captioner-model.ts';
 import { GpuCalls, type GpuDeps } from './gpu-calls.ts';
 import { copyLocally } from './local-copies.ts';
-import { findPrepared, targetOf } from './prepare-key.ts';
+import { targetOf, unlessPrepared } from './prepare-key.ts';
 import { PrepareStore } from './prepare-store.ts';
+import { workRemoved } from './prepare-work.ts';
 
 /**
  * Makes the activity that has one piece's pictures described. It may run any number of times, here and elsewhere, even at
  * once: the first results that reach the work repository stay, and whoever comes later finds them and writes nothing.
  */
 export function createCaptionPictures(deps: GpuDeps): GpuActivities['captionPictures'] {
-  return async ({ context, work: workId, piece }) => {
-    const { hub } = deps;
-    const work: RepoRef = { type: 'dataset', repo: workId };
-    const opened = await openPiece(deps, context, work, piece);
-    if (opened === null) return { piece, pictures: 0 };
-    const { task, head } = opened;
-    const folder = join(deps.workDir, 'captioning', randomUUID());
-    await openAttemptFolder(folder);
-    try {
-      const results = await describe({ deps, context, work, folder, task, head });
-      await publish({
-        hub,
-        work,
-        piece,
-        results,
-        signal: deps.signal?.(),
-        calls: new GpuCalls(deps, results.captions.length),
-      });
-      return { piece, pictures: results.captions.length } satisfies CaptionedPictures;
-    } catch (error) {
-      // Another run of the same preparation may end meanwhile, and remove the work that this one reads.
-      const gone = error instanceof PipelineError && error.kind === 'HubRefused';
-      if (gone && (await isDone(deps, context))) return { piece, pictures: 0 };
-      throw error;
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
-  };
+  return (p) =>
+    unlessPrepared(
+      deps.hub,
+      targetOf(p.context),
+      () => doPiece(deps, p),
+      () => ({ piece: p.piece, pictures: 0 }),
+    );
 }
 
-async function isDone({ hub }: Pick<GpuDeps, 'hub'>, context: RunContext): Promise<boolean> {
-  const { repo, key } = targetOf(context);
-  return (await findPrepared(hub, repo, key)) !== null;
+async function doPiece(
+  deps: GpuDeps,
+  { context, work: workId, piece }: Parameters<GpuActivities['captionPictures']>[0],
+): Promise<CaptionedPictures> {
+  const { hub } = deps;
+  const work: RepoRef = { type: 'dataset', repo: workId };
+  const opened = await openPiece(hub, work, piece);
+  if (opened === null) return { piece, pictures: 0 };
+  const { task, head } = opened;
+  const folder = join(deps.workDir, 'captioning', randomUUID());
+  await openAttemptFolder(folder);
+  try {
+    const results = await describe({ deps, context, work, folder, task, head });
+    await publish({
+      hub,
+      work,
+      piece,
+      results,
+      signal: deps.signal?.(),
+      calls: new GpuCalls(deps, results.captions.length),
+    });
+    return { piece, pictures: results.captions.length };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }
 
 /** What is left to do for a piece, and the commit that says so; null: nothing. */
 async function openPiece(
-  { hub }: GpuDeps,
-  context: RunContext,
+  hub: GpuDeps['hub'],
   work: RepoRef,
   piece: number,
 ): Promise<{ task: CaptionTask; head: CommitSha } | null> {
   const head = await hub.resolve(work);
   const task =
     head === null ? null : await readWork(hub, work, head, { path: captionTask(piece), schema: CaptionTask });
-  if (head === null || task === null) {
-    // Another run of the same preparation has ended, and has cleaned up.
-    if (await isDone({ hub }, context)) return null;
-    throw new PipelineError(
-      'InvalidInput',
-      `Expected ${captionTask(piece)} in ${work.repo}, got none: the work repository was removed; start the run again`,
-    );
-  }
+  if (head === null || task === null) throw workRemoved(captionTask(piece), work);
   return (await hub.stat(work, head, captionResults(piece))) === null ? { task, head } : null;
 }
 

@@ -6,10 +6,10 @@ import { PipelineError } from '../domain/errors.ts';
 import type { RepoRef } from '../domain/refs.ts';
 import { CAPTION_PLAN, CaptionPlan, type CaptionTask, captionTask, readWork } from './caption-work.ts';
 import type { PrepareDeps } from './prepare.ts';
-import { findPrepared, targetOf } from './prepare-key.ts';
+import { targetOf, unlessPrepared } from './prepare-key.ts';
 import { idOf } from './prepare-records.ts';
 import { GroupResult, PrepareStore } from './prepare-store.ts';
-import { readPlan } from './prepare-work.ts';
+import { readPlan, workRemoved } from './prepare-work.ts';
 
 /** Pictures between two uploads: what a GPU that is taken away costs at most. */
 const PICTURES_A_PIECE = 128;
@@ -21,57 +21,57 @@ const PICTURES_A_PIECE = 128;
 export function createPlanCaptions(
   deps: PrepareDeps & { picturesAPiece?: number },
 ): PipelineActivities['planCaptions'] {
-  return async ({ context, work: workId }): Promise<CaptionPieces> => {
-    const { hub } = deps;
-    const signal = deps.signal?.();
+  return (p) => {
     const heartbeat = AsyncResource.bind(deps.heartbeat);
-    const target = targetOf(context);
-    const work: RepoRef = { type: 'dataset', repo: workId };
-    const known = await readPlan(hub, work, target.key);
-    if (known === null) {
-      // Another run of the same preparation has ended, and has cleaned up.
-      if ((await findPrepared(hub, target.repo, target.key)) !== null) return { pieces: [] };
-      throw new PipelineError(
-        'InvalidInput',
-        `Expected the plan of ${target.repo.repo} in ${work.repo}, got none: the work repository was removed; start the run again`,
-      );
-    }
-    const laidOut = await readWork(hub, work, known.head, { path: CAPTION_PLAN, schema: CaptionPlan });
-    if (laidOut !== null) return laidOut;
-    const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
-    await hub.download({
-      repo: work,
-      commit: known.head,
-      folder: 'shards',
-      wanted: (path) => path.endsWith('.json'),
-      toFolder: store.folder,
-      onProgress: (done, total) => heartbeat({ stage: 'measures', done, total }),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const pictures = await keptPictures(
-      store,
-      known.plan.shards.flatMap((shard) => shard.groups),
-      context.config,
-    );
-    const size = deps.picturesAPiece ?? PICTURES_A_PIECE;
-    const tasks: CaptionTask[] = [];
-    for (let at = 0; at < pictures.length; at += size)
-      tasks.push({ pictures: pictures.slice(at, at + size) });
-    const plan: CaptionPlan = {
-      pieces: tasks.map((task, piece) => ({ piece, pictures: task.pictures.length })),
-    };
-    await hub.commit({
-      repo: work,
-      message: `Captions: ${pictures.length} pictures in ${tasks.length} pieces`,
-      files: [
-        ...tasks.map((task, piece) => ({ path: captionTask(piece), content: JSON.stringify(task) })),
-        { path: CAPTION_PLAN, content: JSON.stringify(plan) },
-      ],
-      onProgress: () => heartbeat({ stage: 'captions', done: tasks.length, total: tasks.length }),
-      ...(signal === undefined ? {} : { signal }),
-    });
-    return plan;
+    const part = (): Promise<CaptionPieces> => layOutPieces({ ...deps, heartbeat }, p);
+    return unlessPrepared(deps.hub, targetOf(p.context), part, () => ({ pieces: [] }));
   };
+}
+
+async function layOutPieces(
+  deps: PrepareDeps & { picturesAPiece?: number },
+  { context, work: workId }: Parameters<PipelineActivities['planCaptions']>[0],
+): Promise<CaptionPieces> {
+  const { hub, heartbeat } = deps;
+  const signal = deps.signal?.();
+  const target = targetOf(context);
+  const work: RepoRef = { type: 'dataset', repo: workId };
+  const known = await readPlan(hub, work, target.key);
+  if (known === null) throw workRemoved(`the plan of ${target.repo.repo}`, work);
+  const laidOut = await readWork(hub, work, known.head, { path: CAPTION_PLAN, schema: CaptionPlan });
+  if (laidOut !== null) return laidOut;
+  const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
+  await hub.download({
+    repo: work,
+    commit: known.head,
+    folder: 'shards',
+    wanted: (path) => path.endsWith('.json'),
+    toFolder: store.folder,
+    onProgress: (done, total) => heartbeat({ stage: 'measures', done, total }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  const pictures = await keptPictures(
+    store,
+    known.plan.shards.flatMap((shard) => shard.groups),
+    context.config,
+  );
+  const size = deps.picturesAPiece ?? PICTURES_A_PIECE;
+  const tasks: CaptionTask[] = [];
+  for (let at = 0; at < pictures.length; at += size) tasks.push({ pictures: pictures.slice(at, at + size) });
+  const plan: CaptionPlan = {
+    pieces: tasks.map((task, piece) => ({ piece, pictures: task.pictures.length })),
+  };
+  await hub.commit({
+    repo: work,
+    message: `Captions: ${pictures.length} pictures in ${tasks.length} pieces`,
+    files: [
+      ...tasks.map((task, piece) => ({ path: captionTask(piece), content: JSON.stringify(task) })),
+      { path: CAPTION_PLAN, content: JSON.stringify(plan) },
+    ],
+    onProgress: () => heartbeat({ stage: 'captions', done: tasks.length, total: tasks.length }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return plan;
 }
 
 /** The pictures that the dataset will keep, in the source's order: the same choice as when it is assembled. */

@@ -3,12 +3,13 @@ import sharp from 'sharp';
 import type { RunContext } from '../domain/activities.ts';
 import { CAPTION_PROMPT } from '../domain/captioner.ts';
 import { DatasetManifest } from '../domain/dataset-record.ts';
+import { PipelineError } from '../domain/errors.ts';
 import { type CommitSha, RepoId, type RepoRef, Sha256 } from '../domain/refs.ts';
 import type { DatasetConfig } from '../domain/run-config.ts';
 import type { Hub } from '../hub/hub.ts';
 
 /** Grows when preparation changes what it writes, so that a dataset made by older code is not taken for the same. */
-const PREPARATION_VERSION = 2;
+const PREPARATION_VERSION = 3;
 
 /** Grows when a model's words are asked for, cleaned or cut in another way. */
 const CAPTION_VERSION = 1;
@@ -70,12 +71,14 @@ export function settingsOf(config: DatasetConfig): Record<string, unknown> {
   return { ...settings, captioner: captioning };
 }
 
+/** A prepared dataset and what it says of itself. */
+export interface PreparedOnHub {
+  commit: CommitSha;
+  manifest: DatasetManifest;
+}
+
 /** A prepared dataset that is on the Hub and whole: its key and every file's size and sha256 are as its manifest says. */
-export async function findPrepared(
-  hub: Hub,
-  repo: RepoRef,
-  key: Sha256,
-): Promise<{ commit: CommitSha; manifest: DatasetManifest } | null> {
+export async function findPrepared(hub: Hub, repo: RepoRef, key: Sha256): Promise<PreparedOnHub | null> {
   const commit = await hub.resolve(repo);
   if (commit === null) return null;
   const [bytes, entries] = await Promise.all([
@@ -92,6 +95,26 @@ export async function findPrepared(
     if (entry.sha256 !== null && entry.sha256 !== file.sha256) return null;
   }
   return { commit, manifest: parsed.data };
+}
+
+/**
+ * Does a part of a preparation. Another run of the same one may end meanwhile and remove the work in progress: what is missing
+ * then is missing because the dataset is made, and `instead` answers with it.
+ */
+export async function unlessPrepared<T>(
+  hub: Hub,
+  target: PreparationTarget,
+  part: () => Promise<T>,
+  instead: (made: PreparedOnHub) => T,
+): Promise<T> {
+  try {
+    return await part();
+  } catch (error) {
+    if (!(error instanceof PipelineError && ['HubRefused', 'InvalidInput'].includes(error.kind))) throw error;
+    const made = await findPrepared(hub, target.repo, target.key);
+    if (made === null) throw error;
+    return instead(made);
+  }
 }
 
 /** JSON with sorted keys, so that equal settings have one spelling. */

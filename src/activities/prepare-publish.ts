@@ -9,9 +9,9 @@ import type { Hub } from '../hub/hub.ts';
 import type { PrepareDeps } from './prepare.ts';
 import { assemble } from './prepare-assemble.ts';
 import { openCaptions } from './prepare-captions.ts';
-import { findPrepared, type PreparationTarget, settingsOf, targetOf } from './prepare-key.ts';
+import { findPrepared, type PreparationTarget, settingsOf, targetOf, unlessPrepared } from './prepare-key.ts';
 import { type GroupResult, PrepareStore } from './prepare-store.ts';
-import { readPlan, type StoredPlan } from './prepare-work.ts';
+import { readPlan, type StoredPlan, workRemoved } from './prepare-work.ts';
 
 /**
  * Makes the activity that turns the shards' results into one published dataset. Only what is on the Hub counts: results
@@ -25,7 +25,8 @@ export function createAssembleDataset(deps: PrepareDeps): PipelineActivities['as
     const target = targetOf(context);
     const work: RepoRef = { type: 'dataset', repo: workId };
     const present = await findPrepared(hub, target.repo, target.key);
-    const made = present ?? (await publish({ ...deps, heartbeat, signal }, context, target, work));
+    const part = () => publish({ ...deps, heartbeat, signal }, context, target, work);
+    const made = present ?? (await unlessPrepared(hub, target, part, (by) => by));
     await hub.deleteRepo(work);
     return {
       dataset: { ...target.repo, commit: made.commit },
@@ -91,11 +92,7 @@ async function fetchResults(
 ): Promise<{ plan: StoredPlan; head: CommitSha }> {
   const { hub, signal } = deps;
   const known = await readPlan(hub, work, target.key);
-  if (known === null)
-    throw new PipelineError(
-      'InvalidInput',
-      `Expected the plan of ${target.repo.repo} in ${work.repo}, got none: the work repository was removed; start the run again`,
-    );
+  if (known === null) throw workRemoved(`the plan of ${target.repo.repo}`, work);
   await hub.download({
     repo: work,
     commit: known.head,

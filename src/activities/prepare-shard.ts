@@ -22,9 +22,9 @@ import {
 } from '../wikiart/shard.ts';
 import { inFlight } from './in-flight.ts';
 import type { PrepareDeps } from './prepare.ts';
-import { findPrepared, targetOf } from './prepare-key.ts';
+import { targetOf, unlessPrepared } from './prepare-key.ts';
 import { type GroupResult, type Pack, PrepareStore } from './prepare-store.ts';
-import { padded, ShardTask, shardFolder, taskFile } from './prepare-work.ts';
+import { padded, ShardTask, shardFolder, taskFile, workRemoved } from './prepare-work.ts';
 
 /** Pictures decoded at the same time: libvips runs each on one thread, and more in flight beat more threads. */
 const PICTURES_IN_FLIGHT = 4;
@@ -42,68 +42,71 @@ export function groupName(plan: { fileIndex: number; group: number }): string {
  * machine are not read again.
  */
 export function createPrepareShard(deps: PrepareDeps): PictureActivities['prepareShard'] {
-  return async ({ context, work: workId, shard }) => {
-    const { hub } = deps;
-    const signal = deps.signal?.();
+  return async (p) => {
+    const target = targetOf(p.context);
     // Temporal knows which activity a heartbeat is of by the asynchronous context that it is sent from.
     const heartbeat = AsyncResource.bind(deps.heartbeat);
-    const target = targetOf(context);
-    const work: RepoRef = { type: 'dataset', repo: workId };
-    const none = { shard, kept: 0, dropped: 0 };
-    const task = await openTask(hub, work, shard);
-    if (task === 'done') return none;
-    if (task === 'gone') {
-      // Another run of the same preparation has ended, and has cleaned up.
-      if ((await findPrepared(hub, target.repo, target.key)) !== null) return none;
-      throw new PipelineError(
-        'InvalidInput',
-        `Expected ${taskFile(shard)} in ${work.repo}, got none: the work repository was removed; start the run again`,
-      );
-    }
-    const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
-    const total = task.groups.reduce((n, { plan }) => n + plan.wanted.length + plan.neighbours.length, 0);
-    let done = 0;
-    const tell = () => heartbeat({ stage: `shard ${shard}`, done, total });
-    const results = await prepareGroups(
-      { task, context },
-      {
-        hub,
-        store,
-        signal,
-        onBytes: tell,
-        onPicture: () => {
-          done += 1;
-          tell();
-        },
-      },
-    );
-    await hub.commit({
-      repo: work,
-      message: `Shard ${shard}: ${results.length} row groups`,
-      files: results.flatMap(({ name, result }) =>
-        [`${name}.json`, result.pack].map((path) => ({ path, content: { file: join(store.folder, path) } })),
-      ),
-      onProgress: tell,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    return results.reduce(
-      (sum, { result }) => ({
-        shard,
-        kept: sum.kept + result.candidates.length,
-        dropped: sum.dropped + result.dropped.length,
-      }),
-      none satisfies PreparedShard,
-    );
+    const none = { shard: p.shard, kept: 0, dropped: 0 };
+    const part = (): Promise<PreparedShard> => doShard({ ...deps, heartbeat }, p, none);
+    return unlessPrepared(deps.hub, target, part, () => none);
   };
 }
 
-/** What is left to do for a shard; `gone` when the work repository does not name it. */
-async function openTask(hub: Hub, work: RepoRef, shard: number): Promise<ShardTask | 'done' | 'gone'> {
+async function doShard(
+  deps: PrepareDeps,
+  { context, work: workId, shard }: Parameters<PictureActivities['prepareShard']>[0],
+  none: PreparedShard,
+): Promise<PreparedShard> {
+  const { hub, heartbeat } = deps;
+  const signal = deps.signal?.();
+  const target = targetOf(context);
+  const work: RepoRef = { type: 'dataset', repo: workId };
+  const task = await openTask(hub, work, shard);
+  if (task === 'done') return none;
+  const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
+  const total = task.groups.reduce((n, { plan }) => n + plan.wanted.length + plan.neighbours.length, 0);
+  let done = 0;
+  const tell = () => heartbeat({ stage: `shard ${shard}`, done, total });
+  const results = await prepareGroups(
+    { task, context },
+    {
+      hub,
+      store,
+      signal,
+      onBytes: tell,
+      onPicture: () => {
+        done += 1;
+        tell();
+      },
+    },
+  );
+  await hub.commit({
+    repo: work,
+    message: `Shard ${shard}: ${results.length} row groups`,
+    files: results.flatMap(({ name, result }) =>
+      [`${name}.json`, result.pack].map((path) => ({ path, content: { file: join(store.folder, path) } })),
+    ),
+    onProgress: tell,
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return results.reduce(
+    (sum, { result }) => ({
+      shard,
+      kept: sum.kept + result.candidates.length,
+      dropped: sum.dropped + result.dropped.length,
+    }),
+    none,
+  );
+}
+
+/** What is left to do for a shard. */
+async function openTask(hub: Hub, work: RepoRef, shard: number): Promise<ShardTask | 'done'> {
   const head = await hub.resolve(work);
-  if (head === null) return 'gone';
+  if (head === null) throw workRemoved(taskFile(shard), work);
   if ((await hub.list(work, head, shardFolder(shard))).length > 0) return 'done';
   const bytes = await hub.read(work, head, taskFile(shard));
-  return bytes === null ? 'gone' : parseJson(bytes, ShardTask, `${work.repo}/${taskFile(shard)}`);
+  if (bytes === null) throw workRemoved(taskFile(shard), work);
+  return parseJson(bytes, ShardTask, `${work.repo}/${taskFile(shard)}`);
 }
 
 interface GroupDeps {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoRef } from '../domain/refs.ts';
 import { Sha256 } from '../domain/refs.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -51,6 +52,14 @@ export const StoredPlan = z.strictObject({
 export type StoredPlan = z.infer<typeof StoredPlan>;
 
 export const PLAN_FILE = 'plan.json';
+
+/** The error of a part of a preparation that finds no work in progress. */
+export function workRemoved(what: string, work: RepoRef): PipelineError {
+  return new PipelineError(
+    'InvalidInput',
+    `Expected ${what} in ${work.repo}, got none: the work repository was removed; start the run again`,
+  );
+}
 
 /** Five digits, so that names sort as numbers do. */
 export function padded(value: number): string {

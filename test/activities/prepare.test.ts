@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import sharp from 'sharp';
 import { rebuildDatasetCard } from '../../src/activities/rebuild-dataset-card.ts';
 import type { PreparedDataset, RunContext } from '../../src/domain/activities.ts';
+import type { Hub } from '../../src/hub/hub.ts';
 import { readDatasetRows } from '../../src/wikiart/dataset-rows.ts';
 import { type WikiArtRow, wikiArtParquet } from '../wikiart/parquet-in-test.ts';
 import { type DatasetInTest, startDatasetInTest } from './dataset-in-test.ts';
@@ -206,6 +207,24 @@ describe('prepare', () => {
     const whole = await world.prepare(context(config), { work: 'whole' });
     expect(await world.manifest(whole)).toEqual(first);
     expect(reads).toBeLessThan(14);
+  });
+
+  it('ends with the dataset of another run that is done and has cleaned up while this one was at work', async () => {
+    const config = { dataset: { neighboursPerStyle: 3 } };
+    let quick: ReturnType<typeof world.prepare> | null = null;
+    const hub: Hub = {
+      ...world.hub,
+      commit: async (request) => {
+        if (request.message.startsWith('Shard')) {
+          quick ??= world.prepare(context(config), { work: 'quick' });
+          await quick;
+        }
+        return world.hub.commit(request);
+      },
+    };
+    const late = await world.prepare(context(config), { work: 'late', hub });
+    expect(quick).not.toBeNull();
+    expect(late).toEqual({ ...(await (quick as unknown as ReturnType<typeof world.prepare>)), cached: true });
   });
 
   const withPython = existsSync(PYTHON) ? it : it.skip;
