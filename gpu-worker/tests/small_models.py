@@ -33,15 +33,21 @@ def clip(folder: Path, seed: int = 2) -> Path:
     return folder
 
 
-def llava(folder: Path) -> Path:
+def word_tokenizer(words: list[str]) -> Any:
+    """A tokenizer that knows these words as wholes; the first five are pad, unknown, begin, end and picture."""
     from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import (
-        CLIPVisionConfig,
-        LlamaConfig,
-        LlavaConfig,
-        LlavaForConditionalGeneration,
-        PreTrainedTokenizerFast,
-    )
+    from transformers import PreTrainedTokenizerFast
+
+    inner = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
+    inner.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="<pad>", unk_token="<unk>", bos_token="<s>", eos_token="</s>",
+        additional_special_tokens=["<image>"],
+    )  # fmt: skip
+
+
+def llava(folder: Path) -> Path:
+    from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
     torch.manual_seed(3)
     words = [
@@ -60,13 +66,7 @@ def llava(folder: Path) -> Path:
         "ASSISTANT",
     ]
     words += ["Please", "answer", "yes", "or", "no", "?", ".", ":", '"', *"abcdefghijklmnopqrstuvwxyz"]
-    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()  # pyright: ignore[reportAttributeAccessIssue]
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", bos_token="<s>", eos_token="</s>",
-        additional_special_tokens=["<image>"],
-    )  # fmt: skip
-    fast.save_pretrained(folder)
+    word_tokenizer(words).save_pretrained(folder)
     vision = CLIPVisionConfig(hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
                               image_size=32, patch_size=8)  # fmt: skip
     text = LlamaConfig(vocab_size=len(words), hidden_size=16, intermediate_size=32, num_hidden_layers=1,

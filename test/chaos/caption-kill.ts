@@ -7,15 +7,14 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { execa } from 'execa';
 import { closeConnections, connectClient } from '../../src/cli/connect.ts';
 import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { RepoId, type RepoRef } from '../../src/domain/refs.ts';
-import { writeGeneratedWikiArt } from '../../src/wikiart/generated/dataset.ts';
 import { seeded } from '../local-hub/random.ts';
+import { killAmongPreparations, seedGenerated } from './kill-preparation.ts';
 import { PreparationStand } from './preparation-stand.ts';
 
 const [kills = 8, seed = 1, images = 400] = process.argv.slice(2, 5).map(Number);
@@ -42,15 +41,9 @@ async function seedCaptioner(): Promise<string> {
 
 let problems = 0;
 try {
-  const { files } = await writeGeneratedWikiArt(join(folder, 'source'), {
-    ...{ seed: 700 + seed, images, shards: 4 },
+  const source = await seedGenerated(stand, {
+    ...{ name: 'captioned', folder: join(folder, 'source'), seed: 700 + seed, images, shards: 4 },
   });
-  const source = await stand.seed(
-    'captioned',
-    files
-      .filter((path) => path !== 'truth.json')
-      .map((path) => ({ path, content: { file: join(folder, 'source', path) } })),
-  );
   const dataset = { source, captioner: { repo: await seedCaptioner(), maxTokens: 24, batchSize: 4 } };
   await stand.worker();
   let gpu = stand.stack.startWorker('gpu');
@@ -63,28 +56,19 @@ try {
     const history = await client.workflow.getHandle(whole.run).fetchHistory();
     await writeFile(join(histories, 'prepare.json'), historyToJSON(history));
   }
-  let killed = 0;
-  for (let run = 1; killed < kills; run++) {
-    await stand.forget(whole.result);
-    const before = killed;
-    const disturbed = await stand.prepare(dataset, async (isOver) => {
-      // Until the shards are done the GPU worker has nothing to do.
-      await sleep(whole.seconds * 300);
-      while (!isOver() && killed < kills) {
-        await sleep(1000 + random.int(20_000));
-        if (isOver()) return;
-        await gpu.kill();
-        killed += 1;
-        gpu = stand.stack.startWorker('gpu');
-      }
-    });
-    const equal = disturbed.files === whole.files;
-    if (!equal) problems += 1;
-    console.log(
-      `run ${run}: ${killed - before} kills, ${disturbed.seconds.toFixed(1)} s, ${equal ? 'the same bytes' : 'OTHER BYTES'}`,
-    );
-  }
-  console.log(`${killed} kills, ${problems} datasets with other bytes`);
+  problems = await killAmongPreparations({
+    stand,
+    dataset,
+    undisturbed: whole,
+    kills,
+    // Until the shards are done the GPU worker has nothing to do.
+    startMs: whole.seconds * 300,
+    pauseMs: () => 1000 + random.int(20_000),
+    async kill() {
+      await gpu.kill();
+      gpu = stand.stack.startWorker('gpu');
+    },
+  });
 } finally {
   await closeConnections();
   await stand.stop();

@@ -7,10 +7,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { closeConnections } from '../../src/cli/connect.ts';
-import { writeGeneratedWikiArt } from '../../src/wikiart/generated/dataset.ts';
 import { seeded } from '../local-hub/random.ts';
+import { killAmongPreparations, seedGenerated } from './kill-preparation.ts';
 import { PreparationStand } from './preparation-stand.ts';
 
 const [kills = 20, seed = 1, images = 480] = process.argv.slice(2).map(Number);
@@ -19,41 +18,24 @@ const folder = await mkdtemp(join(tmpdir(), 'plein-air-kill-'));
 const stand = await PreparationStand.start(join(folder, 'stack'));
 let problems = 0;
 try {
-  const { files } = await writeGeneratedWikiArt(join(folder, 'source'), {
-    seed: 900 + seed,
-    images,
-    shards: 8,
+  const source = await seedGenerated(stand, {
+    ...{ name: 'killed', folder: join(folder, 'source'), seed: 900 + seed, images, shards: 8 },
   });
-  const source = await stand.seed(
-    'killed',
-    files
-      .filter((path) => path !== 'truth.json')
-      .map((path) => ({ path, content: { file: join(folder, 'source', path) } })),
-  );
   let worker = await stand.worker();
   const whole = await stand.prepare({ source });
   console.log(`undisturbed: ${whole.seconds.toFixed(1)} s, ${whole.manifest.images.train} training pictures`);
-  let killed = 0;
-  for (let run = 1; killed < kills; run++) {
-    await stand.forget(whole.result);
-    const before = killed;
-    const disturbed = await stand.prepare({ source }, async (isOver) => {
-      while (!isOver() && killed < kills) {
-        // A worker needs some seconds to come up: most kills hit it at work, some while it starts.
-        await sleep(1000 + random.int(9000));
-        if (isOver()) return;
-        await worker.kill();
-        killed += 1;
-        worker = await stand.worker();
-      }
-    });
-    const equal = disturbed.files === whole.files;
-    if (!equal) problems += 1;
-    console.log(
-      `run ${run}: ${killed - before} kills, ${disturbed.seconds.toFixed(1)} s, ${equal ? 'the same bytes' : 'OTHER BYTES'}`,
-    );
-  }
-  console.log(`${killed} kills, ${problems} datasets with other bytes`);
+  problems = await killAmongPreparations({
+    stand,
+    dataset: { source },
+    undisturbed: whole,
+    kills,
+    // A worker needs some seconds to come up: most kills hit it at work, some while it starts.
+    pauseMs: () => 1000 + random.int(9000),
+    async kill() {
+      await worker.kill();
+      worker = await stand.worker();
+    },
+  });
 } finally {
   await closeConnections();
   await stand.stop();
