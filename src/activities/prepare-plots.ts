@@ -34,7 +34,10 @@ const TRAIN_PLOTS = [
   },
 ] as const;
 
-const DROPPED_PLOT: CardPlot = { path: 'preview/left-out.svg', title: 'Pictures left out, by reason' };
+const DROPPED_PLOT: CardPlot = {
+  path: 'preview/left-out.svg',
+  title: 'Pictures of the style left out, by reason',
+};
 
 /** Every plot that a card may have, in its order. */
 export const CARD_PLOTS: readonly CardPlot[] = [
@@ -51,8 +54,10 @@ export async function drawCardPlots(
   const drawn: (CardPlot & { svg: string })[] = [];
   if (train.length > 0)
     for (const { path, title, draw } of TRAIN_PLOTS) drawn.push({ path, title, svg: await draw(train) });
-  if (Object.values(dropped).some((count) => count > 0))
-    drawn.push({ ...DROPPED_PLOT, svg: await countBars(dropped) });
+  // Pictures of other styles are no fault of the source's, and so many that no other bar would be seen.
+  const { 'other-style': _, ...faults } = dropped;
+  if (Object.values(faults).some((count) => count > 0))
+    drawn.push({ ...DROPPED_PLOT, svg: await countBars(faults) });
   return drawn;
 }
 
