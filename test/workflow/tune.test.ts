@@ -198,9 +198,8 @@ describe('tune', () => {
         return done(handle);
       },
     );
-    // Each stretch was called again on its own lane, and its figures are those of the whole one.
-    expect(stretches.slice(2, 4).sort()).toEqual(['trial-0', 'trial-1']);
-    expect(stretches.slice(4).sort()).toEqual(['trial-2', 'trial-3']);
+    // Each stretch was called again on its own lane, in whichever order workers took them, and its figures are those of the whole one.
+    expect(stretches.slice(2).sort()).toEqual(['trial-0', 'trial-1', 'trial-2', 'trial-3']);
     expect(result.trials.map((t) => t.value)).toEqual([0, 1, 2, 3].map((n) => lossOf(`trial-${n}`)));
   });
 
