@@ -7,13 +7,13 @@ import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoRef } from '../domain/refs.ts';
 import { HubConflict } from '../hub/hub.ts';
 import { openAttemptFolder } from './attempt-folder.ts';
-import { CaptionResults, CaptionTask, captionResults, captionTask, readWork } from './caption-work.ts';
+import { CaptionResults, CaptionTask, captionResults, captionTask } from './caption-work.ts';
 import { isModelFile } from './captioner-model.ts';
 import { GpuCalls, type GpuDeps } from './gpu-calls.ts';
 import { copyLocally } from './local-copies.ts';
 import { targetOf, unlessPrepared } from './prepare-key.ts';
 import { PrepareStore } from './prepare-store.ts';
-import { workRemoved } from './prepare-work.ts';
+import { readWork, workRemoved } from './prepare-work.ts';
 
 /**
  * Makes the activity that has one piece's pictures described. It may run any number of times, here and elsewhere, even at

@@ -3,9 +3,8 @@ import { DatasetRow } from '../domain/dataset-record.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoRef } from '../domain/refs.ts';
 import type { Hub } from '../hub/hub.ts';
-import { parseJson } from '../hub/verified-json.ts';
 import { GroupResult, Slice } from './prepare-store.ts';
-import { padded } from './prepare-work.ts';
+import { padded, readWork } from './prepare-work.ts';
 
 /** `captions/tasks/00003.json` of a work repository: pictures to describe, and where their bytes are. */
 export const CaptionTask = z.strictObject({
@@ -36,17 +35,6 @@ export function captionTask(piece: number): string {
 /** Path of a task's results in the work repository. */
 export function captionResults(piece: number): string {
   return `captions/${padded(piece)}.json`;
-}
-
-/** A JSON file of a work repository; null when it is not there. */
-export async function readWork<T>(
-  hub: Hub,
-  work: RepoRef,
-  at: CommitSha,
-  file: { path: string; schema: z.ZodType<T> },
-): Promise<T | null> {
-  const bytes = await hub.read(work, at, file.path);
-  return bytes === null ? null : parseJson(bytes, file.schema, `${work.repo}/${file.path}`);
 }
 
 /** What the model said of every picture of the plan, by picture; `Corrupt` while a piece is missing. */

@@ -1,15 +1,14 @@
 import { AsyncResource } from 'node:async_hooks';
-import { join } from 'node:path';
 import type { CaptionPieces, PipelineActivities } from '../domain/activities.ts';
 import { chooseKept } from '../domain/dataset-filters.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { RepoRef } from '../domain/refs.ts';
-import { CAPTION_PLAN, CaptionPlan, type CaptionTask, captionTask, readWork } from './caption-work.ts';
+import { CAPTION_PLAN, CaptionPlan, type CaptionTask, captionTask } from './caption-work.ts';
 import type { PrepareDeps } from './prepare.ts';
-import { targetOf, unlessPrepared } from './prepare-key.ts';
+import { localFolder, type PreparationTarget, targetOf, unlessPrepared } from './prepare-key.ts';
 import { idOf } from './prepare-records.ts';
 import { GroupResult, PrepareStore } from './prepare-store.ts';
-import { readPlan, workRemoved } from './prepare-work.ts';
+import { readPlan, readWork, workRemoved } from './prepare-work.ts';
 
 /** Pictures between two uploads: what a GPU that is taken away costs at most. */
 const PICTURES_A_PIECE = 128;
@@ -22,25 +21,26 @@ export function createPlanCaptions(
   deps: PrepareDeps & { picturesAPiece?: number },
 ): PipelineActivities['planCaptions'] {
   return (p) => {
+    const target = targetOf(p.context);
     const heartbeat = AsyncResource.bind(deps.heartbeat);
-    const part = (): Promise<CaptionPieces> => layOutPieces({ ...deps, heartbeat }, p);
-    return unlessPrepared(deps.hub, targetOf(p.context), part, () => ({ pieces: [] }));
+    const part = (): Promise<CaptionPieces> => layOutPieces({ ...deps, heartbeat }, target, p);
+    return unlessPrepared(deps.hub, target, part, () => ({ pieces: [] }));
   };
 }
 
 async function layOutPieces(
   deps: PrepareDeps & { picturesAPiece?: number },
+  target: PreparationTarget,
   { context, work: workId }: Parameters<PipelineActivities['planCaptions']>[0],
 ): Promise<CaptionPieces> {
   const { hub, heartbeat } = deps;
   const signal = deps.signal?.();
-  const target = targetOf(context);
   const work: RepoRef = { type: 'dataset', repo: workId };
   const known = await readPlan(hub, work, target.key);
   if (known === null) throw workRemoved(`the plan of ${target.repo.repo}`, work);
   const laidOut = await readWork(hub, work, known.head, { path: CAPTION_PLAN, schema: CaptionPlan });
   if (laidOut !== null) return laidOut;
-  const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
+  const store = new PrepareStore(localFolder(deps.workDir, target));
   await hub.download({
     repo: work,
     commit: known.head,

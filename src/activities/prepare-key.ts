@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { join } from 'node:path';
 import sharp from 'sharp';
 import type { RunContext } from '../domain/activities.ts';
 import { CAPTION_PROMPT } from '../domain/captioner.ts';
@@ -27,6 +28,11 @@ export function targetOf(context: RunContext): PreparationTarget {
   const key = preparationKey(context);
   const repo = preparedRepo(context.namespace, dataset.style, key);
   return { key, repo, work: { type: 'dataset', repo: RepoId.parse(`${repo.repo}-work`) } };
+}
+
+/** Folder below a worker's own in which it keeps what it has of a preparation. */
+export function localFolder(workDir: string, target: PreparationTarget): string {
+  return join(workDir, 'prepare', target.key.slice(0, 24));
 }
 
 /** Cache key of a preparation: everything that decides its bytes. */

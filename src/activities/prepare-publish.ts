@@ -9,7 +9,14 @@ import type { Hub } from '../hub/hub.ts';
 import type { PrepareDeps } from './prepare.ts';
 import { assemble } from './prepare-assemble.ts';
 import { openCaptions } from './prepare-captions.ts';
-import { findPrepared, type PreparationTarget, settingsOf, targetOf, unlessPrepared } from './prepare-key.ts';
+import {
+  findPrepared,
+  localFolder,
+  type PreparationTarget,
+  settingsOf,
+  targetOf,
+  unlessPrepared,
+} from './prepare-key.ts';
 import { type GroupResult, PrepareStore } from './prepare-store.ts';
 import { readPlan, type StoredPlan, workRemoved } from './prepare-work.ts';
 
@@ -42,7 +49,7 @@ type PublishDeps = Omit<PrepareDeps, 'signal'> & { signal: AbortSignal | undefin
 async function publish(deps: PublishDeps, context: RunContext, target: PreparationTarget, work: RepoRef) {
   const { hub, signal } = deps;
   const config = context.config.dataset;
-  const folder = join(deps.workDir, 'prepare', target.key.slice(0, 24));
+  const folder = localFolder(deps.workDir, target);
   const store = new PrepareStore(folder);
   const { plan, head } = await fetchResults(deps, target, work, folder);
   const groups = await readGroups(store, plan, work);

@@ -9,7 +9,6 @@ import { PipelineError } from '../domain/errors.ts';
 import type { RepoRef } from '../domain/refs.ts';
 import type { DatasetConfig } from '../domain/run-config.ts';
 import type { Hub } from '../hub/hub.ts';
-import { parseJson } from '../hub/verified-json.ts';
 import { type PictureOutcome, preparePicture } from '../images/prepare-picture.ts';
 import type { Raster } from '../images/raster.ts';
 import { openHubFile } from '../wikiart/hub-file.ts';
@@ -22,9 +21,9 @@ import {
 } from '../wikiart/shard.ts';
 import { inFlight } from './in-flight.ts';
 import type { PrepareDeps } from './prepare.ts';
-import { targetOf, unlessPrepared } from './prepare-key.ts';
+import { localFolder, type PreparationTarget, targetOf, unlessPrepared } from './prepare-key.ts';
 import { type GroupResult, type Pack, PrepareStore } from './prepare-store.ts';
-import { padded, ShardTask, shardFolder, taskFile, workRemoved } from './prepare-work.ts';
+import { padded, readWork, ShardTask, shardFolder, taskFile, workRemoved } from './prepare-work.ts';
 
 /** Pictures decoded at the same time: libvips runs each on one thread, and more in flight beat more threads. */
 const PICTURES_IN_FLIGHT = 4;
@@ -46,24 +45,22 @@ export function createPrepareShard(deps: PrepareDeps): PictureActivities['prepar
     const target = targetOf(p.context);
     // Temporal knows which activity a heartbeat is of by the asynchronous context that it is sent from.
     const heartbeat = AsyncResource.bind(deps.heartbeat);
-    const none = { shard: p.shard, kept: 0, dropped: 0 };
-    const part = (): Promise<PreparedShard> => doShard({ ...deps, heartbeat }, p, none);
-    return unlessPrepared(deps.hub, target, part, () => none);
+    const part = (): Promise<PreparedShard> => doShard({ ...deps, heartbeat }, target, p);
+    return unlessPrepared(deps.hub, target, part, () => nothingOf(p.shard));
   };
 }
 
 async function doShard(
   deps: PrepareDeps,
+  target: PreparationTarget,
   { context, work: workId, shard }: Parameters<PictureActivities['prepareShard']>[0],
-  none: PreparedShard,
 ): Promise<PreparedShard> {
   const { hub, heartbeat } = deps;
   const signal = deps.signal?.();
-  const target = targetOf(context);
   const work: RepoRef = { type: 'dataset', repo: workId };
   const task = await openTask(hub, work, shard);
-  if (task === 'done') return none;
-  const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
+  if (task === 'done') return nothingOf(shard);
+  const store = new PrepareStore(localFolder(deps.workDir, target));
   const total = task.groups.reduce((n, { plan }) => n + plan.wanted.length + plan.neighbours.length, 0);
   let done = 0;
   const tell = () => heartbeat({ stage: `shard ${shard}`, done, total });
@@ -95,8 +92,13 @@ async function doShard(
       kept: sum.kept + result.candidates.length,
       dropped: sum.dropped + result.dropped.length,
     }),
-    none,
+    nothingOf(shard),
   );
+}
+
+/** A shard of which this attempt has done nothing. */
+function nothingOf(shard: number): PreparedShard {
+  return { shard, kept: 0, dropped: 0 };
 }
 
 /** What is left to do for a shard. */
@@ -104,9 +106,9 @@ async function openTask(hub: Hub, work: RepoRef, shard: number): Promise<ShardTa
   const head = await hub.resolve(work);
   if (head === null) throw workRemoved(taskFile(shard), work);
   if ((await hub.list(work, head, shardFolder(shard))).length > 0) return 'done';
-  const bytes = await hub.read(work, head, taskFile(shard));
-  if (bytes === null) throw workRemoved(taskFile(shard), work);
-  return parseJson(bytes, ShardTask, `${work.repo}/${taskFile(shard)}`);
+  const task = await readWork(hub, work, head, { path: taskFile(shard), schema: ShardTask });
+  if (task === null) throw workRemoved(taskFile(shard), work);
+  return task;
 }
 
 interface GroupDeps {

@@ -61,6 +61,17 @@ export function workRemoved(what: string, work: RepoRef): PipelineError {
   );
 }
 
+/** A JSON file of a work repository; null when it is not there. */
+export async function readWork<T>(
+  hub: Hub,
+  work: RepoRef,
+  at: CommitSha,
+  file: { path: string; schema: z.ZodType<T> },
+): Promise<T | null> {
+  const bytes = await hub.read(work, at, file.path);
+  return bytes === null ? null : parseJson(bytes, file.schema, `${work.repo}/${file.path}`);
+}
+
 /** Five digits, so that names sort as numbers do. */
 export function padded(value: number): string {
   return String(value).padStart(5, '0');
@@ -83,8 +94,7 @@ export async function readPlan(
   key: string,
 ): Promise<{ head: CommitSha; plan: StoredPlan } | null> {
   const head = await hub.resolve(work);
-  const bytes = head === null ? null : await hub.read(work, head, PLAN_FILE);
-  if (head === null || bytes === null) return null;
-  const plan = parseJson(bytes.toString('utf8'), StoredPlan, `${work.repo}/${PLAN_FILE}`);
-  return plan.key === key ? { head, plan } : null;
+  if (head === null) return null;
+  const plan = await readWork(hub, work, head, { path: PLAN_FILE, schema: StoredPlan });
+  return plan?.key === key ? { head, plan } : null;
 }
