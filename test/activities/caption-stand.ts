@@ -167,25 +167,14 @@ async function prepareWith(
       analyse: createAnalyse({ hub, heartbeat: current.heartbeat }),
     },
   });
-  const pictures = await Worker.create({
-    ...{
-      connection,
-      interceptors,
-      taskQueue: 'pictures',
-      activities: { prepareShard: createPrepareShard(deps) },
-    },
-    maxConcurrentActivityTaskExecutions: 1,
-  });
+  const oneAtATime = (taskQueue: string, activities: object): Promise<Worker> =>
+    Worker.create({
+      ...{ connection, interceptors, taskQueue, activities },
+      maxConcurrentActivityTaskExecutions: 1,
+    });
+  const pictures = await oneAtATime('pictures', { prepareShard: createPrepareShard(deps) });
   const gpuDeps = { ...deps, trainer, workDir: join(workDir, 'gpu') };
-  const gpu = await Worker.create({
-    ...{
-      connection,
-      interceptors,
-      taskQueue: 'gpu',
-      activities: { captionPictures: createCaptionPictures(gpuDeps) },
-    },
-    maxConcurrentActivityTaskExecutions: 1,
-  });
+  const gpu = await oneAtATime('gpu', { captionPictures: createCaptionPictures(gpuDeps) });
   return pipeline.runUntil(
     pictures.runUntil(
       gpu.runUntil(
