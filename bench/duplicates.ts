@@ -3,7 +3,7 @@
  * holds planted pairs; all of them must be found. Pictures of three views each, as preparation stores them, are timed as well.
  */
 import { createHash } from 'node:crypto';
-import { closePairs, closePictures } from '../src/domain/dataset-duplicates.ts';
+import { closePairs, closePictures } from '../src/domain/dataset/duplicates.ts';
 
 const BITS = 6;
 const most = Number(process.argv[2] ?? 100_000);

@@ -3,11 +3,12 @@
  * and time by profile, and the same beside published figures. `node scripts/ts.mjs bench/flux-needs.ts [--json]`; the counts
  * are held against the real shapes on the meta device by gpu-worker/tests/test_flux_shapes.py.
  */
-import { checkpointBytes, loraParameters } from '../src/domain/lora-size.ts';
-import { PROFILES } from '../src/domain/profiles.ts';
-import { parseRunConfig, type TrainingConfig } from '../src/domain/run-config.ts';
-import { trainerTraining } from '../src/domain/trainer-training.ts';
-import { microStepSeconds, trainingNeeds } from '../src/domain/training-needs.ts';
+
+import { PROFILES } from '../src/domain/config/profiles.ts';
+import { parseRunConfig, type TrainingConfig } from '../src/domain/config/run-config.ts';
+import { checkpointBytes, loraParameters } from '../src/domain/training/lora-size.ts';
+import { microStepSeconds, trainingNeeds } from '../src/domain/training/needs.ts';
+import { trainerTraining } from '../src/domain/training/trainer-training.ts';
 
 const FLUX = { num_layers: 19, num_single_layers: 38, attention_head_dim: 128, num_attention_heads: 24 };
 const CARDS = { t4: 'Tesla T4', l4: 'NVIDIA L4', a100: 'NVIDIA A100', h100: 'NVIDIA H100' };

@@ -7,8 +7,8 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { GateDecision, RunContext, Training } from '../src/domain/activities.ts';
 import { CommitSha, type RepoRef, Sha256 } from '../src/domain/refs.ts';
+import type { GateDecision, RunContext, Training } from '../src/domain/run/activities.ts';
 import { sha256Of } from '../src/hub/hashing.ts';
 import {
   type Candidate,

@@ -103,7 +103,7 @@ class Gate:
 
 
 def outcome(m: Measured, must: str, threshold: float) -> str:
-    """As `compare` in src/domain/gate.ts."""
+    """As `compare` in src/domain/evaluation/gate.ts."""
     if m.low is None or m.high is None:
         return "fail"
     if must == "above":

@@ -15,10 +15,10 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { bucketsFor } from '../src/domain/dataset-buckets.ts';
-import { type DatasetConfig, parseRunConfig } from '../src/domain/run-config.ts';
+import { type DatasetConfig, parseRunConfig } from '../src/domain/config/run-config.ts';
+import { bucketsFor } from '../src/domain/dataset/buckets.ts';
 import { preparePicture } from '../src/images/prepare-picture.ts';
-import { paint } from '../src/wikiart/generated/painter.ts';
+import { paint } from '../src/wikiart/synthetic/painter.ts';
 
 const RESOLUTION = 1152;
 const IN_FLIGHT = 4;

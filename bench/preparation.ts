@@ -13,9 +13,9 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { closeConnections } from '../src/cli/connect.ts';
 import { RepoId } from '../src/domain/refs.ts';
-import { ARTIST_NAMES } from '../src/wikiart/generated/labels.ts';
-import { paint } from '../src/wikiart/generated/painter.ts';
 import { openSource, passLabels } from '../src/wikiart/label-pass.ts';
+import { ARTIST_NAMES } from '../src/wikiart/synthetic/labels.ts';
+import { paint } from '../src/wikiart/synthetic/painter.ts';
 import { PreparationStand } from '../test/chaos/preparation-stand.ts';
 import { type WikiArtRow, wikiArtParquet } from '../test/wikiart/parquet-in-test.ts';
 

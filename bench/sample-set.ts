@@ -1,9 +1,9 @@
 /** A profile's standard samples, training and gate as JSON: `node scripts/ts.mjs bench/sample-set.ts [profile] [looks]`. */
-import { lookConfidence } from '../src/domain/gate-config.ts';
-import { gateRules } from '../src/domain/gate-rules.ts';
-import { parseRunConfig } from '../src/domain/run-config.ts';
-import { sampleSet } from '../src/domain/sample-set.ts';
-import { trainerTraining } from '../src/domain/trainer-training.ts';
+import { lookConfidence } from '../src/domain/config/gate-config.ts';
+import { parseRunConfig } from '../src/domain/config/run-config.ts';
+import { gateRules } from '../src/domain/evaluation/gate-rules.ts';
+import { sampleSet } from '../src/domain/evaluation/sample-set.ts';
+import { trainerTraining } from '../src/domain/training/trainer-training.ts';
 
 const [profile = 'tiny', looks = '1'] = process.argv.slice(2);
 const parsed = parseRunConfig({ profile });

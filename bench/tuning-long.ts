@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
-import { createSuggest } from '../src/activities/suggest.ts';
+import { createSuggest } from '../src/activities/tune/suggest.ts';
 import { pythonPath, readEnvironment, temporalPath } from '../src/config/env.ts';
 import { PYTHON_PACKAGE, WORKFLOW_BUNDLE } from '../src/config/paths.ts';
-import type { PipelineActivities, TrainRequest } from '../src/domain/activities.ts';
-import type { StudyResult } from '../src/domain/run-result.ts';
+import type { PipelineActivities, TrainRequest } from '../src/domain/run/activities.ts';
+import type { StudyResult } from '../src/domain/run/run-result.ts';
 import { createTrainer } from '../src/trainer/process.ts';
 import { activities, trainingOf } from '../test/workflow/fakes.ts';
 

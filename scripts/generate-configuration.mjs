@@ -56,15 +56,15 @@ function rows(schema, file, name, prefix) {
 }
 
 const HEAD = '| field | values | default | meaning |\n|---|---|---|---|';
-const RUN = 'src/domain/run-config.ts';
+const RUN = 'src/domain/config/run-config.ts';
 const SECTIONS = [
   ['base', schemas.BaseConfig, RUN, 'BaseConfig'],
   ['dataset', schemas.DatasetConfig, RUN, 'DatasetConfig'],
-  ['dataset.captioner', CaptionerConfig, 'src/domain/captioner.ts', 'CaptionerConfig'],
+  ['dataset.captioner', CaptionerConfig, 'src/domain/config/captioner.ts', 'CaptionerConfig'],
   ['training', schemas.TrainingConfig, RUN, 'TrainingConfig'],
-  ['tuning', schemas.TuningConfig, 'src/domain/tuning-config.ts', 'TuningConfig'],
+  ['tuning', schemas.TuningConfig, 'src/domain/config/tuning-config.ts', 'TuningConfig'],
   ['evaluation', schemas.EvaluationConfig, RUN, 'EvaluationConfig'],
-  ['gate', GateConfig, 'src/domain/gate-config.ts', 'GateConfig'],
+  ['gate', GateConfig, 'src/domain/config/gate-config.ts', 'GateConfig'],
   ['deployment', schemas.DeploymentConfig, RUN, 'DeploymentConfig'],
   ['budget', schemas.BudgetConfig, RUN, 'BudgetConfig'],
   ['checkpoints', schemas.CheckpointConfig, RUN, 'CheckpointConfig'],
@@ -119,12 +119,12 @@ ${profileTable()}
 ## reevaluate
 
 ${HEAD}
-${rows(ReevaluateInput, 'src/domain/release-inputs.ts', 'ReevaluateInput', '').join('\n')}
+${rows(ReevaluateInput, 'src/domain/config/release-inputs.ts', 'ReevaluateInput', '').join('\n')}
 
 ## rollback
 
 ${HEAD}
-${rows(RollbackInput, 'src/domain/release-inputs.ts', 'RollbackInput', '').join('\n')}
+${rows(RollbackInput, 'src/domain/config/release-inputs.ts', 'RollbackInput', '').join('\n')}
 
 ## Environment
 

@@ -3,33 +3,33 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { createDeploy, createPublishRelease } from '../../src/activities/deploy.ts';
-import { createEvaluate } from '../../src/activities/evaluate.ts';
-import { createJudge } from '../../src/activities/judge.ts';
-import { copyLocally } from '../../src/activities/local-copies.ts';
-import { createOpenRun } from '../../src/activities/open-run.ts';
-import { createPrepare } from '../../src/activities/prepare.ts';
-import { createTrain } from '../../src/activities/train.ts';
+import { createEvaluate } from '../../src/activities/evaluate/evaluate.ts';
+import { createJudge } from '../../src/activities/evaluate/judge.ts';
+import { createPrepare } from '../../src/activities/prepare/prepare.ts';
+import { createDeploy, createPublishRelease } from '../../src/activities/release/deploy.ts';
+import { createOpenRun } from '../../src/activities/run/open-run.ts';
+import { copyLocally } from '../../src/activities/support/model-cache.ts';
+import { createTrain } from '../../src/activities/train/train.ts';
 import { GENERATED_WIKIART, TINY_FLUX } from '../../src/cli/seed.ts';
 import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT, PYTHON_PACKAGE, TINY_BASE } from '../../src/config/paths.ts';
+import { parseRunConfig } from '../../src/domain/config/run-config.ts';
+import { Verdict } from '../../src/domain/evaluation/gate.ts';
+import { EvaluationReport, type Metric } from '../../src/domain/evaluation/report.ts';
+import { type CommitRef, RepoId, type RepoRef } from '../../src/domain/refs.ts';
 import type {
   DeployRequest,
   Evaluation,
   GateDecision,
   RunContext,
   Training,
-} from '../../src/domain/activities.ts';
-import { EvaluationReport, type Metric } from '../../src/domain/evaluation-report.ts';
-import { Verdict } from '../../src/domain/gate.ts';
-import { type CommitRef, RepoId, type RepoRef } from '../../src/domain/refs.ts';
-import { parseRunConfig } from '../../src/domain/run-config.ts';
+} from '../../src/domain/run/activities.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { readVerified } from '../../src/hub/verified-json.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
 import { createTrainer } from '../../src/trainer/process.ts';
-import { seedGeneratedWikiArt } from '../../src/wikiart/generated/seed.ts';
-import { seedTinyBase } from '../../src/wikiart/generated/seed-base.ts';
+import { seedGeneratedWikiArt } from '../../src/wikiart/synthetic/seed.ts';
+import { seedTinyBase } from '../../src/wikiart/synthetic/seed-base.ts';
 
 export const modelRepo = (name: string): RepoRef => ({
   type: 'model',

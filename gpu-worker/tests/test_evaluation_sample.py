@@ -192,7 +192,7 @@ def test_a_picture_that_is_not_a_number_is_marked(small_base: Path, tmp_path: Pa
 
 
 def test_the_identity_of_a_set_is_the_one_that_typescript_computes() -> None:
-    # The text of `sampleSetText` in test/domain/sample-set.test.ts.
+    # The text of `sampleSetText` in test/domain/evaluation/sample-set.test.ts.
     text = '["plein-air sample set 1",128,12,1,"fp32",[["a","x",1]]]'
     settings = {"size": 128, "inferenceSteps": 12, "guidance": 1.0, "precision": "fp32"}
     found = sampling.set_sha256([{"id": "a", "prompt": "x", "seed": 1}], settings)

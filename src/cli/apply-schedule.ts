@@ -4,8 +4,8 @@ import {
   type ScheduleOptions,
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
-import { type ReevaluationSchedule, scheduleId } from '../domain/schedule-file.ts';
-import { PIPELINE_QUEUE } from '../domain/task-queues.ts';
+import { type ReevaluationSchedule, scheduleId } from '../domain/config/schedule-file.ts';
+import { PIPELINE_QUEUE } from '../domain/run/task-queues.ts';
 
 /**
  * Creates a schedule or brings it to these settings; true when it was new. Nights never overlap: one that is still at work

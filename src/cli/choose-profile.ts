@@ -1,10 +1,10 @@
 import type { Client } from '@temporalio/client';
 import { pythonPath, readEnvironment } from '../config/env.ts';
 import { PYTHON_PACKAGE } from '../config/paths.ts';
-import { acceleratorIn } from '../domain/machine-name.ts';
-import { PROFILES, type Profile } from '../domain/profiles.ts';
-import { gpuQueue } from '../domain/task-queues.ts';
-import { profileFor } from '../domain/training-needs.ts';
+import { PROFILES, type Profile } from '../domain/config/profiles.ts';
+import { acceleratorIn } from '../domain/run/machine-name.ts';
+import { gpuQueue } from '../domain/run/task-queues.ts';
+import { profileFor } from '../domain/training/needs.ts';
 import { createTrainer } from '../trainer/process.ts';
 import { pollers } from './start-run.ts';
 

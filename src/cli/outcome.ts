@@ -1,4 +1,4 @@
-import type { RunResult } from '../domain/run-result.ts';
+import type { RunResult } from '../domain/run/run-result.ts';
 import pc from './colours.ts';
 
 /** How a run ended, for people: the verdict with its reasons, and what was released. */

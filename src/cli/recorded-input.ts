@@ -1,6 +1,6 @@
-import { readRunRecord } from '../activities/open-run.ts';
+import { readRunRecord } from '../activities/run/open-run.ts';
 import type { RunName } from '../domain/refs.ts';
-import { runRepos } from '../domain/repositories.ts';
+import { runRepos } from '../domain/run/repositories.ts';
 import type { Hub } from '../hub/hub.ts';
 import { type InputOptions, readInput } from './commands/run.ts';
 

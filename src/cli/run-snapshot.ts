@@ -1,9 +1,9 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import type { GpuProgress } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { initialProgress } from '../domain/progress.ts';
-import type { RunStatus, StudyStatus } from '../domain/run-result.ts';
+import type { GpuProgress } from '../domain/run/activities.ts';
+import { initialProgress } from '../domain/run/progress.ts';
+import type { RunStatus, StudyStatus } from '../domain/run/run-result.ts';
 import { isStudy } from './study-view.ts';
 
 /** An activity that is scheduled or running, as the server knows it. */

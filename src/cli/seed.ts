@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { TINY_BASE } from '../config/paths.ts';
-import { seedGeneratedWikiArt } from '../wikiart/generated/seed.ts';
-import { seedTinyBase } from '../wikiart/generated/seed-base.ts';
+import { seedGeneratedWikiArt } from '../wikiart/synthetic/seed.ts';
+import { seedTinyBase } from '../wikiart/synthetic/seed-base.ts';
 import type { Stack } from './stack/stack.ts';
 
 /** Repositories that the embedded stack starts with: names as in the `tiny` profile. */

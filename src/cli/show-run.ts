@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import type { GpuWork } from '../domain/gpu-report.ts';
+import type { GpuWork } from '../domain/run/gpu-report.ts';
 import pc from './colours.ts';
 import { duration, print } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';

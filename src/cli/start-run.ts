@@ -1,7 +1,7 @@
 import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import { describeProblems, type Parsed } from '../domain/config/run-config.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { describeProblems, type Parsed } from '../domain/run-config.ts';
-import { gpuQueue, PIPELINE_QUEUE } from '../domain/task-queues.ts';
+import { gpuQueue, PIPELINE_QUEUE } from '../domain/run/task-queues.ts';
 
 /** The value, or one error that lists every offending field with the words that the workflow would use. */
 export function mustParse<T>(workflow: string, parsed: Parsed<T>): T {

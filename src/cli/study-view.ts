@@ -1,6 +1,6 @@
-import type { StudyResult, StudyStatus } from '../domain/run-result.ts';
-import type { Trial } from '../domain/search-space.ts';
-import { violation } from '../domain/tuning.ts';
+import type { StudyResult, StudyStatus } from '../domain/run/run-result.ts';
+import type { Trial } from '../domain/tuning/search-space.ts';
+import { violation } from '../domain/tuning/tuning.ts';
 import pc from './colours.ts';
 import { duration, table } from './output.ts';
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { SingleBar } from 'cli-progress';
-import type { GpuProgress } from '../domain/activities.ts';
-import type { PhaseRecord } from '../domain/phases.ts';
-import type { Trial } from '../domain/search-space.ts';
+import type { GpuProgress } from '../domain/run/activities.ts';
+import type { PhaseRecord } from '../domain/run/phases.ts';
+import type { Trial } from '../domain/tuning/search-space.ts';
 import pc from './colours.ts';
 import { duration } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';

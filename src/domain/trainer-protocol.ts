@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { MODEL_ROLES } from './evaluation-models.ts';
-import { Confirmation } from './finalists.ts';
-import { Dimension, Trial, TrialParameters } from './search-space.ts';
-import { StudyInsight } from './study.ts';
-import { VariantKind } from './variants.ts';
+import { MODEL_ROLES } from './config/evaluation-models.ts';
+import { VariantKind } from './config/variants.ts';
+import { Dimension, Trial, TrialParameters } from './tuning/search-space.ts';
+import { StudyInsight } from './tuning/study.ts';
+import { Confirmation } from './tuning/top-k.ts';
 
 /**
  * The trainer's protocol: one JSON object a line. Requests go to its stdin, events come from its stdout, logs from its

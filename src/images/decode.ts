@@ -1,5 +1,5 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
-import type { Drop, Repair } from '../domain/dataset-measures.ts';
+import type { Drop, Repair } from '../domain/dataset/measures.ts';
 import type { Raster } from './raster.ts';
 
 sharp.concurrency(1);

@@ -1,4 +1,4 @@
-import type { PictureMeasures, View } from '../domain/dataset-measures.ts';
+import type { PictureMeasures, View } from '../domain/dataset/measures.ts';
 import { letteringOf } from './lettering.ts';
 import { averageDown, type Box, luminanceOf, type Plane, type Raster } from './raster.ts';
 import { type LabSamples, styleFeatures } from './style-features.ts';

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import sharp, { type Sharp } from 'sharp';
-import { type Bucket, nearestBucket } from '../domain/dataset-buckets.ts';
-import { dropOf } from '../domain/dataset-filters.ts';
-import type { Drop, PictureMeasures } from '../domain/dataset-measures.ts';
+import type { DatasetConfig } from '../domain/config/run-config.ts';
+import { type Bucket, nearestBucket } from '../domain/dataset/buckets.ts';
+import { dropOf } from '../domain/dataset/filters.ts';
+import type { Drop, PictureMeasures } from '../domain/dataset/measures.ts';
 import { Sha256 } from '../domain/refs.ts';
-import type { DatasetConfig } from '../domain/run-config.ts';
 import { broken, type Decoded, decodePicture } from './decode.ts';
 import { insideFrame, wholeOf } from './frame.ts';
 import { measurePixels } from './measure.ts';

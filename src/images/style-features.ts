@@ -1,4 +1,4 @@
-import { STYLE_FEATURES } from '../domain/dataset-style.ts';
+import { STYLE_FEATURES } from '../domain/dataset/style.ts';
 import { averageDown, type Plane } from './raster.ts';
 
 /** CIELAB values of sampled pixels. */

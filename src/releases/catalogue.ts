@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoId, RepoRef, Sha256 } from '../domain/refs.ts';
+import { PROVENANCE_FILE, Provenance, type ReleaseEntry } from '../domain/release/provenance.ts';
 import type { Hub } from '../hub/hub.ts';
-import { PROVENANCE_FILE, Provenance, type ReleaseEntry } from './provenance.ts';
 
 /** Branches of a release repository that say what is served and what was served before. */
 export const PRODUCTION = 'production';

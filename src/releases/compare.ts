@@ -1,4 +1,4 @@
-import type { Provenance } from './provenance.ts';
+import type { Provenance } from '../domain/release/provenance.ts';
 
 /** A field in which two releases differ; null: one of them has no such field. */
 export interface Difference {

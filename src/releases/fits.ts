@@ -1,8 +1,8 @@
 import { stat } from 'node:fs/promises';
-import type { RunContext } from '../domain/activities.ts';
+import type { DeploymentConfig } from '../domain/config/run-config.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { sizeProblems } from '../domain/release-limits.ts';
-import type { DeploymentConfig } from '../domain/run-config.ts';
+import { sizeProblems } from '../domain/release/release-limits.ts';
+import type { RunContext } from '../domain/run/activities.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
 
 /** What is about to be uploaded, and what will be loaded with it. */

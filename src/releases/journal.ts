@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { PipelineError } from '../domain/errors.ts';
 import { CommitSha, type RepoId } from '../domain/refs.ts';
-import { SpaceTrial } from '../domain/space-trial.ts';
+import { SpaceTrial } from '../domain/release/space-trial.ts';
 import { type Hub, HubConflict } from '../hub/hub.ts';
 import { releaseRepo } from './catalogue.ts';
 

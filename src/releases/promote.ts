@@ -1,12 +1,12 @@
-import type { Release } from '../domain/activities.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoId } from '../domain/refs.ts';
-import type { SpaceTrial } from '../domain/space-trial.ts';
+import type { ReleaseEntry } from '../domain/release/provenance.ts';
+import type { SpaceTrial } from '../domain/release/space-trial.ts';
+import type { Release } from '../domain/run/activities.ts';
 import type { Hub } from '../hub/hub.ts';
 import { servedRelease } from '../space/space-repo.ts';
 import { findRelease, PREVIOUS, PRODUCTION, releaseRepo, tagAt, verifyRelease } from './catalogue.ts';
 import { appendJournal, ended, type JournalEntry, readJournal, refuseSuperseded, wanted } from './journal.ts';
-import type { ReleaseEntry } from './provenance.ts';
 import { putBack, takenBack } from './put-back.ts';
 import { serve, tryServed } from './serve.ts';
 

@@ -1,5 +1,5 @@
 import { PipelineError } from '../domain/errors.ts';
-import type { SpaceTrial } from '../domain/space-trial.ts';
+import type { SpaceTrial } from '../domain/release/space-trial.ts';
 import { emptySpace } from '../space/space-repo.ts';
 import { findRelease, PRODUCTION, tagAt } from './catalogue.ts';
 import { appendJournal, ended, type JournalEntry, readJournal, refuseSuperseded } from './journal.ts';

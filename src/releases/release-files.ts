@@ -1,22 +1,27 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { PipelineActivities } from '../domain/activities.ts';
 import type { Sha256 } from '../domain/refs.ts';
-import type { SmokeRequest } from '../domain/space-trial.ts';
+import { ADAPTER_FILE, PROVENANCE_FILE, type Provenance } from '../domain/release/provenance.ts';
+import type { SmokeRequest } from '../domain/release/space-trial.ts';
+import type { PipelineActivities } from '../domain/run/activities.ts';
+import { fingerprintOf } from '../hub/canonical-json.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
-import { modelCard, spaceCard } from '../reports/cards.ts';
-import { readEvaluationRecords } from '../reports/evaluation-records.ts';
-import { readCheckpointManifest, readManifest, readTrainingRecords } from '../reports/from-records.ts';
-import { sampleGrid } from '../reports/grids.ts';
-import { svgToPng, trainingCurves } from '../reports/plots.ts';
-import { noticeText } from '../reports/run-notices.ts';
-import type { SampleRow } from '../reports/run-records.ts';
+import { modelCard, spaceCard } from '../reports/cards/cards.ts';
+import { noticeText } from '../reports/cards/run-notices.ts';
+import { sampleGrid } from '../reports/figures/grids.ts';
+import { svgToPng, trainingCurves } from '../reports/figures/plots.ts';
+import { readEvaluationRecords } from '../reports/records/evaluation-records.ts';
+import {
+  readCheckpointManifest,
+  readManifest,
+  readTrainingRecords,
+} from '../reports/records/from-records.ts';
+import type { SampleRow } from '../reports/records/run-records.ts';
 import type { ReleaseSample } from '../space/space-config.ts';
 import { SMOKE_FOLDER } from '../space/space-repo.ts';
 import { codeCommit } from './code-commit.ts';
 import { refuseUnreadableExport } from './kohya-names.ts';
-import { ADAPTER_FILE, fingerprintOf, PROVENANCE_FILE, type Provenance } from './provenance.ts';
 
 type Request = Parameters<PipelineActivities['deploy']>[0];
 

@@ -1,11 +1,11 @@
-import type { RunContext } from '../domain/activities.ts';
-import { EvaluationReport } from '../domain/evaluation-report.ts';
-import type { Rival } from '../domain/gate.ts';
+import type { Rival } from '../domain/evaluation/gate.ts';
+import { EvaluationReport } from '../domain/evaluation/report.ts';
 import type { Sha256 } from '../domain/refs.ts';
+import type { ReleaseEntry } from '../domain/release/provenance.ts';
+import type { RunContext } from '../domain/run/activities.ts';
 import type { Hub } from '../hub/hub.ts';
 import { jsonOrNull } from '../hub/verified-json.ts';
 import { listReleases, PRODUCTION, tagAt } from './catalogue.ts';
-import type { ReleaseEntry } from './provenance.ts';
 
 /** A release that a candidate is compared with, and where it lies. */
 export interface RivalRelease extends Rival {

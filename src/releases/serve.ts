@@ -1,11 +1,11 @@
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoId } from '../domain/refs.ts';
-import type { SpaceTrial } from '../domain/space-trial.ts';
+import type { ReleaseEntry } from '../domain/release/provenance.ts';
+import type { SpaceTrial } from '../domain/release/space-trial.ts';
 import { publishSpace, readSmoke } from '../space/space-repo.ts';
 import { trySpace } from '../space/try-space.ts';
 import { readJournal, refuseSuperseded } from './journal.ts';
 import type { Promotion } from './promote.ts';
-import type { ReleaseEntry } from './provenance.ts';
 
 /** Name of the Space's secret by which its app reads private repositories. */
 const TOKEN_SECRET = 'HF_TOKEN';

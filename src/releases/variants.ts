@@ -1,6 +1,6 @@
+import { type ReleasedVariant, type VariantKind, VariantRecord } from '../domain/config/variants.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoId, RepoRef, Sha256 } from '../domain/refs.ts';
-import { type ReleasedVariant, type VariantKind, VariantRecord } from '../domain/variants.ts';
 import type { Hub } from '../hub/hub.ts';
 import { parseJson } from '../hub/verified-json.ts';
 

@@ -1,6 +1,6 @@
 import { Client } from '@gradio/client';
 import { z } from 'zod';
-import { ServedBySpace } from '../domain/space-trial.ts';
+import { ServedBySpace } from '../domain/release/space-trial.ts';
 
 /** The two calls of a Space's API that a deployment makes. */
 export interface SpaceApp {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CommitSha, RepoId, Sha256 } from '../domain/refs.ts';
-import { ADAPTER_FILE, type Provenance } from '../releases/provenance.ts';
-import { licenceFor } from '../reports/licences.ts';
+import { licenceFor } from '../domain/release/licenses.ts';
+import { ADAPTER_FILE, type Provenance } from '../domain/release/provenance.ts';
 
 /** `config.json` of a Space: what its app serves, in the app's own upper-case names. */
 export const SpaceConfig = z.strictObject({

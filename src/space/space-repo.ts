@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { CommitSha, RepoId, RepoRef } from '../domain/refs.ts';
-import { SmokeRequest } from '../domain/space-trial.ts';
+import type { ReleaseEntry } from '../domain/release/provenance.ts';
+import { SmokeRequest } from '../domain/release/space-trial.ts';
 import type { Hub } from '../hub/hub.ts';
-import type { ReleaseEntry } from '../releases/provenance.ts';
 import { type ReleaseSample, SpaceConfig, spaceConfig } from './space-config.ts';
 import type { Smoke } from './try-space.ts';
 

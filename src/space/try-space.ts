@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommitSha, RepoId } from '../domain/refs.ts';
-import { NOT_RUN, type SmokeRequest, type SpaceTrial, unhealthy } from '../domain/space-trial.ts';
+import { NOT_RUN, type SmokeRequest, type SpaceTrial, unhealthy } from '../domain/release/space-trial.ts';
 import type { Hub } from '../hub/hub.ts';
 import { isBlank, pictureDistance, sizeOf } from '../images/compare.ts';
 import { connectSpaceApp, type SpaceApp } from './gradio.ts';

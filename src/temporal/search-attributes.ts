@@ -1,5 +1,5 @@
 import type { Client } from '@temporalio/client';
-import { SEARCH_ATTRIBUTES } from '../domain/search-attributes.ts';
+import { SEARCH_ATTRIBUTES } from '../domain/run/search-attributes.ts';
 
 /** Temporal's number for type Keyword. */
 const KEYWORD = 2;

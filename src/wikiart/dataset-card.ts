@@ -1,5 +1,5 @@
 import { parse, stringify } from 'yaml';
-import { type DatasetManifest, SPLITS, type SplitProof } from '../domain/dataset-record.ts';
+import { type DatasetManifest, SPLITS, type SplitProof } from '../domain/dataset/record.ts';
 
 /** What a prepared dataset's card is written from. */
 export interface CardFacts {

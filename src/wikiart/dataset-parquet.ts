@@ -1,6 +1,6 @@
 import type { SchemaElement } from 'hyparquet';
 import { fileWriter, ParquetWriter } from 'hyparquet-writer';
-import type { DatasetRow } from '../domain/dataset-record.ts';
+import type { DatasetRow } from '../domain/dataset/record.ts';
 
 /** A row to write: its columns, the size of its PNG and where to get it. */
 export interface RowToWrite {

@@ -1,5 +1,5 @@
 import { parquetReadObjects } from 'hyparquet';
-import { DatasetRow, type Split } from '../domain/dataset-record.ts';
+import { DatasetRow, type Split } from '../domain/dataset/record.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitRef } from '../domain/refs.ts';
 import type { Hub } from '../hub/hub.ts';

@@ -1,7 +1,7 @@
 import { ApplicationFailure, activityInfo, CancelledFailure } from '@temporalio/activity';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
 import { type ErrorKind, PipelineError } from '../domain/errors.ts';
-import { retryDelayMs } from '../domain/retries.ts';
+import { retryDelayMs } from '../domain/run/retries.ts';
 
 /** Gives Temporal a `PipelineError` as a failure of its kind, with the delay that suits the kind. */
 export const activityErrors: ActivityInboundCallsInterceptor = {

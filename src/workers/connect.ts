@@ -4,7 +4,7 @@ import type { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { type Environment, hubAccess } from '../config/env.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { GPU_QUEUE } from '../domain/task-queues.ts';
+import { GPU_QUEUE } from '../domain/run/task-queues.ts';
 import { connectHub } from '../hub/client.ts';
 import type { Hub } from '../hub/hub.ts';
 import { connectionSettings, explainTemporal } from '../temporal/connection.ts';

@@ -1,5 +1,5 @@
 import { Context } from '@temporalio/activity';
-import type { ActivityContext } from '../activities/activity-context.ts';
+import type { ActivityContext } from '../activities/support/activity-context.ts';
 import { reportProgress } from './run-reports.ts';
 
 function heartbeat(context: Context, details: unknown): void {

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { Environment } from '../config/env.ts';
-import type { Operations } from '../domain/activities.ts';
+import type { Operations } from '../domain/run/activities.ts';
 import { registeredSearchAttributes, registerSearchAttributes } from '../temporal/search-attributes.ts';
 
 /** Registers what runs write where this worker may, and answers what the service offers; asked again each minute. */

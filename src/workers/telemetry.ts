@@ -1,6 +1,6 @@
 import { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import type { Environment } from '../config/env.ts';
-import type { GpuReport } from '../domain/gpu-report.ts';
+import type { GpuReport } from '../domain/run/gpu-report.ts';
 
 /** Names and units as dashboard and alerts have them: Prometheus's own conventions. */
 const PROMETHEUS = { countersTotalSuffix: true, unitSuffix: true, useSecondsForDurations: true } as const;

@@ -1,6 +1,6 @@
 /** The workflow types by the names that people start them with. */
-export { fineTune } from './fine-tune.ts';
+export { fineTune } from './fine-tune/fine-tune.ts';
 export { prepare } from './prepare.ts';
 export { reevaluate } from './reevaluate.ts';
 export { rollback } from './rollback.ts';
-export { tune } from './tune.ts';
+export { tune } from './tune/tune.ts';

@@ -1,18 +1,18 @@
 import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
+import { parseRunConfig } from '../domain/config/run-config.ts';
+import type { RepoId } from '../domain/refs.ts';
 import type {
   Analysis,
   PictureActivities,
   PipelineActivities,
   PreparedDataset,
   RunContext,
-} from '../domain/activities.ts';
-import type { RepoId } from '../domain/refs.ts';
-import { parseRunConfig } from '../domain/run-config.ts';
-import { LONG, preparationOptions, SHORT, shardOptions } from './activity-options.ts';
-import { invalidInput } from './failures.ts';
-import { gpuActivities } from './gpu-activities.ts';
-import { GpuWatch } from './gpu-watch.ts';
-import { reportUnknownSignals } from './unknown-signals.ts';
+} from '../domain/run/activities.ts';
+import { LONG, preparationOptions, SHORT, shardOptions } from './support/activity-options.ts';
+import { invalidInput } from './support/failures.ts';
+import { gpuActivities } from './support/gpu-activities.ts';
+import { GpuWatch } from './support/gpu-watch.ts';
+import { reportUnknownSignals } from './support/unknown-signals.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
 const slow = proxyActivities<PipelineActivities>(LONG);

@@ -1,16 +1,16 @@
 import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { GateDecision, PipelineActivities, Release } from '../domain/activities.ts';
-import { ReevaluateInput } from '../domain/release-inputs.ts';
-import { parseFields } from '../domain/run-config.ts';
-import { PROMOTE, SHORT } from './activity-options.ts';
-import { invalidInput } from './failures.ts';
-import { gpuActivities } from './gpu-activities.ts';
-import { GpuWatch } from './gpu-watch.ts';
-import { releaseStatusQuery } from './messages.ts';
-import { movesOn } from './moves-on.ts';
-import { Notifier } from './notifier.ts';
-import { reportUnknownSignals } from './unknown-signals.ts';
-import { Visible } from './visible.ts';
+import { ReevaluateInput } from '../domain/config/release-inputs.ts';
+import { parseFields } from '../domain/config/run-config.ts';
+import type { GateDecision, PipelineActivities, Release } from '../domain/run/activities.ts';
+import { PROMOTE, SHORT } from './support/activity-options.ts';
+import { movesOn } from './support/auto-upgrade.ts';
+import { invalidInput } from './support/failures.ts';
+import { gpuActivities } from './support/gpu-activities.ts';
+import { GpuWatch } from './support/gpu-watch.ts';
+import { releaseStatusQuery } from './support/messages.ts';
+import { Notifier } from './support/notifier.ts';
+import { reportUnknownSignals } from './support/unknown-signals.ts';
+import { Visible } from './support/visibility.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
 const promote = proxyActivities<PipelineActivities>(PROMOTE);

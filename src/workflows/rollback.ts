@@ -1,13 +1,13 @@
 import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
-import type { PipelineActivities, Release } from '../domain/activities.ts';
-import { RollbackInput } from '../domain/release-inputs.ts';
-import { parseFields } from '../domain/run-config.ts';
-import { PROMOTE, SHORT } from './activity-options.ts';
-import { invalidInput } from './failures.ts';
-import { releaseStatusQuery } from './messages.ts';
-import { movesOn } from './moves-on.ts';
-import { Notifier } from './notifier.ts';
-import { reportUnknownSignals } from './unknown-signals.ts';
+import { RollbackInput } from '../domain/config/release-inputs.ts';
+import { parseFields } from '../domain/config/run-config.ts';
+import type { PipelineActivities, Release } from '../domain/run/activities.ts';
+import { PROMOTE, SHORT } from './support/activity-options.ts';
+import { movesOn } from './support/auto-upgrade.ts';
+import { invalidInput } from './support/failures.ts';
+import { releaseStatusQuery } from './support/messages.ts';
+import { Notifier } from './support/notifier.ts';
+import { reportUnknownSignals } from './support/unknown-signals.ts';
 
 const quick = proxyActivities<PipelineActivities>(SHORT);
 const promote = proxyActivities<PipelineActivities>(PROMOTE);

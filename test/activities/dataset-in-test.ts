@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPrepare, type PrepareProgress } from '../../src/activities/prepare.ts';
-import type { PreparedDataset, RunContext } from '../../src/domain/activities.ts';
-import { DatasetManifest, DroppedImage } from '../../src/domain/dataset-record.ts';
+import { createPrepare, type PrepareProgress } from '../../src/activities/prepare/prepare.ts';
+import { parseRunConfig } from '../../src/domain/config/run-config.ts';
+import { DatasetManifest, DroppedImage } from '../../src/domain/dataset/record.ts';
 import { RepoId } from '../../src/domain/refs.ts';
-import { parseRunConfig } from '../../src/domain/run-config.ts';
+import type { PreparedDataset, RunContext } from '../../src/domain/run/activities.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startHubInTest, TOKEN } from '../local-hub/hub-in-test.ts';

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
-import type { RunContext, Training, TrainRequest } from '../../src/domain/activities.ts';
 import { type CommitRef, RepoId, type RepoRef, RunName } from '../../src/domain/refs.ts';
-import { runRepos } from '../../src/domain/repositories.ts';
+import type { RunContext, Training, TrainRequest } from '../../src/domain/run/activities.ts';
+import { runRepos } from '../../src/domain/run/repositories.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
 import { attempt, openStand, type Stand } from './training-stand.ts';
 

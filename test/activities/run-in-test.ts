@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import sharp from 'sharp';
-import type { PipelineActivities, RunContext, Training } from '../../src/domain/activities.ts';
-import type { EvaluationReport } from '../../src/domain/evaluation-report.ts';
-import type { Verdict } from '../../src/domain/gate.ts';
-import { formatMetricLog } from '../../src/domain/metric-log.ts';
+import { parseRunConfig } from '../../src/domain/config/run-config.ts';
+import type { Verdict } from '../../src/domain/evaluation/gate.ts';
+import type { EvaluationReport } from '../../src/domain/evaluation/report.ts';
 import {
   type CommitSha,
   type FileRef,
@@ -12,9 +11,10 @@ import {
   RunName,
   Sha256,
 } from '../../src/domain/refs.ts';
-import { runRepos } from '../../src/domain/repositories.ts';
-import { parseRunConfig } from '../../src/domain/run-config.ts';
-import type { TrainingLedger } from '../../src/domain/training-ledger.ts';
+import type { PipelineActivities, RunContext, Training } from '../../src/domain/run/activities.ts';
+import { runRepos } from '../../src/domain/run/repositories.ts';
+import type { TrainingLedger } from '../../src/domain/training/ledger.ts';
+import { formatMetricLog } from '../../src/domain/training/metric-log.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 
 export type DeployRequest = Parameters<PipelineActivities['deploy']>[0];

@@ -1,6 +1,6 @@
 import sharp from 'sharp';
-import { ARTIST_NAMES, type GenreName, type StyleName } from '../../src/wikiart/generated/labels.ts';
-import { paint } from '../../src/wikiart/generated/painter.ts';
+import { ARTIST_NAMES, type GenreName, type StyleName } from '../../src/wikiart/synthetic/labels.ts';
+import { paint } from '../../src/wikiart/synthetic/painter.ts';
 import type { WikiArtRow } from '../wikiart/parquet-in-test.ts';
 
 const SIZES = [

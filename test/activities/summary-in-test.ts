@@ -1,6 +1,6 @@
-import type { RunSummary } from '../../src/domain/activities.ts';
-import { PHASES } from '../../src/domain/phases.ts';
-import type { Trial } from '../../src/domain/search-space.ts';
+import type { RunSummary } from '../../src/domain/run/activities.ts';
+import { PHASES } from '../../src/domain/run/phases.ts';
+import type { Trial } from '../../src/domain/tuning/search-space.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { runInTest } from './run-in-test.ts';
 

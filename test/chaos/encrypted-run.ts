@@ -14,7 +14,7 @@ import { Client, Connection } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
 import { readEnvironment } from '../../src/config/env.ts';
-import type { RunResult } from '../../src/domain/run-result.ts';
+import type { RunResult } from '../../src/domain/run/run-result.ts';
 import { dataConverter } from '../../src/temporal/data-converter.ts';
 import { persistently, seedSmall, smallRun } from './runs.ts';
 import { Topology } from './topology.ts';

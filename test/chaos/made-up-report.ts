@@ -1,6 +1,6 @@
-import { DEFAULT_RULES, gateRules } from '../../src/domain/gate-rules.ts';
-import { RunConfig } from '../../src/domain/run-config.ts';
-import { PROMPT_SETS } from '../../src/domain/sample-set.ts';
+import { RunConfig } from '../../src/domain/config/run-config.ts';
+import { DEFAULT_RULES, gateRules } from '../../src/domain/evaluation/gate-rules.ts';
+import { PROMPT_SETS } from '../../src/domain/evaluation/sample-set.ts';
 import { passing, reportInTest } from '../domain/report-in-test.ts';
 
 const keysOf = <T extends object>(of: T) => Object.keys(of) as (keyof T)[];

@@ -4,7 +4,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
-import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/domain/run/search-attributes.ts';
 import { freePort } from '../../src/wire/free-port.ts';
 import type { PartPlan, Ports } from './topology.ts';
 

@@ -5,7 +5,7 @@
 import { pathToFileURL } from 'node:url';
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { Worker } from '@temporalio/worker';
-import type { RunStatus } from '../../src/domain/run-result.ts';
+import type { RunStatus } from '../../src/domain/run/run-result.ts';
 import { reportProgress, runReports } from '../../src/workers/run-reports.ts';
 import { devServer } from '../temporal/dev-server.ts';
 import { bundle } from '../workflow/environment.ts';

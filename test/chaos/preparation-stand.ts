@@ -10,11 +10,11 @@ import { LOCAL_TOKEN, Stack } from '../../src/cli/stack/stack.ts';
 import { startWorkflow } from '../../src/cli/start-run.ts';
 import { readEnvironment } from '../../src/config/env.ts';
 import { TINY_BASE } from '../../src/config/paths.ts';
-import { DatasetManifest } from '../../src/domain/dataset-record.ts';
+import { DatasetManifest } from '../../src/domain/dataset/record.ts';
 import { RepoId, type RepoRef } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
-import { seedTinyBase } from '../../src/wikiart/generated/seed-base.ts';
+import { seedTinyBase } from '../../src/wikiart/synthetic/seed-base.ts';
 import type { PreparationResult } from '../../src/workflows/prepare.ts';
 
 /** A preparation that is done; `files` has every file's path, size and sha256, and the manifest. */

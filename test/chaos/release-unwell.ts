@@ -1,11 +1,11 @@
 /**
  * How soon a Space that is unwell is noticed and put back: `node scripts/ts.mjs test/chaos/release-unwell.ts`. Real Hub, real
- * Gradio, the tests' small app; the same faults are tests in `test/activities/deploy-space.test.ts`.
+ * Gradio, the tests' small app; the same faults are tests in `test/activities/release/deploy-space.test.ts`.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { createDeploy } from '../../src/activities/deploy.ts';
+import { createDeploy } from '../../src/activities/release/deploy.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
 import { PRODUCTION, tagAt } from '../../src/releases/catalogue.ts';

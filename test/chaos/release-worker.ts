@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { activityInfo, Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { createDeploy, createPublishRelease } from '../../src/activities/deploy.ts';
-import { createNameRelease } from '../../src/activities/open-run.ts';
-import { createRollBack } from '../../src/activities/roll-back.ts';
+import { createDeploy, createPublishRelease } from '../../src/activities/release/deploy.ts';
+import { createRollBack } from '../../src/activities/release/roll-back.ts';
+import { createNameRelease } from '../../src/activities/run/open-run.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { activityErrors } from '../../src/workers/activity-errors.ts';
 

@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
 import { TINY_BASE } from '../../src/config/paths.ts';
-import { seedGeneratedWikiArt } from '../../src/wikiart/generated/seed.ts';
-import { seedTinyBase } from '../../src/wikiart/generated/seed-base.ts';
+import { seedGeneratedWikiArt } from '../../src/wikiart/synthetic/seed.ts';
+import { seedTinyBase } from '../../src/wikiart/synthetic/seed-base.ts';
 import { faultsOf, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
 import { Topology } from './topology.ts';
 

@@ -6,7 +6,7 @@ import { type Child, startChild } from '../../src/cli/stack/child.ts';
 import { FEW_ARENAS, LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
 import { readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
-import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/domain/run/search-attributes.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { DISPATCH_ARGUMENTS } from '../../src/temporal/dispatch-settings.ts';

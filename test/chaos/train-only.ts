@@ -1,7 +1,7 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { GpuActivities, Training, TrainRequest } from '../../src/domain/activities.ts';
-import { gpuOptions } from '../../src/workflows/activity-options.ts';
-import { Hold } from '../../src/workflows/hold.ts';
+import type { GpuActivities, Training, TrainRequest } from '../../src/domain/run/activities.ts';
+import { gpuOptions } from '../../src/workflows/support/activity-options.ts';
+import { Hold } from '../../src/workflows/support/pause.ts';
 
 /** The pipeline's training, which may be paused, and nothing else; a dead worker is noticed and followed sooner than a run would want it. */
 export async function trainOnly(request: TrainRequest): Promise<Training> {

@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execa } from 'execa';
-import { type Lane, readLane } from '../../src/activities/training-lane.ts';
+import { type Lane, readLane } from '../../src/activities/train/branch.ts';
 import { LOCAL_TOKEN, Stack } from '../../src/cli/stack/stack.ts';
 import { processEnvironment, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT, TINY_BASE } from '../../src/config/paths.ts';
 import { RepoId } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
-import { seedGeneratedWikiArt } from '../../src/wikiart/generated/seed.ts';
-import { seedTinyBase } from '../../src/wikiart/generated/seed-base.ts';
+import { seedGeneratedWikiArt } from '../../src/wikiart/synthetic/seed.ts';
+import { seedTinyBase } from '../../src/wikiart/synthetic/seed-base.ts';
 import { until } from '../chaos/fleet.ts';
 import { SHORT_RUN } from '../chaos/short-run.ts';
 

@@ -1,4 +1,4 @@
-import type { Candidate } from '../../src/domain/dataset-measures.ts';
+import type { Candidate } from '../../src/domain/dataset/measures.ts';
 import type { Sha256 } from '../../src/domain/refs.ts';
 
 /** A candidate of 300 × 300 pixels; thumbnails are taken from the hash, so that equal hashes look the same. */

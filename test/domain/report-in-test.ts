@@ -1,7 +1,7 @@
-import type { EvaluationReport, Metric } from '../../src/domain/evaluation-report.ts';
-import type { Expected } from '../../src/domain/gate.ts';
-import type { GateRule } from '../../src/domain/gate-config.ts';
-import { DEFAULT_RULES } from '../../src/domain/gate-rules.ts';
+import type { GateRule } from '../../src/domain/config/gate-config.ts';
+import type { Expected } from '../../src/domain/evaluation/gate.ts';
+import { DEFAULT_RULES } from '../../src/domain/evaluation/gate-rules.ts';
+import type { EvaluationReport, Metric } from '../../src/domain/evaluation/report.ts';
 import { Sha256 } from '../../src/domain/refs.ts';
 
 /** A sha256 of one digit repeated. */

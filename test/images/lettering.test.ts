@@ -1,13 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import sharp from 'sharp';
-import { mayBeMirrored } from '../../src/domain/dataset-captions.ts';
+import { mayBeMirrored } from '../../src/domain/dataset/captions.ts';
 import { wholeOf } from '../../src/images/frame.ts';
 import { letteringOf } from '../../src/images/lettering.ts';
 import { storedSize } from '../../src/images/prepare-picture.ts';
 import { luminanceOf } from '../../src/images/raster.ts';
-import { letteringSvg, signatureSvg } from '../../src/wikiart/generated/lettering.ts';
-import { paint } from '../../src/wikiart/generated/painter.ts';
-import { randomFrom } from '../../src/wikiart/generated/random.ts';
+import { letteringSvg, signatureSvg } from '../../src/wikiart/synthetic/lettering.ts';
+import { paint } from '../../src/wikiart/synthetic/painter.ts';
+import { randomFrom } from '../../src/wikiart/synthetic/random.ts';
 import { candidateOf } from '../domain/candidate-in-test.ts';
 
 const [width, height] = [360, 280];

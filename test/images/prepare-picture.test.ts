@@ -1,11 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import sharp, { type Sharp } from 'sharp';
-import { bucketsFor } from '../../src/domain/dataset-buckets.ts';
-import { hammingBits } from '../../src/domain/dataset-duplicates.ts';
-import { parseRunConfig } from '../../src/domain/run-config.ts';
+import { parseRunConfig } from '../../src/domain/config/run-config.ts';
+import { bucketsFor } from '../../src/domain/dataset/buckets.ts';
+import { hammingBits } from '../../src/domain/dataset/duplicates.ts';
 import { type PictureOutcome, preparePicture } from '../../src/images/prepare-picture.ts';
-import { paint } from '../../src/wikiart/generated/painter.ts';
+import { paint } from '../../src/wikiart/synthetic/painter.ts';
 
 const [WIDTH, HEIGHT] = [264, 200];
 const parsed = parseRunConfig({});

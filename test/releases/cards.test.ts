@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
-import { createDeploy } from '../../src/activities/deploy.ts';
-import type { VariantRecord } from '../../src/domain/variants.ts';
+import { createDeploy } from '../../src/activities/release/deploy.ts';
+import type { VariantRecord } from '../../src/domain/config/variants.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
 import { releaseRepo } from '../../src/releases/catalogue.ts';
-import { variantTexts } from '../../src/reports/variant-card.ts';
+import { variantTexts } from '../../src/reports/cards/variant-card.ts';
 import { type DeployRequest, runInTest } from '../activities/run-in-test.ts';
 
 const PYTHON = resolve('gpu-worker/.venv/bin/python');

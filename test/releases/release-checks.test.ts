@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { HARDWARE, type ReleaseSize, sizeProblems } from '../../src/domain/release-limits.ts';
+import { HARDWARE, type ReleaseSize, sizeProblems } from '../../src/domain/release/release-limits.ts';
 import { differences } from '../../src/releases/compare.ts';
 import { kohyaProblems, refuseUnreadableExport, tensorNames } from '../../src/releases/kohya-names.ts';
 import { kohyaInTest } from '../activities/run-in-test.ts';

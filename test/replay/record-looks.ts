@@ -11,7 +11,7 @@ import { connectClient } from '../../src/cli/connect.ts';
 import { seedStack } from '../../src/cli/seed.ts';
 import { Stack } from '../../src/cli/stack/stack.ts';
 import { readEnvironment } from '../../src/config/env.ts';
-import type { RunResult } from '../../src/domain/run-result.ts';
+import type { RunResult } from '../../src/domain/run/run-result.ts';
 
 const [folder = '', kept] = process.argv.slice(2);
 const dataDir = kept ?? (await mkdtemp(join(tmpdir(), 'plein-air-record-')));

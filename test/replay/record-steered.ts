@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { PROJECT } from '../../src/config/paths.ts';
-import type { RunStatus } from '../../src/domain/run-result.ts';
+import type { RunStatus } from '../../src/domain/run/run-result.ts';
 import { seedSmall, smallRun, startRun, until } from '../chaos/runs.ts';
 import { Topology } from '../chaos/topology.ts';
 

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
-import type { PairedSamples, Picture, ReportDocument } from '../../src/reports/blocks.ts';
-import { toHtml } from '../../src/reports/html.ts';
+import type { PairedSamples, Picture, ReportDocument } from '../../src/reports/render/blocks.ts';
+import { toHtml } from '../../src/reports/render/html.ts';
 
 function picture(alt: string): Picture {
   const bytes = Buffer.from(alt);

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { execa } from 'execa';
-import type { RunStatus } from '../../src/domain/run-result.ts';
+import type { RunStatus } from '../../src/domain/run/run-result.ts';
 import { bundle } from '../workflow/environment.ts';
 import { activities, contextOf } from '../workflow/fakes.ts';
 import { devServer, ROOT, TEMPORAL } from './dev-server.ts';

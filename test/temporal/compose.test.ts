@@ -6,7 +6,7 @@ import { execa } from 'execa';
 import { parse } from 'yaml';
 import { FEW_ARENAS } from '../../src/cli/stack/stack.ts';
 import { Environment, pythonPath, readEnvironment } from '../../src/config/env.ts';
-import { SEARCH_ATTRIBUTES } from '../../src/domain/search-attributes.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/domain/run/search-attributes.ts';
 import { DISPATCH_SETTINGS } from '../../src/temporal/dispatch-settings.ts';
 import { ROOT } from './dev-server.ts';
 

@@ -7,7 +7,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { readEnvironment } from '../../src/config/env.ts';
 import { ENCRYPTED_WORKFLOW_BUNDLE } from '../../src/config/paths.ts';
-import type { RunStatus } from '../../src/domain/run-result.ts';
+import type { RunStatus } from '../../src/domain/run/run-result.ts';
 import { dataConverter } from '../../src/temporal/data-converter.ts';
 import { activities, contextOf, trainingOf } from '../workflow/fakes.ts';
 import { devServer, ROOT } from './dev-server.ts';

@@ -5,9 +5,9 @@ import { describe, expect, it } from '@jest/globals';
 import { CommitSha, RepoId } from '../../src/domain/refs.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { labelsFromCard } from '../../src/wikiart/class-labels.ts';
-import { ARTIST_NAMES, GENRE_NAMES, STYLE_NAMES } from '../../src/wikiart/generated/labels.ts';
 import { openHubFile } from '../../src/wikiart/hub-file.ts';
 import { openShard, readLabels, readPictures } from '../../src/wikiart/shard.ts';
+import { ARTIST_NAMES, GENRE_NAMES, STYLE_NAMES } from '../../src/wikiart/synthetic/labels.ts';
 import { type WikiArtRow, wikiArtParquet } from './parquet-in-test.ts';
 
 /** 96 rows whose "pictures" are plain text of 20,000 bytes: text is what a careless reader would decode. */

@@ -1,5 +1,5 @@
 import { ByteWriter, type KeyValue, ParquetWriter, type SchemaElement } from 'hyparquet-writer';
-import { ARTIST_NAMES, GENRE_NAMES, STYLE_NAMES } from '../../src/wikiart/generated/labels.ts';
+import { ARTIST_NAMES, GENRE_NAMES, STYLE_NAMES } from '../../src/wikiart/synthetic/labels.ts';
 
 /** A row of a parquet file with WikiArt's schema. */
 export interface WikiArtRow {

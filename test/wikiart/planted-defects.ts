@@ -1,13 +1,13 @@
-import { bucketsFor } from '../../src/domain/dataset-buckets.ts';
-import { mayBeMirrored } from '../../src/domain/dataset-captions.ts';
-import { chooseKept } from '../../src/domain/dataset-filters.ts';
-import type { Candidate } from '../../src/domain/dataset-measures.ts';
-import { labelDoubts } from '../../src/domain/dataset-style.ts';
-import { parseRunConfig } from '../../src/domain/run-config.ts';
+import { parseRunConfig } from '../../src/domain/config/run-config.ts';
+import { bucketsFor } from '../../src/domain/dataset/buckets.ts';
+import { mayBeMirrored } from '../../src/domain/dataset/captions.ts';
+import { chooseKept } from '../../src/domain/dataset/filters.ts';
+import type { Candidate } from '../../src/domain/dataset/measures.ts';
+import { labelDoubts } from '../../src/domain/dataset/style.ts';
 import { preparePicture } from '../../src/images/prepare-picture.ts';
-import { encodeRow } from '../../src/wikiart/generated/encode.ts';
-import { ARTIST_NAMES } from '../../src/wikiart/generated/labels.ts';
-import { DEFECTS, type Defect, type PlannedRow, planRows } from '../../src/wikiart/generated/plan.ts';
+import { encodeRow } from '../../src/wikiart/synthetic/encode.ts';
+import { ARTIST_NAMES } from '../../src/wikiart/synthetic/labels.ts';
+import { DEFECTS, type Defect, type PlannedRow, planRows } from '../../src/wikiart/synthetic/plan.ts';
 
 /** How often something was found, rightly found and planted; `wrong` tells of the rest. */
 export interface Score {

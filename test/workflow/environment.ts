@@ -9,7 +9,11 @@ import {
   Worker,
   type WorkflowBundleWithSourceMap,
 } from '@temporalio/worker';
-import type { GpuActivities, PictureActivities, PipelineActivities } from '../../src/domain/activities.ts';
+import type {
+  GpuActivities,
+  PictureActivities,
+  PipelineActivities,
+} from '../../src/domain/run/activities.ts';
 
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const silent = new DefaultLogger('ERROR', () => undefined);

@@ -1,4 +1,6 @@
 import { Context } from '@temporalio/activity';
+import type { RunConfig } from '../../src/domain/config/run-config.ts';
+import { CommitSha, type FileRef, RepoId, RunName, Sha256 } from '../../src/domain/refs.ts';
 import type {
   Evaluation,
   GateDecision,
@@ -8,10 +10,8 @@ import type {
   Release,
   RunContext,
   Training,
-} from '../../src/domain/activities.ts';
-import { CommitSha, type FileRef, RepoId, RunName, Sha256 } from '../../src/domain/refs.ts';
-import { runRepos } from '../../src/domain/repositories.ts';
-import type { RunConfig } from '../../src/domain/run-config.ts';
+} from '../../src/domain/run/activities.ts';
+import { runRepos } from '../../src/domain/run/repositories.ts';
 
 /** Ports' answers for tests of the workflows' own decisions; no claim about a phase rests on them. */
 export const commit = CommitSha.parse('a'.repeat(40));

@@ -4,10 +4,10 @@ import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/activities.ts';
+import type { ReleasedVariant } from '../../src/domain/config/variants.ts';
 import { RepoId } from '../../src/domain/refs.ts';
-import type { RunResult, RunStatus, StudyStatus } from '../../src/domain/run-result.ts';
-import type { ReleasedVariant } from '../../src/domain/variants.ts';
+import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/run/activities.ts';
+import type { RunResult, RunStatus, StudyStatus } from '../../src/domain/run/run-result.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
 import { activities, commit, contextOf, file, gate, released, stopped, trainingOf } from './fakes.ts';
 

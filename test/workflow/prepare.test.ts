@@ -2,8 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import type { GpuActivities, PictureActivities, PipelineActivities } from '../../src/domain/activities.ts';
 import { RepoId } from '../../src/domain/refs.ts';
+import type {
+  GpuActivities,
+  PictureActivities,
+  PipelineActivities,
+} from '../../src/domain/run/activities.ts';
 import type { PreparationResult } from '../../src/workflows/prepare.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
 import { activities, commit, contextOf, preparedDataset } from './fakes.ts';

@@ -3,10 +3,10 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
-import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/activities.ts';
-import type { StudyResult, StudyStatus } from '../../src/domain/run-result.ts';
-import type { Trial } from '../../src/domain/search-space.ts';
-import { STRETCHES_PER_RUN } from '../../src/domain/study.ts';
+import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/run/activities.ts';
+import type { StudyResult, StudyStatus } from '../../src/domain/run/run-result.ts';
+import type { Trial } from '../../src/domain/tuning/search-space.ts';
+import { STRETCHES_PER_RUN } from '../../src/domain/tuning/study.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
 import { activities, stopped, trainingOf } from './fakes.ts';
 

@@ -6,7 +6,7 @@ import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Command } from 'commander';
 import { PipelineError } from '../../domain/errors.ts';
-import type { RunResult } from '../../domain/run-result.ts';
+import type { RunResult } from '../../domain/run/run-result.ts';
 import { connectHub } from '../../hub/client.ts';
 import type { Hub } from '../../hub/hub.ts';
 import pc from '../colours.ts';

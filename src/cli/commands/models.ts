@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
+import { RollbackInput } from '../../domain/config/release-inputs.ts';
+import { parseFields } from '../../domain/config/run-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
-import { Verdict } from '../../domain/gate.ts';
-import { RollbackInput } from '../../domain/release-inputs.ts';
-import { releaseRepos } from '../../domain/repositories.ts';
-import { parseFields } from '../../domain/run-config.ts';
+import { Verdict } from '../../domain/evaluation/gate.ts';
+import type { Provenance } from '../../domain/release/provenance.ts';
+import { releaseRepos } from '../../domain/run/repositories.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { readVerified } from '../../hub/verified-json.ts';
 import { type Difference, releaseDifferences } from '../../releases/compare.ts';
-import type { Provenance } from '../../releases/provenance.ts';
 import { type Reference, referencesOf } from '../../releases/references.ts';
 import { type ModelStanding, modelStanding, type Standing } from '../../releases/standing.ts';
 import pc from '../colours.ts';

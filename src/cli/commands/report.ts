@@ -1,10 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { rebuildDocuments } from '../../activities/rebuild-documents.ts';
+import { rebuildDocuments } from '../../activities/document/rebuild.ts';
+import { parseFields } from '../../domain/config/run-config.ts';
 import { RunName } from '../../domain/refs.ts';
-import { runRepos } from '../../domain/repositories.ts';
-import { parseFields } from '../../domain/run-config.ts';
+import { runRepos } from '../../domain/run/repositories.ts';
 import pc from '../colours.ts';
 import { connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';

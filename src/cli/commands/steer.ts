@@ -1,11 +1,11 @@
 import { userInfo } from 'node:os';
 import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Command } from 'commander';
-import type { Release } from '../../domain/activities.ts';
+import { ReevaluateInput, RollbackInput } from '../../domain/config/release-inputs.ts';
+import { parseFields } from '../../domain/config/run-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { RunName } from '../../domain/refs.ts';
-import { ReevaluateInput, RollbackInput } from '../../domain/release-inputs.ts';
-import { parseFields } from '../../domain/run-config.ts';
+import type { Release } from '../../domain/run/activities.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';

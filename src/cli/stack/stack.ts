@@ -10,7 +10,7 @@ import {
 } from '../../config/env.ts';
 import { PROJECT } from '../../config/paths.ts';
 import { PipelineError } from '../../domain/errors.ts';
-import { SEARCH_ATTRIBUTES } from '../../domain/search-attributes.ts';
+import { SEARCH_ATTRIBUTES } from '../../domain/run/search-attributes.ts';
 import { DISPATCH_ARGUMENTS } from '../../temporal/dispatch-settings.ts';
 import { freePort } from '../../wire/free-port.ts';
 import { type Child, startChild } from './child.ts';

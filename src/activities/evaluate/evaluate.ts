@@ -1,0 +1,244 @@
+import { readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { lookConfidence } from '../../domain/config/gate-config.ts';
+import { PipelineError } from '../../domain/errors.ts';
+import { EvaluationReport } from '../../domain/evaluation/report.ts';
+import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
+import { CommitRef, type Sha256 } from '../../domain/refs.ts';
+import type { Evaluation, GpuActivities } from '../../domain/run/activities.ts';
+import type { VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
+import { sha256Of, sha256OfFile } from '../../hub/hashing.ts';
+import { HubConflict } from '../../hub/hub.ts';
+import { parseJson } from '../../hub/verified-json.ts';
+import { refuseOtherTrigger } from '../prepare/captions/trigger.ts';
+import { GpuCalls, type GpuDeps } from '../support/gpu-calls.ts';
+import { copyBase, copyLocally, copyTrained } from '../support/model-cache.ts';
+import {
+  completed,
+  EVALUATION_FILES,
+  EVALUATION_FOLDER,
+  type EvaluationKey,
+  runSamples,
+} from './cache-key.ts';
+import { answer, type EvaluateRequest, type EvaluationInputs, findDone, lookUp, recordOf } from './inputs.ts';
+import { SAMPLING_FOLDER, Sampling } from './sampling.ts';
+import { shareBaseScores, sharedSamples } from './shared-samples.ts';
+
+/**
+ * Paints the standard samples with base, candidate and the releases it has to stand against, measures them, and stores
+ * all of it in one commit of the record repository. Done for the same inputs before, it answers at once; killed, it goes
+ * on with the pictures it finds.
+ */
+export function createEvaluate(deps: GpuDeps): GpuActivities['evaluate'] {
+  return async (asked) => {
+    const inputs = await lookUp(deps.hub, { ...asked, context: completed(asked.context) });
+    const known = await findDone(deps.hub, inputs);
+    return known ?? new Attempt(deps, inputs).run();
+  };
+}
+
+/** Weights as safetensors, configuration and tokenizer: pickles and other tools' copies stay where they are. */
+function isNeeded(path: string): boolean {
+  return !path.includes('/') && /\.(safetensors|json|txt|model)$/.test(path);
+}
+
+/** Folders of pictures on this machine, as the verb `evaluate` takes them. */
+type Painted = Pick<VerbParams<'evaluate'>, 'baseSamples' | 'candidateSamples' | 'rivals' | 'parity'>;
+
+type Files = { path: string; content: string | { file: string } }[];
+
+/** One attempt at an evaluation that is not done yet. */
+class Attempt {
+  readonly #deps: GpuDeps;
+  readonly #calls: GpuCalls;
+  readonly #inputs: EvaluationInputs;
+  readonly #request: EvaluateRequest;
+  readonly #set: { samples: StandardSample[]; sha256: Sha256 };
+  /** Named by the key: what an earlier attempt left is found again, another evaluation's is not. */
+  readonly #folder: string;
+
+  constructor(deps: GpuDeps, inputs: EvaluationInputs) {
+    this.#deps = deps;
+    this.#inputs = inputs;
+    this.#request = inputs.request;
+    this.#set = runSamples(inputs.request.context, inputs.look);
+    this.#calls = new GpuCalls(deps, this.#set.samples.length);
+    this.#folder = join(deps.workDir, 'evaluations', inputs.key.key.slice(0, 24));
+  }
+
+  async run(): Promise<Evaluation> {
+    const { context, dataset } = this.#request;
+    await refuseOtherTrigger(this.#deps.hub, dataset, context.config.dataset.trigger);
+    const base = await copyBase(this.#calls.copying('base model'), context.base);
+    const data = await copyLocally(this.#calls.copying('dataset'), dataset);
+    const exported = await this.#export();
+    const adapter = exported.files.find((file) => file.format === 'diffusers');
+    if (adapter === undefined)
+      throw new PipelineError('Internal', 'expected an adapter in format diffusers from export, got none');
+    const adapterSha256 = await sha256OfFile(adapter.path);
+    const pictures = await this.#paint(base, adapter.path, adapterSha256);
+    const measured = await this.#measure({ base, adapter: adapter.path, dataset: data, pictures });
+    const reportBytes = await readFile(measured.report);
+    const report = parseJson(reportBytes, EvaluationReport, measured.report);
+    // Later looks see the base in more pictures; what a forecast reads is of the first.
+    if (this.#inputs.look === 1)
+      await shareBaseScores({
+        hub: this.#deps.hub,
+        shared: sharedSamples(context, this.#set.sha256),
+        dataset: dataset.commit,
+        report,
+        signal: this.#deps.signal?.(),
+      });
+    const key: EvaluationKey = {
+      format: 1,
+      ...this.#inputs.key,
+      reportSha256: sha256Of(reportBytes),
+      adapterSha256,
+      sampleSetSha256: this.#set.sha256,
+      summary: summarise(report),
+    };
+    return this.#store(key, [
+      ...this.#sampleFiles(EVALUATION_FILES.base, pictures.baseSamples),
+      ...this.#sampleFiles(EVALUATION_FILES.candidate, pictures.candidateSamples),
+      ...pictures.rivals.flatMap((rival) =>
+        this.#sampleFiles(`${EVALUATION_FILES.rivals}/${rival.name}`, rival.samples),
+      ),
+      ...exported.files.map((file) => ({
+        path: `${EVALUATION_FOLDER}/adapter/${basename(file.path)}`,
+        content: { file: file.path },
+      })),
+      ...report.closest.map(({ picture }) => ({
+        path: `${EVALUATION_FOLDER}/${picture}`,
+        content: { file: join(this.#folder, 'report', ...picture.split('/')) },
+      })),
+      { path: EVALUATION_FILES.samples, content: `${JSON.stringify(this.#set.samples, null, 1)}\n` },
+      { path: EVALUATION_FILES.report, content: { file: measured.report } },
+      { path: EVALUATION_FILES.key, content: `${JSON.stringify(key, null, 1)}\n` },
+    ]);
+  }
+
+  /** The pictures of everybody in the comparison, and a few of the candidate's once more. */
+  async #paint(base: string, adapter: string, adapterSha256: Sha256): Promise<Painted> {
+    const { hub, workDir } = this.#deps;
+    const sampling = new Sampling(
+      {
+        hub,
+        workDir,
+        paint: (params, stage) => this.#calls.call('sample', params, stage),
+        copying: (stage) => this.#calls.copying(stage),
+        signal: this.#deps.signal?.(),
+      },
+      this.#request.context,
+      this.#set.samples,
+    );
+    const baseSamples = await sampling.ofBase(base);
+    const candidateSamples = await sampling.ofCandidate({ base, adapter, adapterSha256 });
+    const { deployedPrecision } = this.#request.context.config.evaluation;
+    const again = await sampling.again({ base, adapter, out: join(this.#folder, 'again') });
+    const rivals: Painted['rivals'] = [];
+    for (const release of this.#inputs.rivals) {
+      const { folder, prompts, rival } = await sampling.ofRival(release);
+      rivals.push({ ...rival, samples: folder, prompts });
+    }
+    return { baseSamples, candidateSamples, rivals, parity: { ...again, deployedPrecision } };
+  }
+
+  async #measure(p: {
+    base: string;
+    adapter: string;
+    dataset: string;
+    pictures: Painted;
+  }): Promise<VerbResult<'evaluate'>> {
+    const { config } = this.#request.context;
+    const models: VerbParams<'evaluate'>['models'] = [];
+    for (const { role, repo, commit } of this.#inputs.models) {
+      const ref = CommitRef.parse({ type: 'model', repo, commit });
+      const path = await copyLocally(this.#calls.copying(`model for ${role}`), ref, undefined, isNeeded);
+      models.push({ role: role as (typeof models)[number]['role'], repo, commit, path });
+    }
+    const { pictures, ...rest } = p;
+    return this.#calls.call(
+      'evaluate',
+      {
+        ...rest,
+        ...pictures,
+        encoder: config.evaluation.encoder,
+        models,
+        samples: this.#set.samples.map(({ seed: _, ...sample }) => sample),
+        heldOutLoss: this.#request.training.heldOutLoss,
+        confidence: lookConfidence(config.gate),
+        seed: config.seed,
+        out: join(this.#folder, 'report'),
+      },
+      'measuring',
+    );
+  }
+
+  /** The checkpoint's adapter, verified, as the files that would be released. */
+  async #export(): Promise<VerbResult<'export'>> {
+    const { context, training } = this.#request;
+    const { config, base } = context;
+    const checkpoint = await copyTrained(this.#calls.copying('checkpoint'), training, base.commit);
+    return this.#calls.call(
+      'export',
+      {
+        checkpoint,
+        out: join(this.#folder, 'adapter'),
+        formats: ['diffusers', 'kohya'],
+        title: config.model,
+        trigger: config.dataset.trigger,
+        sabotage: config.sabotage,
+      },
+      'exporting',
+    );
+  }
+
+  #sampleFiles(folder: string, from: string): Files {
+    return [...this.#set.samples.map(({ id }) => `${id}.png`), 'manifest.json'].map((name) => ({
+      path: `${folder}/${name}`,
+      content: { file: join(from, name) },
+    }));
+  }
+
+  /** One commit that replaces whatever evaluation was there, and the verdict on it. */
+  async #store(key: EvaluationKey, files: Files): Promise<Evaluation> {
+    const { hub } = this.#deps;
+    const repo = recordOf(this.#request);
+    const signal = this.#deps.signal?.();
+    await hub.ensureRepo(repo, { private: true });
+    const wanted = new Set(files.map((file) => file.path));
+    for (;;) {
+      this.#calls.beat('storing', 0, files.length);
+      const head = await hub.resolve(repo);
+      const folders = [EVALUATION_FOLDER, SAMPLING_FOLDER];
+      const there =
+        head === null
+          ? []
+          : (await Promise.all(folders.map((folder) => hub.list(repo, head, folder)))).flat();
+      try {
+        const commit = await hub.commit({
+          repo,
+          ...(head === null ? {} : { parent: head }),
+          message: `Evaluation: ${key.summary}`,
+          files,
+          delete: there.map((entry) => entry.path).filter((path) => !wanted.has(path)),
+          ...(signal === undefined ? {} : { signal }),
+        });
+        return answer(repo, commit, key);
+      } catch (error) {
+        if (!(error instanceof HubConflict)) throw error;
+      }
+    }
+  }
+}
+
+/** The three figures that a person asks for first. */
+function summarise(report: EvaluationReport): string {
+  const figure = (name: string) => report.metrics[name]?.estimate?.toPrecision(3) ?? 'none';
+  return [
+    `${report.samples.count} samples`,
+    `KID ${figure('kid.base')} to ${figure('kid.candidate')}`,
+    `style margin ${figure('style.baseMargin')} to ${figure('style.margin')}`,
+    `diversity ratio ${figure('diversity.vendi')}`,
+  ].join(', ');
+}

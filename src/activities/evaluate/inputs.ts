@@ -1,0 +1,89 @@
+import { MODEL_ROLES, splitModelId } from '../../domain/config/evaluation-models.ts';
+import { PipelineError } from '../../domain/errors.ts';
+import { type CommitSha, type FileRef, RepoId, type RepoRef, Sha256 } from '../../domain/refs.ts';
+import type { Evaluation, GpuActivities } from '../../domain/run/activities.ts';
+import { sha256Of } from '../../hub/hashing.ts';
+import type { Hub } from '../../hub/hub.ts';
+import { parseJson } from '../../hub/verified-json.ts';
+import { findRivals, type RivalRelease } from '../../releases/rivals.ts';
+import { EVALUATION_FILES, EvaluationKey, evaluationKey, type PinnedModel } from './cache-key.ts';
+
+export type EvaluateRequest = Parameters<GpuActivities['evaluate']>[0];
+
+/** Everything that an evaluation is made from, looked up once. */
+export interface EvaluationInputs {
+  request: EvaluateRequest;
+  look: number;
+  rivals: RivalRelease[];
+  models: PinnedModel[];
+  key: ReturnType<typeof evaluationKey>;
+}
+
+/** Looks up everything that decides an evaluation. */
+export async function lookUp(hub: Hub, request: EvaluateRequest): Promise<EvaluationInputs> {
+  const { context, training } = request;
+  const look = request.look ?? 1;
+  // A sabotaged export has bytes of its own: nobody's release.
+  const candidate = context.config.sabotage === 'none' ? training.adapterSha256 : NOBODY;
+  const [rivals, models] = await Promise.all([
+    findRivals(hub, context, candidate),
+    pinModels(hub, context.config.evaluation.models),
+  ]);
+  return { request, look, rivals, models, key: evaluationKey({ ...request, look, rivals, models }) };
+}
+
+const NOBODY = Sha256.parse('0'.repeat(64));
+
+/** The commit that each named model stands for now. */
+async function pinModels(
+  hub: Hub,
+  models: EvaluateRequest['context']['config']['evaluation']['models'],
+): Promise<PinnedModel[]> {
+  const named = MODEL_ROLES.flatMap((role) => {
+    const id = models[role];
+    return id === null ? [] : [{ role, ...splitModelId(id) }];
+  });
+  return Promise.all(
+    named.map(async ({ role, repo, revision }) => {
+      const commit = await hub.resolve({ type: 'model', repo: RepoId.parse(repo) }, revision);
+      if (commit !== null) return { role, repo, commit };
+      throw new PipelineError(
+        'InvalidInput',
+        `evaluation.models.${role}: expected a model repository that the token can read, got "${repo}" at "${revision}", which is not on ${hub.endpoint}; null leaves its metrics out`,
+      );
+    }),
+  );
+}
+
+/** The evaluation of the same inputs that the record repository holds, its report verified; null: there is none. */
+export async function findDone(hub: Hub, { request, key }: EvaluationInputs): Promise<Evaluation | null> {
+  const repo = recordOf(request);
+  const head = await hub.resolve(repo);
+  const bytes = head === null ? null : await hub.read(repo, head, EVALUATION_FILES.key);
+  if (head === null || bytes === null) return null;
+  const known = parseJson(bytes, EvaluationKey, `${repo.repo} ${EVALUATION_FILES.key}`);
+  if (known.key !== key.key) return null;
+  const report = await hub.read(repo, head, EVALUATION_FILES.report);
+  const adapter = await hub.read(repo, head, EVALUATION_FILES.adapter);
+  const whole =
+    report !== null &&
+    adapter !== null &&
+    sha256Of(report) === known.reportSha256 &&
+    sha256Of(adapter) === known.adapterSha256;
+  return whole ? answer(repo, head, known) : null;
+}
+
+/** An evaluation in the record repository at a commit. */
+export function answer(repo: RepoRef, commit: CommitSha, key: EvaluationKey): Evaluation {
+  const at = (path: string, sha256: Sha256): FileRef => ({ ...repo, commit, path, sha256 });
+  return {
+    report: at(EVALUATION_FILES.report, key.reportSha256),
+    adapter: at(EVALUATION_FILES.adapter, key.adapterSha256),
+    summary: key.summary,
+  };
+}
+
+/** The record repository of a run. */
+export function recordOf(request: EvaluateRequest): RepoRef {
+  return { type: 'dataset', repo: request.context.repos.record };
+}

@@ -1,0 +1,132 @@
+import { type GateRule, lookConfidence } from '../../domain/config/gate-config.ts';
+import { decide, type Expected, type Verdict } from '../../domain/evaluation/gate.ts';
+import { gateRules, rulesText } from '../../domain/evaluation/gate-rules.ts';
+import type { FileRef, RepoRef } from '../../domain/refs.ts';
+import type {
+  Evaluation,
+  GateDecision,
+  PipelineActivities,
+  RunContext,
+} from '../../domain/run/activities.ts';
+import { sha256Of } from '../../hub/hashing.ts';
+import { type Hub, HubConflict } from '../../hub/hub.ts';
+import { jsonOrNull, readVerifiedBytes } from '../../hub/verified-json.ts';
+import { findRivals } from '../../releases/rivals.ts';
+import { evaluationDocuments } from '../../reports/pages/evaluation-document.ts';
+import { readRunRecord } from '../run/open-run.ts';
+import { completed, EVALUATION_FILES, runSamples } from './cache-key.ts';
+import { trackDrift } from './drift.ts';
+
+/** Reads the report from the Hub, decides, and stores the verdict beside it; the same report gives the same verdict. */
+export function createJudge({
+  hub,
+  now = Date.now,
+}: {
+  hub: Hub;
+  now?: () => number;
+}): PipelineActivities['judge'] {
+  return async ({ context: asked, evaluation, look = 1 }) => {
+    const context = completed(asked);
+    const bytes = await readVerifiedBytes(hub, evaluation.report);
+    const { rules, expected, changed } = await expectation(hub, {
+      ...{ context, evaluation, look },
+      reportSha256: sha256Of(bytes),
+    });
+    const verdict = withProblems(
+      decide({
+        report: jsonOrNull(bytes),
+        rules,
+        confidence: lookConfidence(context.config.gate),
+        expected,
+      }),
+      changed,
+    );
+    const { looks } = context.config.gate;
+    const drift = await trackDrift(hub, { context, report: jsonOrNull(bytes), verdict, now: now() });
+    return {
+      verdict: verdict.verdict,
+      reasons: [
+        ...verdict.problems,
+        ...verdict.rules.map((rule) => rule.sentence),
+        ...(verdict.notApplicable ?? []),
+        ...(drift?.sentences ?? []),
+      ],
+      record: await store(hub, { context, evaluation, verdict, more: drift?.files ?? [] }),
+      ...nextOf(verdict, look, looks),
+    } satisfies GateDecision;
+  };
+}
+
+/** What the report must be about, looked up anew: nothing of it is taken from the report. */
+async function expectation(
+  hub: Hub,
+  p: { context: RunContext; evaluation: Evaluation; look: number; reportSha256: Expected['reportSha256'] },
+): Promise<{ rules: GateRule[]; expected: Expected; changed: string[] }> {
+  const { context, evaluation, look } = p;
+  const adapter = await readVerifiedBytes(hub, evaluation.adapter);
+  const adapterSha256 = sha256Of(adapter);
+  const set = runSamples(context, look);
+  const pinned = (await readRunRecord(hub, { type: 'dataset', repo: context.repos.record }))?.gate;
+  // A newer version may have other defaults: the run is judged by those that it began with.
+  const rules = context.config.gate.rules ?? pinned?.rules ?? gateRules(context.config);
+  const rulesSha256 = sha256Of(rulesText(context.config.gate, rules));
+  const rivals = await findRivals(hub, context, adapterSha256);
+  return {
+    rules,
+    expected: {
+      reportSha256: p.reportSha256,
+      adapterSha256,
+      sampleSetSha256: set.sha256,
+      samples: set.samples.length,
+      encoder: context.config.evaluation.encoder,
+      rivals: rivals.map(({ name, tag, adapterSha256: sha256 }) => ({ name, tag, adapterSha256: sha256 })),
+      rulesSha256,
+      look,
+      looks: context.config.gate.looks,
+    },
+    changed:
+      pinned === undefined || pinned.sha256 === rulesSha256
+        ? []
+        : [
+            `Expected the rules that the run was started with (sha256 ${pinned.sha256}), got others (${rulesSha256}): they changed after training began.`,
+          ],
+  };
+}
+
+function withProblems(verdict: Verdict, more: string[]): Verdict {
+  if (more.length === 0) return verdict;
+  return { ...verdict, verdict: 'FAIL', problems: [...verdict.problems, ...more], stale: false };
+}
+
+function nextOf(verdict: Verdict, look: number, looks: number): Pick<GateDecision, 'next'> {
+  if (verdict.stale === true) return { next: 'measure-again' };
+  return verdict.verdict === 'INCONCLUSIVE' && look < looks ? { next: 'look' } : {};
+}
+
+/** The verdict, and a page for people, in one commit. */
+async function store(
+  hub: Hub,
+  p: {
+    context: RunContext;
+    evaluation: Evaluation;
+    verdict: Verdict;
+    more: { path: string; content: string }[];
+  },
+): Promise<FileRef> {
+  const repo: RepoRef = { type: 'dataset', repo: p.context.repos.record };
+  const content = `${JSON.stringify(p.verdict, null, 2)}\n`;
+  const path = EVALUATION_FILES.verdict;
+  const pages = await evaluationDocuments(hub, p);
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const commit = await hub.commit({
+        repo,
+        message: `Verdict: ${p.verdict.verdict}`,
+        files: [{ path, content }, ...pages, ...p.more],
+      });
+      return { ...repo, commit, path, sha256: sha256Of(content) };
+    } catch (error) {
+      if (!(error instanceof HubConflict) || attempt >= 9) throw error;
+    }
+  }
+}

@@ -1,0 +1,190 @@
+import { join } from 'node:path';
+import type { Rival } from '../../domain/evaluation/gate.ts';
+import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
+import { sampleSet } from '../../domain/evaluation/sample-set.ts';
+import type { Sha256 } from '../../domain/refs.ts';
+import { ADAPTER_FILE } from '../../domain/release/provenance.ts';
+import type { RunContext } from '../../domain/run/activities.ts';
+import type { VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
+import type { Hub } from '../../hub/hub.ts';
+import type { RivalRelease } from '../../releases/rivals.ts';
+import { copyBase, copyLocally } from '../support/model-cache.ts';
+import { runSamples } from './cache-key.ts';
+import {
+  fetchSharedSamples,
+  type SharedSamples,
+  samplesOfRelease,
+  sharedSamples,
+  shareSamples,
+} from './shared-samples.ts';
+
+/** Asks the trainer for pictures; the last argument is the stage that people see. */
+export type Paint = (params: VerbParams<'sample'>, stage: string) => Promise<VerbResult<'sample'>>;
+
+/** What sampling needs: where pictures are kept here and on the Hub, and who paints. */
+export interface SamplingDeps {
+  hub: Hub;
+  workDir: string;
+  paint: Paint;
+  copying: (stage: string) => Parameters<typeof copyLocally>[0];
+  signal: AbortSignal | undefined;
+}
+
+/** Pixels painted between two uploads: what a preemption can cost. */
+const CHUNK_PIXELS = 128 * 128 * 128;
+
+/** Pictures between two uploads; a multiple of 16, so that batches do not depend on where a chunk ended. */
+export function chunkOf(size: number): number {
+  return Math.max(32, Math.floor(CHUNK_PIXELS / (size * size) / 16) * 16);
+}
+
+/** The pictures of one look of a run's sample set, of any model, painted once whoever dies in between. */
+export class Sampling {
+  readonly #deps: SamplingDeps;
+  readonly #context: RunContext;
+  readonly #samples: StandardSample[];
+  /** Of the first look: further looks add to the same shared folder. */
+  readonly #setKey: Sha256;
+
+  constructor(deps: SamplingDeps, context: RunContext, samples: StandardSample[]) {
+    this.#deps = deps;
+    this.#context = context;
+    this.#samples = samples;
+    this.#setKey = runSamples(context).sha256;
+  }
+
+  /** The base's pictures: those that an earlier run shared, else painted now and shared. */
+  async ofBase(base: string): Promise<string> {
+    const shared = sharedSamples(this.#context, this.#setKey);
+    const folder = join(this.#deps.workDir, 'base-samples');
+    return this.#shared({
+      shared,
+      folder,
+      stage: 'base samples',
+      base,
+      adapter: null,
+      samples: this.#samples,
+    });
+  }
+
+  /** The candidate's pictures, kept in the record repository until the evaluation is stored. */
+  async ofCandidate(p: { base: string; adapter: string; adapterSha256: Sha256 }): Promise<string> {
+    const folder = join(this.#deps.workDir, 'pictures');
+    const shared: SharedSamples = {
+      repo: { type: 'dataset', repo: this.#context.repos.record },
+      folder: `${SAMPLING_FOLDER}/${p.adapterSha256.slice(0, 24)}`,
+    };
+    const { base, adapter } = p;
+    return this.#shared({
+      shared,
+      folder,
+      stage: 'candidate samples',
+      base,
+      adapter,
+      samples: this.#samples,
+    });
+  }
+
+  /** A release's pictures on its own base, asked with its own trigger. */
+  async ofRival(rival: RivalRelease): Promise<{ folder: string; prompts: string[]; rival: Rival }> {
+    const { context } = rival.entry.provenance;
+    const copying = this.#deps.copying(`${rival.name} ${rival.tag}`);
+    const base = await copyBase(copying, context.base);
+    const release = { type: 'model', repo: this.#context.repos.release, commit: rival.entry.commit } as const;
+    const copy = await copyLocally(copying, release, undefined, (path) => path === ADAPTER_FILE);
+    const prompts = promptsFor(this.#context, context.config.dataset.trigger, this.#samples);
+    const samples = this.#samples.map((sample, i) => ({ ...sample, prompt: prompts[i] ?? sample.prompt }));
+    const folder = await this.#shared({
+      shared: samplesOfRelease(this.#context, this.#setKey, rival.adapterSha256),
+      folder: join(this.#deps.workDir, 'release-samples'),
+      stage: `${rival.name} samples`,
+      base,
+      adapter: join(copy, ADAPTER_FILE),
+      samples,
+    });
+    const { name, tag, adapterSha256 } = rival;
+    return { folder, prompts, rival: { name, tag, adapterSha256 } };
+  }
+
+  /** The first pictures of the set once more: from the file loaded anew, and in the precision that is served. */
+  async again(p: {
+    base: string;
+    adapter: string;
+    out: string;
+  }): Promise<{ reload: string; deployed: string }> {
+    const first = this.#samples.slice(0, 16);
+    const { deployedPrecision } = this.#context.config.evaluation;
+    const paint = async (name: string, precision: VerbParams<'sample'>['precision']) => {
+      const out = join(p.out, name);
+      await this.#deps.paint(
+        { ...this.#params(p.base, p.adapter, first), precision, out },
+        `${name} samples`,
+      );
+      return out;
+    };
+    const { precision } = this.#context.config.training;
+    const reload = await paint('reload', precision);
+    return {
+      reload,
+      deployed: deployedPrecision === precision ? reload : await paint('deployed', deployedPrecision),
+    };
+  }
+
+  async #shared(p: {
+    shared: SharedSamples;
+    folder: string;
+    stage: string;
+    base: string;
+    adapter: string | null;
+    samples: StandardSample[];
+  }): Promise<string> {
+    const { hub, signal, paint } = this.#deps;
+    const { shared, samples, stage } = p;
+    const out = await fetchSharedSamples({ hub, shared, toFolder: p.folder, signal });
+    const chunk = chunkOf(this.#context.config.evaluation.size);
+    for (let end = Math.min(chunk, samples.length); ; end = Math.min(end + chunk, samples.length)) {
+      const part = samples.slice(0, end);
+      const made = await paint({ ...this.#params(p.base, p.adapter, part), out }, stage);
+      if (made.reused < made.images) await shareSamples({ hub, shared, samples: part, from: out, signal });
+      if (end === samples.length) return out;
+    }
+  }
+
+  #params(
+    base: string,
+    adapter: string | null,
+    samples: StandardSample[],
+  ): Omit<VerbParams<'sample'>, 'out'> {
+    return { ...paintingOf(this.#context, samples), base, adapter };
+  }
+}
+
+/** How a run's pictures are painted, whoever paints them. */
+export function paintingOf(
+  context: RunContext,
+  samples: StandardSample[],
+): Omit<VerbParams<'sample'>, 'base' | 'adapter' | 'out'> {
+  const { evaluation, training } = context.config;
+  return {
+    adapterScale: 1,
+    samples: samples.map(({ id, prompt, seed }) => ({ id, prompt, seed })),
+    size: evaluation.size,
+    inferenceSteps: evaluation.inferenceSteps,
+    guidance: evaluation.guidance,
+    precision: training.precision,
+    quantisation: training.quantisation,
+    offloadBlocks: training.offloadBlocks,
+  };
+}
+
+/** Where the record repository keeps a candidate's pictures while they are painted. */
+export const SAMPLING_FOLDER = 'sampling';
+
+/** The set's prompts as a model with another trigger is asked them, picture by picture. */
+function promptsFor(context: RunContext, trigger: string, samples: StandardSample[]): string[] {
+  const { config } = context;
+  const dataset = { ...config.dataset, trigger };
+  const looks = Math.ceil(samples.length / sampleSet(config).length);
+  const prompts = new Map(sampleSet({ ...config, dataset }, looks).map(({ id, prompt }) => [id, prompt]));
+  return samples.map(({ id, prompt }) => prompts.get(id) ?? prompt);
+}

@@ -1,0 +1,181 @@
+import { AsyncResource } from 'node:async_hooks';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { DatasetConfig } from '../../domain/config/run-config.ts';
+import { type LabelledGroup, planReads, type ReadPlan } from '../../domain/dataset/plan.ts';
+import { PipelineError } from '../../domain/errors.ts';
+import type { PipelineActivities, PreparationPlan, RunContext } from '../../domain/run/activities.ts';
+import { type FileLabels, openSource, passLabels, type Source } from '../../wikiart/label-pass.ts';
+import { inFlight } from '../support/concurrency.ts';
+import { findPrepared, type PreparationTarget, targetOf } from './cache-key.ts';
+import { PrepareStore } from './local-store.ts';
+import type { PrepareDeps } from './prepare.ts';
+import { groupName } from './shard.ts';
+import {
+  PLAN_FILE,
+  readPlan,
+  type ShardTask,
+  StoredGroupLabels,
+  type StoredPlan,
+  taskFile,
+} from './work-repo.ts';
+
+/** Files whose labels are read at the same time. */
+const LABELS_IN_FLIGHT = 4;
+
+/** Makes the activity that reads all labels and lays out the shards, or finds the dataset or the plan that is there. */
+export function createPlanPreparation(deps: PrepareDeps): PipelineActivities['planPreparation'] {
+  return async ({ context }) => {
+    const target = targetOf(context);
+    const present = await findPrepared(deps.hub, target.repo, target.key);
+    if (present !== null) {
+      await deps.hub.deleteRepo(target.work);
+      const { images, dropped } = present.manifest;
+      return { done: { dataset: { ...target.repo, commit: present.commit }, images, dropped, cached: true } };
+    }
+    const known = await readPlan(deps.hub, target.work, target.key);
+    return answer(target, known?.plan ?? (await layOut(deps, context, target)));
+  };
+}
+
+function answer(target: PreparationTarget, plan: StoredPlan): PreparationPlan {
+  return {
+    done: null,
+    work: target.work.repo,
+    shards: plan.shards.map(({ shard, pictures }) => ({ shard, pictures })),
+  };
+}
+
+async function layOut(
+  deps: PrepareDeps,
+  context: RunContext,
+  target: PreparationTarget,
+): Promise<StoredPlan> {
+  const { hub } = deps;
+  const signal = deps.signal?.();
+  const config = context.config.dataset;
+  const source = await openSource(hub, context.source);
+  if (source.files.length === 0)
+    throw new PipelineError(
+      'BadData',
+      `Expected parquet files in dataset ${source.at.repo} at ${source.at.commit}, got none: check dataset.source and dataset.revision`,
+    );
+  const labels = await labelPass(deps, source, target, signal);
+  const labelled = labels.flatMap(({ groups }, fileIndex) =>
+    groups.map(
+      (group): LabelledGroup => ({ ...group, file: source.files[fileIndex]?.path ?? '', fileIndex }),
+    ),
+  );
+  checkLabels(labelled, config, source.at.repo);
+  const reads = planReads(labelled, config, context.config.seed);
+  const tasks = tasksOf(source, labels, reads);
+  const plan = planOf(target, labels, reads, tasks);
+  await hub.ensureRepo(target.work, { private: true });
+  await hub.commit({
+    repo: target.work,
+    message: `Plan: ${tasks.size} shards of ${source.at.repo}@${source.at.commit.slice(0, 12)}`,
+    files: [
+      { path: PLAN_FILE, content: JSON.stringify(plan) },
+      ...[...tasks].map(([shard, task]) => ({ path: taskFile(shard), content: JSON.stringify(task) })),
+    ],
+    onProgress: () =>
+      deps.heartbeat({ stage: 'labels', done: source.files.length, total: source.files.length }),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  return plan;
+}
+
+/** Labels of every file; those in the work folder are not read again. */
+async function labelPass(
+  deps: PrepareDeps,
+  source: Source,
+  target: PreparationTarget,
+  signal: AbortSignal | undefined,
+): Promise<FileLabels[]> {
+  const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
+  let done = 0;
+  // Temporal knows which activity a heartbeat is of by the asynchronous context that it is sent from.
+  const tell = AsyncResource.bind(() =>
+    deps.heartbeat({ stage: 'labels', done, total: source.files.length }),
+  );
+  return inFlight(source.files, LABELS_IN_FLIGHT, async (entry, at) => {
+    signal?.throwIfAborted();
+    const name = `labels-${String(at).padStart(5, '0')}.json`;
+    let labels = await store.readJson(name, StoredLabels);
+    if (labels === null) {
+      labels = await passLabels(deps.hub, source, entry, { signal, onRange: tell });
+      await store.writeJson(name, labels);
+    }
+    done += 1;
+    tell();
+    return labels;
+  });
+}
+
+const StoredLabels: z.ZodType<FileLabels> = z.strictObject({
+  groups: z.array(StoredGroupLabels),
+  bytesRead: z.int(),
+  footerBytes: z.int(),
+});
+
+function tasksOf(source: Source, labels: readonly FileLabels[], reads: ReadPlan): Map<number, ShardTask> {
+  const tasks = new Map<number, ShardTask>();
+  for (const plan of reads.groups) {
+    const entry = source.files[plan.fileIndex];
+    const own = labels[plan.fileIndex]?.groups[plan.group];
+    if (entry === undefined || own === undefined)
+      throw new PipelineError('Internal', `Expected labels of row group ${groupName(plan)}, got none`);
+    const task = tasks.get(plan.fileIndex) ?? { path: entry.path, bytes: entry.bytes, groups: [] };
+    task.groups.push({ plan, labels: own });
+    tasks.set(plan.fileIndex, task);
+  }
+  return tasks;
+}
+
+function planOf(
+  target: PreparationTarget,
+  labels: readonly FileLabels[],
+  reads: ReadPlan,
+  tasks: ReadonlyMap<number, ShardTask>,
+): StoredPlan {
+  const { rows, otherStyle, otherGenre, otherArtist, overLimit } = reads;
+  return {
+    format: 1,
+    key: target.key,
+    rows,
+    otherStyle,
+    otherGenre,
+    otherArtist,
+    overLimit,
+    labelBytes: labels.reduce(
+      (sum, file, at) => sum + file.bytesRead + (tasks.has(at) ? file.footerBytes : 0),
+      0,
+    ),
+    shards: [...tasks].map(([shard, task]) => ({
+      shard,
+      pictures: task.groups.reduce((sum, { plan }) => sum + plan.wanted.length + plan.neighbours.length, 0),
+      groups: task.groups.map(({ plan }) => groupName(plan)),
+    })),
+  };
+}
+
+function checkLabels(groups: readonly LabelledGroup[], config: DatasetConfig, repo: string): void {
+  const named = (list: Iterable<string>): string => [...new Set(list)].sort().join(', ');
+  const styles = new Set(groups.flatMap((group) => group.styles));
+  const problems: string[] = [];
+  if (!styles.has(config.style))
+    problems.push(
+      `Expected pictures of style ${JSON.stringify(config.style)} in ${repo}, got only ${named(styles)} (dataset.style)`,
+    );
+  for (const [field, wanted, present] of [
+    ['genres', config.genres, new Set(groups.flatMap((group) => group.genres))],
+    ['artists', config.artists, new Set(groups.flatMap((group) => group.artists))],
+  ] as const) {
+    const missing = wanted.filter((name) => !present.has(name));
+    if (missing.length > 0)
+      problems.push(
+        `Expected ${field} of ${repo}, got unknown ${missing.join(', ')}: it has ${named(present)} (dataset.${field})`,
+      );
+  }
+  if (problems.length > 0) throw new PipelineError('BadData', problems.join('\n'));
+}

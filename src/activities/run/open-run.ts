@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import { GateRule } from '../../domain/config/gate-config.ts';
+import { RunConfig } from '../../domain/config/run-config.ts';
+import { PipelineError } from '../../domain/errors.ts';
+import { gateRules, rulesText } from '../../domain/evaluation/gate-rules.ts';
+import { CommitRef, type RepoRef, RunName, Sha256 } from '../../domain/refs.ts';
+import type { PipelineActivities } from '../../domain/run/activities.ts';
+import { releaseRepos, runNameFrom, runRepos } from '../../domain/run/repositories.ts';
+import { sha256Of } from '../../hub/hashing.ts';
+import { type Hub, HubConflict } from '../../hub/hub.ts';
+import { parseJson } from '../../hub/verified-json.ts';
+import { runNotices } from '../../reports/cards/run-notices.ts';
+import { pinCaptioner } from '../prepare/captions/model.ts';
+import { planRunStorage } from '../train/storage-plan.ts';
+
+/** `records/run.json`: what a run was started with and which commits it is pinned to. */
+export const RunRecord = z.strictObject({
+  format: z.literal(1),
+  config: RunConfig,
+  base: CommitRef,
+  source: CommitRef,
+  /** Captioning model; absent: none. */
+  captioner: CommitRef.optional(),
+  /** What later starts of the same run changed, oldest first; `config` has it in place. */
+  amendments: z
+    .array(z.strictObject({ workflowRunId: z.string(), changed: z.record(z.string(), z.unknown()) }))
+    .default([]),
+  /** The gate's rules as they stood before training, and the sha256 of `rulesText`. */
+  gate: z.strictObject({ rules: z.array(GateRule), sha256: Sha256 }).optional(),
+});
+export type RunRecord = z.infer<typeof RunRecord>;
+export const RUN_RECORD = 'records/run.json';
+
+/** Resolves names and revisions, creates the run's repositories, and pins the run to what it found. */
+export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRun'] {
+  return async ({ config, workflowId, runId }) => {
+    const run = config.run ?? runNameFrom(workflowId);
+    const namespace = config.namespace ?? (await hub.whoAmI());
+    const repos = runRepos(namespace, run, config.model);
+    const record: RepoRef = { type: 'dataset', repo: repos.record };
+    await hub.ensureRepo(record, { private: true });
+    await hub.ensureRepo({ type: 'model', repo: repos.checkpoints }, { private: true });
+    const pinned = await pin({ hub, record, runId, config: { ...config, run, namespace } });
+    return {
+      run,
+      workflowId,
+      runId,
+      config: pinned.config,
+      namespace,
+      base: pinned.base,
+      source: pinned.source,
+      ...(pinned.captioner === undefined ? {} : { captioner: pinned.captioner }),
+      repos,
+    };
+  };
+}
+
+/** The run's record: the one that is there, or a new one; two attempts at once agree on the first that lands. */
+async function pin({
+  hub,
+  record,
+  runId,
+  config,
+}: {
+  hub: Hub;
+  record: RepoRef;
+  runId: string;
+  config: RunConfig;
+}): Promise<RunRecord> {
+  for (;;) {
+    const head = await hub.resolve(record);
+    const known = head === null ? null : await hub.read(record, head, RUN_RECORD);
+    const before = known === null ? null : RunRecord.parse(JSON.parse(known.toString('utf8')));
+    const same = before === null ? null : samePinned(before, config, runId);
+    if (same !== null && same.amendments.length === before?.amendments.length) return same;
+    const captioner = same === null ? await pinCaptioner(hub, config.dataset) : null;
+    const fresh: RunRecord = same ?? {
+      format: 1,
+      config,
+      amendments: [],
+      base: await commitOf(hub, { type: 'model', repo: config.base.repo }, config.base.revision, 'base'),
+      source: await commitOf(
+        hub,
+        { type: 'dataset', repo: config.dataset.source },
+        config.dataset.revision,
+        'dataset.source',
+      ),
+      ...(captioner === null ? {} : { captioner }),
+      gate: pinRules(config),
+    };
+    const { training } = config;
+    const context = { run: RunName.parse(config.run), config: fresh.config, base: fresh.base };
+    await planRunStorage(hub, { context, training, steps: training.steps });
+    try {
+      await hub.commit({
+        repo: record,
+        ...(head === null ? {} : { parent: head }),
+        message: same === null ? `Open run ${config.run}` : `Go on with run ${config.run}, changed`,
+        files: [
+          { path: RUN_RECORD, content: `${JSON.stringify(fresh, null, 2)}\n` },
+          ...runNotices({ base: fresh.base.repo, run: String(config.run), holds: 'records' }),
+        ],
+      });
+      return fresh;
+    } catch (error) {
+      if (!(error instanceof HubConflict)) throw error;
+    }
+  }
+}
+
+function pinRules(config: RunConfig): NonNullable<RunRecord['gate']> {
+  const rules = gateRules(config);
+  return { rules, sha256: sha256Of(rulesText(config.gate, rules)) };
+}
+
+/** A run's record; null where there is none, as in a model's re-evaluations. */
+export async function readRunRecord(hub: Hub, record: RepoRef): Promise<RunRecord | null> {
+  const head = await hub.resolve(record);
+  const bytes = head === null ? null : await hub.read(record, head, RUN_RECORD);
+  return bytes === null ? null : parseJson(bytes, RunRecord, `${record.repo} ${RUN_RECORD}`);
+}
+
+/** Sections that may change when a run goes on: they decide how long it may take and what it survives, not what comes out. */
+const MAY_CHANGE = new Set(['budget', 'checkpoints', 'gpuSession', 'priority']);
+
+/** The record with what changed and may change in place, noted as an amendment; any other difference is refused. */
+function samePinned(known: RunRecord, config: RunConfig, runId: string): RunRecord {
+  const changed = Object.keys(config).filter(
+    (key) =>
+      JSON.stringify(config[key as keyof RunConfig]) !== JSON.stringify(known.config[key as keyof RunConfig]),
+  );
+  const differing = changed.filter((key) => !MAY_CHANGE.has(key));
+  if (changed.length === 0) return known;
+  if (differing.length === 0)
+    return {
+      ...known,
+      config: {
+        ...known.config,
+        budget: config.budget,
+        checkpoints: config.checkpoints,
+        gpuSession: config.gpuSession,
+        priority: config.priority,
+      },
+      amendments: [
+        ...known.amendments,
+        {
+          workflowRunId: runId,
+          changed: Object.fromEntries(changed.map((key) => [key, config[key as keyof RunConfig]])),
+        },
+      ],
+    };
+  throw new PipelineError(
+    'InvalidInput',
+    `run: expected a new name, got "${config.run}", which exists with another configuration (it differs in ${differing.join(', ')}): choose another name, or resume it as it was with "plein-air resume ${config.run}"`,
+    { details: { differing } },
+  );
+}
+
+async function commitOf(hub: Hub, repo: RepoRef, revision: string, field: string): Promise<CommitRef> {
+  const commit = await hub.resolve(repo, revision);
+  if (commit === null)
+    throw new PipelineError(
+      'InvalidInput',
+      `${field}: expected a ${repo.type} repository that the token can read, got "${repo.repo}" at "${revision}", which is not on ${hub.endpoint}`,
+    );
+  return { ...repo, commit };
+}
+
+/** Full names of a model's repositories. */
+export function createNameRelease({ hub }: { hub: Hub }): PipelineActivities['nameRelease'] {
+  return async ({ model, namespace }) => {
+    const names = releaseRepos(namespace ?? (await hub.whoAmI()), model);
+    const space = await hub.resolve({ type: 'space', repo: names.space });
+    return { release: names.release, space: space === null ? null : names.space };
+  };
+}

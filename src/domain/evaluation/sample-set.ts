@@ -1,0 +1,147 @@
+import type { z } from 'zod';
+import type { RunConfig } from '../config/run-config.ts';
+import type { SampleRequest } from '../trainer-protocol.ts';
+import { type PromptSection, STANDARD_V1, TINY_V1 } from './prompts-v1.ts';
+import { STANDARD_V2, TINY_V2 } from './prompts-v2.ts';
+
+/** One prompt of a standard set, before the trigger is put in. */
+export interface StandardPrompt {
+  /** Unique in the set; the cluster that every interval is drawn over. */
+  id: string;
+  /** Slice of the set, such as `landscape` or `adherence`. */
+  slice: string;
+  /** What is asked for; the trigger follows after a comma. */
+  text: string;
+  /** False: asked without the trigger, to see what the adapter does uncalled. */
+  trigger: boolean;
+  /** True: no choice before the gate sees it, so that the gate judges on prompts that nothing was chosen by. */
+  sealed: boolean;
+}
+
+/** One picture of a set: a request with the prompt and slice that it belongs to. */
+export type StandardSample = z.infer<typeof SampleRequest> & {
+  promptId: string;
+  genre: string;
+  /** The prompt without the trigger: what the picture should show. */
+  text: string;
+  trigger: boolean;
+  sealed: boolean;
+};
+
+/** The standard prompt sets by version; a version never changes once it is released. */
+export const PROMPT_SETS: Readonly<Record<RunConfig['evaluation']['promptSet'], readonly StandardPrompt[]>> =
+  {
+    'tiny-v1': number(TINY_V1),
+    'tiny-v2': number(TINY_V2),
+    'standard-v1': number(STANDARD_V1),
+    'standard-v2': number(STANDARD_V2),
+  };
+
+function number(sections: readonly PromptSection[]): StandardPrompt[] {
+  const counts = new Map<string, number>();
+  return sections.flatMap(({ slice, texts, trigger, sealed }) =>
+    texts.map((text) => {
+      const count = (counts.get(slice) ?? 0) + 1;
+      counts.set(slice, count);
+      return {
+        id: `${slice}-${String(count).padStart(2, '0')}`,
+        slice,
+        text,
+        trigger: trigger ?? true,
+        sealed: sealed ?? false,
+      };
+    }),
+  );
+}
+
+type SetConfig = {
+  seed: RunConfig['seed'];
+  dataset: Pick<RunConfig['dataset'], 'trigger'>;
+  evaluation: Pick<
+    RunConfig['evaluation'],
+    'promptSet' | 'seedsPerPrompt' | 'size' | 'inferenceSteps' | 'guidance'
+  >;
+};
+
+/**
+ * The set's pictures: the same for the base, the candidate and production, so that all are paired. A further look asks
+ * every prompt for as many seeds again, after those of the looks before it, whose pictures stay what they were.
+ */
+export function sampleSet(config: SetConfig, looks = 1): StandardSample[] {
+  const { promptSet, seedsPerPrompt } = config.evaluation;
+  return Array.from({ length: looks }, (_, look) =>
+    PROMPT_SETS[promptSet].flatMap((prompt, promptIndex) =>
+      Array.from({ length: seedsPerPrompt }, (__, place) => {
+        const draw = look * seedsPerPrompt + place;
+        return {
+          id: `${prompt.id}-s${draw}`,
+          prompt: prompt.trigger ? `${prompt.text}, ${config.dataset.trigger}` : prompt.text,
+          seed: sampleSeed(config.seed, promptIndex, draw),
+          promptId: prompt.id,
+          genre: prompt.slice,
+          text: prompt.text,
+          trigger: prompt.trigger,
+          sealed: prompt.sealed,
+        };
+      }),
+    ),
+  ).flat();
+}
+
+/** Prompts that checkpoints are compared on; more would cost more than the choice is worth. */
+const MOST_OPEN = 24;
+
+/** Prompts of the open part of a set, evenly over its slices, one seed each: what trials and checkpoints are compared on. */
+export function openSamples(config: SetConfig, most = MOST_OPEN): StandardSample[] {
+  const first = { ...config, evaluation: { ...config.evaluation, seedsPerPrompt: 1 } };
+  const open = sampleSet(first).filter((sample) => sample.trigger && !sample.sealed);
+  const every = Math.max(1, open.length / most);
+  const taken = new Set(Array.from({ length: Math.min(most, open.length) }, (_, i) => Math.floor(i * every)));
+  return open.filter((_, place) => taken.has(place));
+}
+
+/** Pictures that a run paints until its first verdict: the candidate's, the base's unless they are shared, and those that choose a checkpoint. */
+export function picturesToPaint(
+  config: SetConfig & { evaluation: Pick<RunConfig['evaluation'], 'checkpoints'> },
+  basePainted: boolean,
+): number {
+  const { checkpoints } = config.evaluation;
+  const choice = checkpoints > 1 ? checkpoints * openSamples(config).length : 0;
+  return sampleSet(config).length * (basePainted ? 1 : 2) + choice;
+}
+
+/** Seed of a picture: 31 bits, mixed so that neighbouring run seeds, prompts and draws share none. */
+export function sampleSeed(runSeed: number, promptIndex: number, draw: number): number {
+  let hash = 0x9e3779b9;
+  for (const part of [runSeed, promptIndex, draw]) {
+    hash = Math.imul(hash ^ part, 0x85ebca6b);
+    hash ^= hash >>> 13;
+    hash = Math.imul(hash, 0xc2b2ae35);
+    hash ^= hash >>> 16;
+  }
+  return hash >>> 1;
+}
+
+/**
+ * Text whose sha256 is a set's identity, `setSha256` of the trainer's manifests: what is asked for, not who answers.
+ */
+export function sampleSetText(
+  samples: readonly z.infer<typeof SampleRequest>[],
+  settings: {
+    size: number;
+    inferenceSteps: number;
+    guidance: number;
+    precision: string;
+    quantisation: string;
+  },
+): string {
+  const { size, inferenceSteps, guidance, precision, quantisation } = settings;
+  return JSON.stringify([
+    'plein-air sample set 1',
+    size,
+    inferenceSteps,
+    guidance,
+    quantisation === 'none' ? precision : `${precision}+${quantisation}`,
+    samples.map(({ id, prompt, seed }) => [id, prompt, seed]),
+  ]);
+}

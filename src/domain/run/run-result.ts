@@ -1,0 +1,81 @@
+import type { CommitRef, FileRef, RunName } from '../refs.ts';
+import type { Trial, TrialParameters } from '../tuning/search-space.ts';
+import type { StudyRecord } from '../tuning/study.ts';
+import type { Confirmation } from '../tuning/top-k.ts';
+import type { Approval, GateDecision, Release, RunSummary, Training } from './activities.ts';
+import type { GpuWork } from './gpu-report.ts';
+import type { Phase, PhaseRecord } from './phases.ts';
+
+/** What `fineTune` returns: references and figures, never bytes. */
+export interface RunResult {
+  run: RunName;
+  verdict: GateDecision['verdict'] | null;
+  phases: PhaseRecord[];
+  dataset: (CommitRef & { images: number; dropped: number }) | null;
+  training: Training | null;
+  evaluation: FileRef | null;
+  gate: GateDecision | null;
+  approval: Approval | null;
+  release: Release | null;
+  report: FileRef | null;
+}
+
+/** Answer of the query `status`: enough for a person to know what happens and what is wanted of them. */
+export interface RunStatus {
+  run: string;
+  model: string;
+  profile: string;
+  phase: Phase | null;
+  state: 'running' | 'paused' | 'waiting-for-approval' | 'done' | 'failed' | 'cancelled';
+  /** What a person has to do for the run to go on; null: nothing. */
+  needs: string | null;
+  phases: PhaseRecord[];
+  /** Work on the GPU queue, newest report; null before there was any. */
+  gpu: GpuWork | null;
+  study: RunSummary['study'];
+  training: Training | null;
+  verdict: GateDecision['verdict'] | null;
+  reasons: string[];
+  release: Release | null;
+  failure: string | null;
+}
+
+/** Answer of a study's query `status`. */
+export interface StudyStatus {
+  strategy: string;
+  pruner: string;
+  trials: Trial[];
+  chosen: number | null;
+  /** Of a study that was started on its own; within a run, the run's own status has it. */
+  gpu?: GpuWork | null;
+  /** Held until `resume`: stretches under way stop at their next checkpoint. */
+  paused: boolean;
+  /** Trials wanted, and steps of a whole one. */
+  wanted: number;
+  steps: number;
+  parallel: number;
+  /** What is under way: the trial, and the step it trains to. */
+  running: { number: number; toStep: number; seed: number | null }[];
+  spentGpuSeconds: number;
+  confirmations: Confirmation[];
+  /** Why no further trial is started; null: they still are. */
+  stopped: string | null;
+  /** One sentence about how sure the choice is; null: not chosen yet. */
+  sure: string | null;
+}
+
+/** What `tune` returns. */
+export interface StudyResult {
+  strategy: string;
+  trials: Trial[];
+  chosen: number;
+  parameters: TrialParameters;
+  pruner: string;
+  confirmations: Confirmation[];
+  /** Why no further trial was started. */
+  stopped: string;
+  /** How sure the choice is, in words. */
+  sure: string;
+  /** Null in studies from before they were recorded. */
+  record: StudyRecord | null;
+}

@@ -1,0 +1,220 @@
+import { stringify } from 'yaml';
+import { licenceFor } from '../../domain/release/licenses.ts';
+import type { Provenance } from '../../domain/release/provenance.ts';
+import type { RunContext } from '../../domain/run/activities.ts';
+import { type ReleaseSample, titleOf } from '../../space/space-config.ts';
+import type { GateRow } from '../records/run-records.ts';
+import { code, escapeMarkdown, figure, markdownTable } from '../render/markdown.ts';
+
+/** What a model card is made from. */
+export interface CardFacts {
+  provenance: Provenance;
+  gate: GateRow[];
+  informative: GateRow[];
+  samples: ReleaseSample[];
+  /** Training pictures, held-out pictures; null: not known. */
+  images: { train: number; held_out: number } | null;
+  curves: boolean;
+  grid: boolean;
+}
+
+/** The card of a release: metadata that the Hub reads, then what a person has to know before using it. */
+export function modelCard(facts: CardFacts): string {
+  return `---\n${stringify(cardMetadata(facts), { lineWidth: 0 })}---\n\n${cardText(facts)}`;
+}
+
+/** The YAML header: base model, licence, trigger, widget pictures and measured results. */
+export function cardMetadata(facts: CardFacts): Record<string, unknown> {
+  const { context } = facts.provenance;
+  const { config, base } = context;
+  const licence = licenceFor(base.repo);
+  return {
+    base_model: base.repo,
+    base_model_relation: 'adapter',
+    library_name: 'diffusers',
+    pipeline_tag: 'text-to-image',
+    ...licence.yaml,
+    instance_prompt: config.dataset.trigger,
+    tags: ['text-to-image', 'diffusers', 'lora', 'flux', 'template:sd-lora', 'plein-air'],
+    datasets: [facts.provenance.dataset.repo],
+    ...(facts.samples.length === 0
+      ? {}
+      : { widget: facts.samples.map((s) => ({ text: s.prompt, output: { url: s.path } })) }),
+    'model-index': [{ name: config.model, results: results(facts) }],
+  };
+}
+
+function results(facts: CardFacts): unknown[] {
+  const measured = [...facts.gate, ...facts.informative].filter((row) => row.value !== null);
+  if (measured.length === 0) return [];
+  const { dataset } = facts.provenance;
+  return [
+    {
+      task: { type: 'text-to-image', name: 'Text to image' },
+      dataset: {
+        type: dataset.repo,
+        name: `${facts.provenance.context.config.dataset.style}, held out`,
+        split: 'held_out',
+        revision: dataset.commit,
+      },
+      metrics: measured.map((row) => ({
+        type: row.metric,
+        name: row.metric,
+        value: row.value,
+        ...(row.low === null || row.high === null ? {} : { args: { low: row.low, high: row.high } }),
+        verified: false,
+      })),
+    },
+  ];
+}
+
+function cardText(facts: CardFacts): string {
+  const { provenance } = facts;
+  const { context } = provenance;
+  const { config, base } = context;
+  const licence = licenceFor(base.repo);
+  const sections = [
+    `# ${escapeMarkdown(titleOf(config.model))}`,
+    `${code(provenance.tag)} · a LoRA that teaches [${escapeMarkdown(base.repo)}](https://huggingface.co/${base.repo}) to paint in the manner of ${escapeMarkdown(config.dataset.style)}. ${whyReleased(provenance)}`,
+    facts.grid ? '![The standard samples: base and adapter, side by side](images/grid.png)' : '',
+    `## Use it\n\n${usage(provenance)}`,
+    `Put ${code(config.dataset.trigger)} at the end of the prompt: it calls the style up. A ComfyUI and sd-scripts version is in ${provenance.exports.map((e) => code(e.path)).join(', ') || 'no file of this release'}.`,
+    `## How it was judged\n\n${gateTable(facts.gate)}\n\nEvery bound is one-sided at ${figure(config.gate.confidence * 100)} % confidence, over ${escapeMarkdown(config.evaluation.promptSet)} with ${config.evaluation.seedsPerPrompt} seeds a prompt, the same for base and adapter.`,
+    facts.informative.length === 0
+      ? ''
+      : `Measured for information, without a rule: ${facts.informative.map((r) => `${code(r.metric)} ${figure(r.value)}`).join(', ')}.`,
+    `## How it was trained\n\n${trainingTable(context, facts, provenance)}`,
+    facts.curves ? '![Training loss, held-out loss and learning rate by step](images/training.png)' : '',
+    `## Limits\n\n${limits(context)}`,
+    `## Where it comes from\n\n${lineage(provenance)}`,
+    `## Licence\n\n${[licence.modification, licence.notice].filter((t) => t !== '').join('\n\n')}`,
+  ];
+  return `${sections.filter((s) => s !== '').join('\n\n')}\n`;
+}
+
+/** An override stands in the card's first lines: nobody should have to look for it. */
+function whyReleased({ overruled, approval }: Provenance): string {
+  if (overruled === undefined)
+    return 'It was released because it passed every rule of its gate, not because it looked good once.';
+  const who = approval === null ? 'nobody whose name is known' : escapeMarkdown(approval.by);
+  return `**Its gate said ${overruled}: it was released against that by ${who}**, who wrote: ${escapeMarkdown(approval?.reason ?? 'nothing')}`;
+}
+
+function usage(p: Provenance): string {
+  const { config, base, repos } = p.context;
+  return [
+    '```python',
+    'import torch',
+    'from diffusers import FluxPipeline',
+    '',
+    `pipe = FluxPipeline.from_pretrained("${base.repo}", revision="${base.commit}", torch_dtype=torch.bfloat16)`,
+    `pipe.load_lora_weights("${repos.release}", revision="${p.tag}")`,
+    `picture = pipe("a river in spring, ${config.dataset.trigger.replaceAll('"', "'")}", num_inference_steps=${config.evaluation.inferenceSteps}, guidance_scale=${config.evaluation.guidance}).images[0]`,
+    '```',
+  ].join('\n');
+}
+
+/** The gate's rules with what was measured, as a Markdown table. */
+export function gateTable(rows: GateRow[]): string {
+  if (rows.length === 0) return 'No rule was recorded.';
+  return markdownTable(
+    ['metric', 'estimate', 'interval', 'must be', 'holds'],
+    rows.map((row) => [
+      code(row.metric),
+      figure(row.value),
+      row.low === null || row.high === null ? 'not measured' : `${figure(row.low)} … ${figure(row.high)}`,
+      row.must === null || row.threshold === null ? '' : `${row.must} ${figure(row.threshold)}`,
+      row.holds === null ? 'undecided' : row.holds ? 'yes' : 'no',
+    ]),
+    [1, 2],
+  );
+}
+
+function trainingTable(context: RunContext, facts: CardFacts, p: Provenance): string {
+  const t = context.config.training;
+  const setting = (key: string, fallback: unknown) => String(p.fingerprint[`training.${key}`] ?? fallback);
+  return markdownTable(
+    ['what', 'value'],
+    [
+      [
+        'pictures',
+        facts.images === null
+          ? 'not recorded'
+          : `${facts.images.train} to train, ${facts.images.held_out} held out`,
+      ],
+      ['steps', `${p.training.step} of ${p.training.steps}, batch ${t.batchSize} × ${t.accumulation}`],
+      ['rank / alpha', `${setting('rank', t.rank)} / ${setting('alpha', t.alpha)}`],
+      ['layers', escapeMarkdown(setting('targets', t.targets))],
+      [
+        'learning rate',
+        `${setting('learningRate', t.learningRate)}, ${t.schedule}, ${t.warmupSteps} warm-up steps`,
+      ],
+      ['resolution', `${context.config.dataset.resolution}² pixels, buckets by aspect ratio`],
+      ['held-out loss', figure(p.training.heldOutLoss)],
+      ['interruptions', `${p.training.preemptions}, ${p.training.repeatedSteps} steps repeated`],
+    ],
+  );
+}
+
+function limits(context: RunContext): string {
+  const tiny = context.base.repo.endsWith('/tiny-flux');
+  const items = [
+    `It knows ${escapeMarkdown(context.config.dataset.style)} as its training set shows it: the painters who are missing there are missing here.`,
+    'People, hands and lettering are as weak as in the base model; a style adapter does not mend them.',
+    'Style labels of the source are noisy, and its pictures over-represent European painters of the nineteenth century.',
+    'Copying was tested against the training set with the closest pairs in the run report; a test on a finite sample cannot rule single copies out.',
+  ];
+  if (tiny)
+    items.unshift(
+      'This adapter belongs to a tiny demonstration base trained on generated pictures: it shows that the pipeline works, and nothing about FLUX.1 [dev] or about real paintings.',
+    );
+  return items.map((item) => `- ${item}`).join('\n');
+}
+
+function lineage(p: Provenance): string {
+  const at = (repo: string, commit: string) => `${code(repo)} at ${code(commit.slice(0, 12))}`;
+  const { context } = p;
+  return `${markdownTable(
+    ['part', 'where'],
+    [
+      ['adapter', `sha256 ${code(p.adapter.sha256)}`],
+      ['run', code(context.run)],
+      ['base model', at(context.base.repo, context.base.commit)],
+      ['dataset', at(p.dataset.repo, p.dataset.commit)],
+      ['source', at(context.source.repo, context.source.commit)],
+      [
+        'checkpoint',
+        `${at(p.training.checkpoint.repo, p.training.checkpoint.commit)}, ${code(p.training.path)}`,
+      ],
+      ['evaluation', at(p.evaluation.report.repo, p.evaluation.report.commit)],
+      ['verdict', at(p.evaluation.verdict.repo, p.evaluation.verdict.commit)],
+      ['configuration', `sha256 ${code(p.configFingerprint)}`],
+      ...(p.approval === null
+        ? []
+        : [['approved by', `${escapeMarkdown(p.approval.by)}: ${escapeMarkdown(p.approval.reason)}`]]),
+    ],
+  )}\n\nThe same, for machines: ${code('provenance.json')}.`;
+}
+
+/** README of the Space: its header is what the Hub builds it from. */
+export function spaceCard(p: Provenance): string {
+  const { context } = p;
+  const licence = licenceFor(context.base.repo);
+  const header = {
+    title: titleOf(context.config.model).slice(0, 60),
+    emoji: '🎨',
+    colorFrom: 'yellow',
+    colorTo: 'blue',
+    sdk: 'gradio',
+    sdk_version: GRADIO_VERSION,
+    app_file: 'app.py',
+    pinned: false,
+    license: licence.yaml.license,
+    models: [context.repos.release, context.base.repo],
+    short_description: `Paints in the manner of ${context.config.dataset.style}`.slice(0, 60),
+  };
+  return `---\n${stringify(header, { lineWidth: 0 })}---\n\n# ${escapeMarkdown(titleOf(context.config.model))}\n\nServes ${code(context.repos.release)} ${code(p.tag)}: one prompt, painted by the base model and with the adapter, at the same seed. The revision is pinned in ${code('config.json')}.\n\n${[licence.modification, licence.notice].filter((t) => t !== '').join('\n\n')}\n`;
+}
+
+/** The Gradio version that the Space is built with and tested against. */
+export const GRADIO_VERSION = '6.31.0';

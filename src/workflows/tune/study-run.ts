@@ -1,0 +1,287 @@
+import { workflowInfo } from '@temporalio/workflow';
+import type { RunConfig } from '../../domain/config/run-config.ts';
+import { needsMeasurement } from '../../domain/config/tuning-config.ts';
+import type { CommitRef } from '../../domain/refs.ts';
+import type { GpuActivities, PipelineActivities, RunContext } from '../../domain/run/activities.ts';
+import type { StudyResult, StudyStatus } from '../../domain/run/run-result.ts';
+import type { Trial } from '../../domain/tuning/search-space.ts';
+import {
+  ASKED_BYTES_PER_RUN,
+  EVENTS_PER_RUN,
+  newStudy,
+  STRETCHES_PER_RUN,
+  type StudyMove,
+  type StudyRecord,
+  type StudyState,
+} from '../../domain/tuning/study.ts';
+import { describeChoice } from '../../domain/tuning/study-words.ts';
+import { type Confirmation, chooseFinalist, chooseFinalists, newSeed } from '../../domain/tuning/top-k.ts';
+import { trialReport } from '../../domain/tuning/trial-report.ts';
+import {
+  type CompleteTrial,
+  chooseTrial,
+  nextStudyStep,
+  type RungOutcome,
+  ranked,
+  settleRung,
+} from '../../domain/tuning/tuning.ts';
+import { describeFailure } from '../support/failures.ts';
+import type { Hold } from '../support/pause.ts';
+import { StretchPool } from './segment-pool.ts';
+
+/** Failures that make a trial infeasible: they teach the sampler and do not end the study. */
+const INFEASIBLE = new Set(['Diverged', 'OutOfMemory']);
+
+/** What a study runs on; `modern` is false for histories from before rungs and parallel trials. */
+export interface StudyStart {
+  context: RunContext;
+  dataset: CommitRef;
+  gpu: GpuActivities;
+  suggest: PipelineActivities['suggest'];
+  /** Holds the study's GPU work while it is paused. */
+  hold: Pick<Hold, 'run'>;
+  /** Told before a stretch of training is put on the GPU queue. */
+  onStretch: (lane: string) => void;
+  modern: boolean;
+  state: StudyState | Parameters<typeof newStudy>[0];
+}
+
+/** One workflow run's part of a study. */
+export class StudyRun {
+  readonly #config: RunConfig;
+  #start: StudyStart | null = null;
+  state: StudyState;
+  #pool = new StretchPool(1);
+  #running: StudyStatus['running'] = [];
+  #chosen: number | null = null;
+  #sure: string | null = null;
+  #askedBytes = 0;
+  #stretchesBefore = 0;
+
+  constructor(config: RunConfig) {
+    this.#config = config;
+    this.state = newStudy({ earlier: [], enqueue: [], parallel: 1 });
+  }
+
+  begin(start: StudyStart): void {
+    this.#start = start;
+    this.state = 'trials' in start.state ? start.state : newStudy(start.state);
+    this.#stretchesBefore = this.state.stretches;
+    this.#pool = new StretchPool(this.state.parallel);
+  }
+
+  get #on(): StudyStart {
+    if (this.#start === null) throw new TypeError('expected a study that has begun');
+    return this.#start;
+  }
+
+  /**
+   * Asks and trains until the study stops. An ask comes when fewer stretches are under way than may be, and knows exactly
+   * those that were started `parallel` or more before: so the same figures give the same sequence, whatever happens to workers.
+   */
+  async search(): Promise<'done' | 'too-long'> {
+    for (;;) {
+      if (this.#pool.full) await this.#pool.foldOldest();
+      const step = nextStudyStep({
+        ...this.state,
+        tuning: this.#config.tuning,
+        budgetSeconds: this.#budgetSeconds(),
+      });
+      this.state.stopped = step.reason === '' ? null : step.reason;
+      if (step.next === 'stop') break;
+      if (this.#on.modern && this.#isLong()) {
+        await this.#pool.foldAll();
+        return 'too-long';
+      }
+      const move = await this.#ask(step.mayStart);
+      if (move.next === 'trial' || move.next === 'promote') this.#train(move);
+      else if (this.#pool.size > 0) await this.#pool.foldOldest();
+      else {
+        this.state.stopped ??= move.reason;
+        break;
+      }
+    }
+    await this.#pool.foldAll();
+    return 'done';
+  }
+
+  /** Trains the finalists with seeds that no trial had, as far as the budget goes. */
+  async confirm(): Promise<void> {
+    const { seed, tuning } = this.#config;
+    const finalists = chooseFinalists(this.state.trials, tuning);
+    for (let index = 1; finalists.length > 0 && index <= tuning.seeds; index++)
+      for (const trial of finalists) {
+        const own = newSeed(seed, index);
+        if (this.state.confirmations.some((c) => c.trial === trial.number && c.seed === own)) continue;
+        while (this.#pool.full) await this.#pool.foldOldest();
+        if (this.#overBudget()) break;
+        const running = { number: trial.number, toStep: tuning.steps, seed: own };
+        this.#running.push(running);
+        this.#pool.start(
+          () => this.#stretch(trial, tuning.steps, { index, seed: own }),
+          (outcome) => {
+            this.#account(running, outcome, 0);
+            this.state.confirmations.push(confirmation(trial.number, own, outcome));
+          },
+        );
+      }
+    await this.#pool.foldAll();
+  }
+
+  /** The finalist that did best with new seeds, else the best trial; null when none finished. */
+  choose(): CompleteTrial | null {
+    const finalists = chooseFinalists(this.state.trials, this.#config.tuning);
+    const chosen = chooseFinalist(finalists, this.state.confirmations) ?? chooseTrial(this.state.trials);
+    this.#chosen = chosen?.number ?? null;
+    return chosen;
+  }
+
+  result(chosen: CompleteTrial, record: StudyRecord | null): StudyResult {
+    const { tuning } = this.#config;
+    const { trials, confirmations, stopped } = this.state;
+    this.#sure = describeChoice({ chosen, trials, confirmations, insight: record?.insight ?? null });
+    return {
+      strategy: tuning.strategy,
+      trials,
+      chosen: chosen.number,
+      parameters: chosen.parameters,
+      pruner: tuning.pruner,
+      confirmations,
+      stopped: stopped ?? '',
+      sure: this.#sure,
+      record,
+    };
+  }
+
+  status(): Omit<StudyStatus, 'paused' | 'gpu'> {
+    const { tuning } = this.#config;
+    const { trials, parallel, spentSeconds, confirmations, stopped } = this.state;
+    return {
+      strategy: tuning.strategy,
+      pruner: tuning.pruner,
+      trials,
+      chosen: this.#chosen ?? ranked(trials)[0]?.number ?? null,
+      wanted: tuning.strategy === 'fixed' ? 1 : tuning.trials,
+      steps: tuning.steps,
+      parallel,
+      running: this.#running,
+      spentGpuSeconds: spentSeconds,
+      confirmations,
+      stopped,
+      sure: this.#sure,
+    };
+  }
+
+  async #ask(mayStart: boolean): Promise<StudyMove> {
+    const { context, suggest, modern } = this.#on;
+    const { trials, earlier, enqueue } = this.state;
+    if (modern) this.#askedBytes += JSON.stringify([trials, earlier, enqueue]).length;
+    const answer: Partial<StudyMove> = await suggest({ context, trials, earlier, enqueue, mayStart });
+    // Answers from before rungs say number and parameters alone.
+    return { next: 'trial', number: null, parameters: null, toStep: null, reason: '', ...answer };
+  }
+
+  #train({ next, number, parameters, toStep }: StudyMove): void {
+    const { tuning } = this.#config;
+    const known = this.state.trials.find((trial) => trial.number === number);
+    const trial: Trial = known ?? {
+      number: number ?? this.state.trials.length,
+      parameters: parameters ?? {},
+      state: 'running',
+      value: null,
+      reports: [],
+      gpuSeconds: 0,
+    };
+    if ((next === 'promote') !== (known !== undefined))
+      throw new TypeError(`expected trial ${number} to ${next === 'promote' ? 'exist' : 'be new'}`);
+    const step = toStep ?? tuning.steps;
+    const running = { number: trial.number, toStep: step, seed: null };
+    this.#replace({ ...trial, state: 'running' });
+    this.#running.push(running);
+    this.#pool.start(
+      () => this.#stretch(trial, step, null),
+      (outcome) => {
+        this.#account(running, outcome, trial.gpuSeconds);
+        this.#replace(settleRung(trial, outcome, tuning.steps));
+      },
+    );
+  }
+
+  /** One stretch of training on the trial's lane, from its newest checkpoint to the rung, and its figures there. */
+  async #stretch(
+    trial: Pick<Trial, 'number' | 'parameters' | 'gpuSeconds'>,
+    step: number,
+    again: { index: number; seed: number } | null,
+  ): Promise<RungOutcome> {
+    const { dataset, gpu, hold } = this.#on;
+    const own = this.#on.context;
+    const context = again === null ? own : { ...own, config: { ...own.config, seed: again.seed } };
+    const { objective } = this.#config.tuning;
+    const lane = again === null ? `trial-${trial.number}` : `trial-${trial.number}-seed-${again.index}`;
+    this.#on.onStretch(lane);
+    try {
+      const training = await hold.run(
+        () =>
+          gpu.train({
+            context,
+            dataset,
+            lane,
+            parameters: trial.parameters,
+            stopAtStep: step,
+            acceptDifferences: this.#config.checkpoints.acceptDifferences,
+          }),
+        ({ outcome }) => outcome === 'done',
+      );
+      const measures = needsMeasurement(objective)
+        ? await hold.run(
+            () => gpu.measureTrial({ context, dataset, training }),
+            () => true,
+          )
+        : null;
+      const { heldOutLoss, gpuSeconds } = training;
+      return { report: trialReport({ objective, step, heldOutLoss, measures }), gpuSeconds };
+    } catch (error) {
+      if (!INFEASIBLE.has(describeFailure(error).kind)) throw error;
+      return { report: null, gpuSeconds: trial.gpuSeconds };
+    }
+  }
+
+  #account(running: StudyStatus['running'][number], { gpuSeconds }: RungOutcome, before: number): void {
+    const took = Math.max(0, gpuSeconds - before);
+    this.#running = this.#running.filter((other) => other !== running);
+    this.state.stretches += 1;
+    this.state.spentSeconds += took;
+    this.state.dearestSeconds = Math.max(this.state.dearestSeconds, took);
+  }
+
+  #replace(trial: Trial): void {
+    const others = this.state.trials.filter(({ number }) => number !== trial.number);
+    this.state.trials = [...others, trial].sort((a, b) => a.number - b.number);
+  }
+
+  #budgetSeconds(): number {
+    const { budget, tuning } = this.#config;
+    return (tuning.gpuHours ?? budget.gpuHours) * 3600;
+  }
+
+  #overBudget(): boolean {
+    const { spentSeconds, dearestSeconds } = this.state;
+    return spentSeconds + dearestSeconds > this.#budgetSeconds();
+  }
+
+  /**
+   * By counts alone, as far as may be: the history's own length grows with every worker that dies and every report that
+   * comes in, and must not decide what the next ask knows. It does only where it would else outgrow the server.
+   */
+  #isLong(): boolean {
+    return (
+      this.state.stretches - this.#stretchesBefore >= STRETCHES_PER_RUN ||
+      this.#askedBytes >= ASKED_BYTES_PER_RUN ||
+      workflowInfo().historyLength >= EVENTS_PER_RUN
+    );
+  }
+}
+
+function confirmation(trial: number, seed: number, { report, gpuSeconds }: RungOutcome): Confirmation {
+  return { trial, seed, value: report?.values[0] ?? null, gpuSeconds };
+}

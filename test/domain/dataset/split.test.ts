@@ -1,0 +1,82 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+import { nearestCrossSplit, splitPictures } from '../../../src/domain/dataset/split.ts';
+import { candidateOf } from '../candidate-in-test.ts';
+
+const settings = { heldOutFraction: 0.2, testFraction: 0.1, nearDuplicateBits: 6, seed: 0 };
+/** Pictures by a few artists, some of them close to one another. */
+const pictures = fc.array(fc.tuple(fc.nat(7), fc.nat(30), fc.nat(2)), { maxLength: 60 }).map((list) =>
+  list.map(([artist, scene, turn], at) =>
+    candidateOf(at, {
+      artist: artist === 0 ? 'Unknown Artist' : `artist-${artist}`,
+      hash: (((BigInt(scene + 1) * 0x9e3779b97f4a7c15n) % 2n ** 64n) ^ BigInt(turn))
+        .toString(16)
+        .padStart(16, '0'),
+    }),
+  ),
+);
+
+describe('split', () => {
+  it('deals every picture once', () => {
+    fc.assert(
+      fc.property(pictures, fc.nat(9), (all, seed) => {
+        const dealt = splitPictures(all, { ...settings, seed }).pictures.map((p) => p.candidate.order);
+        expect(dealt).toEqual(all.map((c) => c.order));
+      }),
+    );
+  });
+
+  it('lets no near-duplicate cluster cross', () => {
+    fc.assert(
+      fc.property(pictures, fc.nat(9), (all, seed) => {
+        const dealt = splitPictures(all, { ...settings, seed }).pictures;
+        const splits = new Map<number, Set<string>>();
+        for (const { cluster, split } of dealt)
+          splits.set(cluster, (splits.get(cluster) ?? new Set()).add(split));
+        for (const set of splits.values()) expect(set.size).toBe(1);
+        const nearest = nearestCrossSplit(
+          dealt.map(({ candidate, split }) => ({
+            id: candidate.source,
+            split,
+            hashes: candidate.measures.views.map((v) => v.hash),
+          })),
+        );
+        expect(nearest?.bits ?? 64).toBeGreaterThan(8);
+      }),
+    );
+  });
+
+  it('keeps every unseen artist in one split', () => {
+    fc.assert(
+      fc.property(pictures, fc.nat(9), (all, seed) => {
+        const result = splitPictures(all, { ...settings, seed });
+        for (const split of ['held_out', 'test'] as const)
+          for (const artist of result.unseenArtists[split])
+            for (const picture of result.pictures)
+              if (picture.candidate.artist === artist) expect(picture.split).toBe(split);
+      }),
+    );
+  });
+
+  it('never holds out more than was asked for, nor the work of an unknown artist as an unseen one', () => {
+    fc.assert(
+      fc.property(pictures, (all) => {
+        const result = splitPictures(all, settings);
+        const count = (split: string) => result.pictures.filter((p) => p.split === split).length;
+        expect(count('held_out')).toBeLessThanOrEqual(Math.max(1, Math.round(all.length * 0.2)));
+        expect(count('test')).toBeLessThanOrEqual(Math.max(1, Math.round(all.length * 0.1)));
+        expect([...result.unseenArtists.held_out, ...result.unseenArtists.test]).not.toContain(
+          'Unknown Artist',
+        );
+      }),
+    );
+  });
+
+  it('comes near the fractions where pictures are distinct', () => {
+    const all = Array.from({ length: 200 }, (_, at) => candidateOf(at, { artist: `artist-${at % 25}` }));
+    const { pictures: dealt, unseenArtists } = splitPictures(all, settings);
+    expect(dealt.filter((p) => p.split === 'held_out').length).toBe(40);
+    expect(dealt.filter((p) => p.split === 'test').length).toBe(20);
+    expect(unseenArtists.held_out.length).toBeGreaterThan(0);
+  });
+});
