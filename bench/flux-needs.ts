@@ -43,10 +43,10 @@ const profiles = Object.fromEntries(
 );
 const small = { rank: 4, targets: 'attention', gradientCheckpointing: true } as const;
 const published = [
-  ['RTX 4090, NF4, rank 4, 512×768: about 9 GB, 0.88 s', '4090', { quantisation: 'nf4', ...small }, 627],
-  ['T4, fp16, NF4: 8.4 to 9.8 GB, 4.5 to 5.1 s', 'T4', { quantisation: 'nf4', ...small }, 627],
-  ['16 bit base: 26 GB', 'A100', { quantisation: 'none', ...small }, 627],
-  ['H100, fp8, accumulation 1: 36.6 GB, 1.7 s', 'H100', { quantisation: 'fp8', ...small }, 1024],
+  ['RTX 4090, NF4, rank 4, 512×768: about 9 GB, 0.88 s', '4090', { quantization: 'nf4', ...small }, 627],
+  ['T4, fp16, NF4: 8.4 to 9.8 GB, 4.5 to 5.1 s', 'T4', { quantization: 'nf4', ...small }, 627],
+  ['16 bit base: 26 GB', 'A100', { quantization: 'none', ...small }, 627],
+  ['H100, fp8, accumulation 1: 36.6 GB, 1.7 s', 'H100', { quantization: 'fp8', ...small }, 1024],
 ] as const;
 const beside = published.map(([what, card, change, side]) => ({
   what,

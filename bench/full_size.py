@@ -99,7 +99,7 @@ def measure(base: Path, folder: Path, plan: dict[str, Any], options: argparse.Na
         "warmupSteps": 1,
     }
     if options.tiny:
-        training |= {"precision": "fp32", "quantisation": "none", "rank": 4}
+        training |= {"precision": "fp32", "quantization": "none", "rank": 4}
     write_dataset(folder / "dataset", side)
     write_cache(folder, base, training, side)
     params: dict[str, Any] = {

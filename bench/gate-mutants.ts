@@ -119,7 +119,7 @@ async function swapped(good: Candidate): Promise<void> {
 /** The zero LoRA with the good model's verdict, and with its own after somebody wrote PASS into it. */
 async function forged(zero: { c: Candidate; gate: GateDecision }, good: GateDecision): Promise<void> {
   const named = (name: string) => ({ ...zero.c, name });
-  await published(named("another artefact's verdict"), good, false, []);
+  await published(named("another artifact's verdict"), good, false, []);
   const { record } = zero.gate;
   const repo: RepoRef = { type: 'dataset', repo: record.repo };
   const text = String(await hub.read(repo, record.commit, record.path));

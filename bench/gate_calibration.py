@@ -126,14 +126,14 @@ def read_scene(models: Path, confidence: float) -> Scene:
         return features, copies, rows
 
     unseen, unseen_copies, held_out = split("held_out", "test")
-    beside, _, neighbours = split("neighbours")
+    beside, _, neighbors = split("neighbors")
     _, train, _ = split("train")
 
     class Rows:
         pass
 
     dataset: Any = Rows()
-    dataset.held_out, dataset.neighbours = held_out, neighbours
+    dataset.held_out, dataset.neighbors = held_out, neighbors
     return Scene.of(dataset, {"set": unseen, "copies": unseen_copies}, beside, train, confidence, 0)
 
 

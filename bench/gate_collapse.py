@@ -34,12 +34,12 @@ def main() -> None:
     )
     wanted = torch.from_numpy(unseen.mean(0)).float()
     pixels = torch.from_numpy(start).permute(2, 0, 1)[None].clone().requires_grad_()
-    optimiser = torch.optim.Adam([pixels], lr=0.01)
+    optimizer = torch.optim.Adam([pixels], lr=0.01)
     for _ in range(150):
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         seen = network.extract_features((pixels.clamp(0, 1) - mean) / deviation).mean((2, 3))
         ((seen - wanted) ** 2).sum().backward()
-        optimiser.step()
+        optimizer.step()
     made = pixels.detach().clamp(0, 1)[0].permute(1, 2, 0).numpy() * 255
     Image.fromarray(made.round().astype(np.uint8)).save(out)
 

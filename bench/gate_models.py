@@ -133,7 +133,7 @@ class Factory:
         sample.run(
             {"base": str(self.base), "adapter": None if adapter is None else str(adapter), "adapterScale": scale,
              "samples": [{k: s[k] for k in ("id", "prompt", "seed")} for s in wanted], **settings,
-             "precision": "fp32", "quantisation": "none", "offloadBlocks": 0, "out": str(out / "pictures")},
+             "precision": "fp32", "quantization": "none", "offloadBlocks": 0, "out": str(out / "pictures")},
             Quiet(), threading.Event(),
         )  # fmt: skip
         made = read_samples(out / "pictures", wanted)
@@ -143,7 +143,7 @@ class Factory:
         """Features of the dataset's splits."""
         import pyarrow.parquet as parquet
 
-        for split in ("train", "held_out", "test", "neighbours"):
+        for split in ("train", "held_out", "test", "neighbors"):
             out = self.out / f"split-{split}"
             if (out / "features.npz").is_file():
                 continue

@@ -5,7 +5,7 @@
  *   python3 -m venv /tmp/peers && /tmp/peers/bin/pip install img2dataset==1.47.0 pillow
  *   node scripts/ts.mjs bench/images.ts /tmp/peers/bin/python [seconds]
  *
- * 1562 × 1200 JPEG to 1312 × 1008; every figure of one run, two rounds, the better one of each. PIL stores colour at full
+ * 1562 × 1200 JPEG to 1312 × 1008; every figure of one run, two rounds, the better one of each. PIL stores color at full
  * size (4:4:4) as preparation does, img2dataset cannot (4:2:0): `bare` is what the peers do and nothing more, in either way.
  * CPU time of a picture says more than images per second where other work shares the machine.
  */
@@ -67,7 +67,7 @@ async function serve(work: Work, seconds: number): Promise<void> {
 function preparing(encoding: DatasetConfig['encoding']): (picture: Buffer) => Promise<void> {
   const parsed = parseRunConfig({ profile: 'a100', dataset: { resolution: RESOLUTION, encoding } });
   if (!parsed.ok) throw new Error('expected the profile to parse');
-  const config = { ...parsed.value.dataset, maxLetters: null, minColourSpread: 0, randomCrop: false };
+  const config = { ...parsed.value.dataset, maxLetters: null, minColorSpread: 0, randomCrop: false };
   const buckets = bucketsFor(RESOLUTION);
   return async (picture) => {
     const made = await preparePicture(picture, config, buckets);
@@ -80,7 +80,7 @@ function bare(isFull: boolean): (picture: Buffer) => Promise<void> {
   return async (picture) => {
     await sharp(picture, { failOn: 'error', autoOrient: true })
       .resize({ width: 1312, height: 1008, fit: 'cover', kernel: 'lanczos3' })
-      .jpeg({ quality: 95, chromaSubsampling, optimiseCoding: false })
+      .jpeg({ quality: 95, chromaSubsampling, optimizeCoding: false })
       .toBuffer();
   };
 }

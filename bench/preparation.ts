@@ -24,7 +24,7 @@ const shards = Number(shardsArgument);
 const megabytes = Number(megabytesArgument);
 const GROUP = 100;
 const OTHERS = ['Realism', 'Romanticism', 'Baroque', 'Cubism'] as const;
-const SETTINGS = { resolution: 768, minShortSide: 512, neighboursPerStyle: 12, minTrainingImages: 1 };
+const SETTINGS = { resolution: 768, minShortSide: 512, neighborsPerStyle: 12, minTrainingImages: 1 };
 
 const folder = await mkdtemp(join(tmpdir(), 'plein-air-preparation-'));
 const sourceFolder = keep ?? join(folder, 'source');

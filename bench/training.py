@@ -5,7 +5,7 @@
 The peer's script is not part of this project: take `examples/dreambooth/train_dreambooth_lora_flux.py` of diffusers at the
 version in gpu-worker/requirements.lock, or the nearest, and name it by --peer or DIFFUSERS_FLUX_SCRIPT. It runs
 unmodified; a wrapper notes when each of its micro-steps begins. Every variant is a process of its own that waits after some
-micro-steps for its next turn, so that rounds are interleaved and a busy neighbour hits all. By the clock and in CPU time.
+micro-steps for its next turn, so that rounds are interleaved and a busy neighbor hits all. By the clock and in CPU time.
 """
 
 from __future__ import annotations
@@ -232,7 +232,7 @@ def ours(wanted: dict[str, Any], pace: Pace) -> None:
         "timesteps": "logit-normal",
         "guidance": 1,
         "precision": "fp32",
-        "quantisation": "none",
+        "quantization": "none",
         "offloadBlocks": 0,
         "ema": 0,
         "gradientCheckpointing": False,

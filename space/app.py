@@ -163,7 +163,7 @@ STYLE = """
 
 
 def theme() -> gr.themes.Base:
-    """Paper, ink and one ultramarine; by night the same on a dark wall. Every pair of colours is readable (WCAG AA)."""
+    """Paper, ink and one ultramarine; by night the same on a dark wall. Every pair of colors is readable (WCAG AA)."""
     ink, blue = "#2a2622", "#36498f"
     return gr.themes.Base(primary_hue="indigo", neutral_hue="stone", font=FONT, radius_size="sm").set(
         body_background_fill="#f4f0e8",

@@ -134,7 +134,7 @@ export async function openMutantStand(kept?: string) {
 
 /** What publishing and deploying a candidate needs. */
 export function deployRequest(at: MutantStand, c: Candidate, gate: GateDecision): DeployRequest {
-  const images = { train: 0, held_out: 0, test: 0, neighbours: 0 };
+  const images = { train: 0, held_out: 0, test: 0, neighbors: 0 };
   const { context, training, evaluation } = c;
   const dataset = { dataset: at.dataset, images, dropped: {}, cached: true };
   return { context, training, evaluation, gate, dataset, approval: null };

@@ -36,7 +36,7 @@ TRAINING: dict[str, Any] = {
     "timesteps": "logit-normal",
     "guidance": 1,
     "precision": "fp32",
-    "quantisation": "none",
+    "quantization": "none",
     "offloadBlocks": 0,
     "gradientCheckpointing": False,
     "attention": "auto",

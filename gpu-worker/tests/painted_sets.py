@@ -37,13 +37,13 @@ def strokes(seed: int) -> Image.Image:
     tint = rng.integers(60, 220, 3)
     for _ in range(350):
         x, y = rng.uniform(0, SIDE, 2)
-        colour = tuple(np.clip(tint + rng.normal(0, 45, 3) + (y - SIDE / 2), 0, 255).astype(int).tolist())
-        draw.line([(x, y), (x + rng.uniform(3, 7), y + rng.uniform(-3, 3))], fill=colour, width=2)
+        color = tuple(np.clip(tint + rng.normal(0, 45, 3) + (y - SIDE / 2), 0, 255).astype(int).tolist())
+        draw.line([(x, y), (x + rng.uniform(3, 7), y + rng.uniform(-3, 3))], fill=color, width=2)
     return picture
 
 
 def flat(seed: int) -> Image.Image:
-    """A few large areas of one colour each."""
+    """A few large areas of one color each."""
     rng = np.random.default_rng([2, seed])
     picture = Image.new("RGB", (SIDE, SIDE), tuple(rng.integers(0, 256, 3).tolist()))
     draw = ImageDraw.Draw(picture)
@@ -71,7 +71,7 @@ def png(picture: Image.Image) -> bytes:
 
 
 def write_dataset(folder: Path, train: int = 48, held_out: int = 16, test: int = 8) -> Path:
-    """Strokes to train on and to hold out, flat pictures and rings as neighbours."""
+    """Strokes to train on and to hold out, flat pictures and rings as neighbors."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
@@ -80,7 +80,7 @@ def write_dataset(folder: Path, train: int = 48, held_out: int = 16, test: int =
         "train": [("Strokes", strokes, i) for i in range(train)],
         "held_out": [("Strokes", strokes, 1000 + i) for i in range(held_out)],
         "test": [("Strokes", strokes, 2000 + i) for i in range(test)],
-        "neighbours": [("Flat", flat, 3000 + i) for i in range(12)] + [("Rings", rings, 4000 + i) for i in range(12)],
+        "neighbors": [("Flat", flat, 3000 + i) for i in range(12)] + [("Rings", rings, 4000 + i) for i in range(12)],
     }
     for split, pictures in splits.items():
         rows = [_row(style, paint(seed), seed) for style, paint, seed in pictures]

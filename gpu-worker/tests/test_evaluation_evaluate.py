@@ -117,7 +117,7 @@ def test_the_closest_pairs_show_whom_a_copyist_copied(world: dict[str, Path], tm
     assert (picture[:, :side] == picture[:, side + 4 : 2 * side + 4]).all()
 
 
-def test_a_model_of_the_wrong_style_loses_margin_to_its_neighbour(world: dict[str, Path], tmp_path: Path) -> None:
+def test_a_model_of_the_wrong_style_loses_margin_to_its_neighbor(world: dict[str, Path], tmp_path: Path) -> None:
     candidate = write_samples(tmp_path / "candidate", [rings(500 + i) for i in range(COUNT)], ADAPTER_SHA256)
     report = measure(world, candidate, tmp_path / "report")
     assert report["metrics"]["style.margin"]["high"] < 0

@@ -21,7 +21,7 @@ from plein_air.evaluation.models import (
     CLIP_PIXELS,
     IMAGENET_PIXELS,
     ModelFolder,
-    normalised,
+    normalized,
     open_clip,
     open_dinov2,
     open_questions,
@@ -59,7 +59,7 @@ def test_clip_embeds_pictures_and_words_as_transformers_does(tmp_path: Path) -> 
     model = CLIPModel.from_pretrained(path).eval()
     tokens = AutoTokenizer.from_pretrained(path)(texts, padding="max_length", max_length=32, return_tensors="pt")
     with torch.inference_mode():
-        expected = model(pixel_values=normalised(batch(32), CLIP_PIXELS), **tokens)
+        expected = model(pixel_values=normalized(batch(32), CLIP_PIXELS), **tokens)
         logits = expected.logits_per_image.diagonal() / model.logit_scale.exp()
     assert scores == pytest.approx(logits.double().numpy(), abs=1e-5)
     assert np.linalg.norm(embedded, axis=1) == pytest.approx(1)
@@ -70,7 +70,7 @@ def test_csd_is_what_its_description_says(tmp_path: Path) -> None:
     model = small_models.Csd().eval()
     encoder = open_csd(folder("style", small_models.save_bare(model, tmp_path / "csd")))
     with torch.inference_mode():
-        expected = model(normalised(batch(32), CLIP_PIXELS)).double().numpy()
+        expected = model(normalized(batch(32), CLIP_PIXELS)).double().numpy()
     assert encoder.features(PICTURES) == pytest.approx(expected, abs=1e-5)
 
 
@@ -79,7 +79,7 @@ def test_sscd_is_what_its_description_says(tmp_path: Path) -> None:
     model = small_models.Sscd().eval()
     encoder = open_sscd(folder("copies", small_models.save_bare(model, tmp_path / "sscd")))
     with torch.inference_mode():
-        expected = model(normalised(batch(288), IMAGENET_PIXELS)).double().numpy()
+        expected = model(normalized(batch(288), IMAGENET_PIXELS)).double().numpy()
     assert encoder.features(PICTURES) == pytest.approx(expected, abs=1e-5)
 
 

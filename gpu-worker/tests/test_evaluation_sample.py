@@ -59,7 +59,7 @@ def paint(
         "inferenceSteps": 2,
         "guidance": 1,
         "precision": "fp32",
-        "quantisation": "none",
+        "quantization": "none",
         "offloadBlocks": 0,
         "out": str(out),
     }

@@ -273,17 +273,17 @@ def test_the_spread_within_a_prompt_is_the_mean_over_its_pairs() -> None:
 # Style
 
 
-def test_a_picture_of_the_wanted_style_has_a_margin_above_zero_and_one_of_a_neighbour_below() -> None:
+def test_a_picture_of_the_wanted_style_has_a_margin_above_zero_and_one_of_a_neighbor_below() -> None:
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((4, 30)) * 2 + 10
+    centers = rng.standard_normal((4, 30)) * 2 + 10
 
     def of(style: int, n: int) -> np.ndarray:
-        return centres[style] + rng.standard_normal((n, 30)) * 0.5
+        return centers[style] + rng.standard_normal((n, 30)) * 0.5
 
     styles = StyleMap.of(of(0, 20), {"a": of(1, 12), "b": of(2, 12), "c": of(3, 12)})
     assert styles.margins(of(0, 30)).min() > 0
     assert styles.margins(of(2, 30)).max() < 0
-    assert set(styles.nearest_neighbour(of(2, 30))) == {"b"}
+    assert set(styles.nearest_neighbor(of(2, 30))) == {"b"}
 
 
 # Copying

@@ -18,7 +18,7 @@ from plein_air.errors import TrainerError
 from plein_air.exporting import whole
 from plein_air.holding import Holding
 from plein_air.tensor_file import pack_tensors, read_shapes, read_tensors
-from test_quantised import TINY, predict
+from test_quantized import TINY, predict
 
 
 @pytest.fixture(autouse=True)
@@ -95,7 +95,7 @@ def painted_with(folder: str, tmp_path: Path, kind: Any) -> Any:
 
 
 @pytest.mark.parametrize(("kind", "off", "size"), [("int8", 0.04, 0.65), ("nf4", 0.25, 0.45)])
-def test_a_quantised_one_is_smaller_and_paints_nearly_what_the_plain_one_does(kind, off, size, adapter, tmp_path):
+def test_a_quantized_one_is_smaller_and_paints_nearly_what_the_plain_one_does(kind, off, size, adapter, tmp_path):
     made = fuse(adapter, tmp_path, kind)[kind]
     wanted = painted_with(str(tmp_path / "fused"), tmp_path, "none")
     got = painted_with(made["folder"], tmp_path, kind)
@@ -106,7 +106,7 @@ def test_a_quantised_one_is_smaller_and_paints_nearly_what_the_plain_one_does(ki
 
 
 @pytest.mark.parametrize("kind", ["int8", pytest.param("nf4", marks=pytest.mark.gpu)])
-def test_diffusers_itself_loads_a_quantised_one_as_the_same_model(kind, adapter, tmp_path):
+def test_diffusers_itself_loads_a_quantized_one_as_the_same_model(kind, adapter, tmp_path):
     """It wants a GPU for NF4, and loads int8 anywhere."""
     import torch
     from diffusers import FluxTransformer2DModel
@@ -142,7 +142,7 @@ def test_an_adapter_of_another_base_is_refused(adapter, tmp_path):
         fuse(other, tmp_path, "fused")
 
 
-def test_a_base_that_is_stored_quantised_is_refused(adapter, tmp_path):
+def test_a_base_that_is_stored_quantized_is_refused(adapter, tmp_path):
     shutil.copytree(TINY, tmp_path / "base")
     config = tmp_path / "base" / "transformer" / "config.json"
     settings = {"quant_method": "bitsandbytes", "load_in_4bit": True, "bnb_4bit_quant_type": "nf4"}

@@ -25,9 +25,9 @@ pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not has_cuda(), reason="needs 
 SETTINGS: dict[str, dict[str, Any]] = {
     "bf16": {"precision": "bf16"},
     "fp16": {"precision": "fp16"},
-    "NF4": {"precision": "bf16", "quantisation": "nf4", "gradientCheckpointing": True},
-    "int8": {"precision": "bf16", "quantisation": "int8", "gradientCheckpointing": True},
-    "fp8": {"precision": "bf16", "quantisation": "fp8", "gradientCheckpointing": True},
+    "NF4": {"precision": "bf16", "quantization": "nf4", "gradientCheckpointing": True},
+    "int8": {"precision": "bf16", "quantization": "int8", "gradientCheckpointing": True},
+    "fp8": {"precision": "bf16", "quantization": "fp8", "gradientCheckpointing": True},
     "offloaded": {"precision": "bf16", "offloadBlocks": 2, "gradientCheckpointing": True},
     "8 bit AdamW": {"optimizer": "adamw-8bit", "rank": 128, "targets": "attention"},
     "Prodigy": {"optimizer": "prodigy", "learningRate": 1},

@@ -1,5 +1,5 @@
 import type { RunResult } from '../domain/run/run-result.ts';
-import pc from './colours.ts';
+import pc from './colors.ts';
 
 /** How a run ended, for people: the verdict with its reasons, and what was released. */
 export function outcomeLines({ verdict, gate, release }: RunResult, hubUrl: string): string[] {

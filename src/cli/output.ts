@@ -1,5 +1,5 @@
 import { ERROR_KINDS, PipelineError } from '../domain/errors.ts';
-import pc from './colours.ts';
+import pc from './colors.ts';
 
 /** Ends a command: prints the error in one way and sets the exit code of its kind. */
 export function reportError(error: unknown, json: boolean): void {
@@ -18,9 +18,9 @@ export function print(json: boolean, value: unknown, text: () => string): void {
   process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
 }
 
-/** Columns padded to their widest cell; colour codes do not count. */
+/** Columns padded to their widest cell; color codes do not count. */
 export function table(head: string[], rows: string[][]): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colour codes start with the escape character.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: color codes start with the escape character.
   const width = (cell: string) => cell.replaceAll(/\u001b\[\d+m/g, '').length;
   const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => width(row[i] ?? ''))));
   const line = (cells: string[]) =>

@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { GpuWork } from '../domain/run/gpu-report.ts';
-import pc from './colours.ts';
+import pc from './colors.ts';
 import { duration, print } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
 import { unservedQueues } from './start-run.ts';

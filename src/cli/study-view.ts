@@ -1,7 +1,7 @@
 import type { StudyResult, StudyStatus } from '../domain/run/run-result.ts';
 import type { Trial } from '../domain/tuning/search-space.ts';
 import { violation } from '../domain/tuning/tuning.ts';
-import pc from './colours.ts';
+import pc from './colors.ts';
 import { duration, table } from './output.ts';
 
 /** A query's answer that is a study's, whatever workflow it came from. */

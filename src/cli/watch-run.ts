@@ -4,7 +4,7 @@ import { SingleBar } from 'cli-progress';
 import type { GpuProgress } from '../domain/run/activities.ts';
 import type { PhaseRecord } from '../domain/run/phases.ts';
 import type { Trial } from '../domain/tuning/search-space.ts';
-import pc from './colours.ts';
+import pc from './colors.ts';
 import { duration } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
 

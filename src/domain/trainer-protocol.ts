@@ -16,7 +16,7 @@ const Sha = z.string().regex(/^[0-9a-f]{64}$/);
 /** How the frozen base is held in memory; names as in `TrainingConfig`. */
 const Holding = {
   precision: z.enum(['fp32', 'bf16', 'fp16']),
-  quantisation: z.enum(['none', 'nf4', 'int8', 'fp8']),
+  quantization: z.enum(['none', 'nf4', 'int8', 'fp8']),
   offloadBlocks: z.int().min(0),
 };
 
@@ -235,7 +235,7 @@ export const FuseParams = z.strictObject({
   /** LoRA file in diffusers' format. */
   adapter: Path,
   kinds: z.array(VariantKind).min(1),
-  /** Compute type of the quantised ones; the plain one keeps the base's own types. */
+  /** Compute type of the quantized ones; the plain one keeps the base's own types. */
   precision: Holding.precision,
   out: Path,
 });

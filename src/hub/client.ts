@@ -2,7 +2,7 @@ import { whoAmI } from '@huggingface/hub';
 import { PipelineError } from '../domain/errors.ts';
 import { describeRepo, resolveUrl } from './addresses.ts';
 import { commitChanges } from './committing.ts';
-import { authorised, type Connection } from './connection.ts';
+import { authorized, type Connection } from './connection.ts';
 import { downloadFolder } from './downloading.ts';
 import type { Hub, HubEntry } from './hub.ts';
 import { HubFailure, toPipelineError } from './hub-failure.ts';
@@ -147,7 +147,7 @@ function toEntry({ path, bytes, sha256 }: ListedFile): HubEntry {
 
 async function readWhole(hub: Connection, url: string): Promise<Buffer | null> {
   try {
-    const response = await hub.transport.fetch(url, { headers: authorised(hub) });
+    const response = await hub.transport.fetch(url, { headers: authorized(hub) });
     return Buffer.from(await response.arrayBuffer());
   } catch (error) {
     if (error instanceof HubFailure && error.status === 404 && error.code === 'EntryNotFound') return null;
@@ -157,7 +157,7 @@ async function readWhole(hub: Connection, url: string): Promise<Buffer | null> {
 
 async function readRange(hub: Connection, url: string, start: number, end: number): Promise<Buffer> {
   if (end <= start) return Buffer.alloc(0);
-  const headers = authorised(hub, { range: `bytes=${start}-${end - 1}`, 'accept-encoding': 'identity' });
+  const headers = authorized(hub, { range: `bytes=${start}-${end - 1}`, 'accept-encoding': 'identity' });
   const response = await hub.transport.fetch(url, { headers });
   const bytes = Buffer.from(await response.arrayBuffer());
   return response.status === 206 ? bytes : bytes.subarray(start, end);

@@ -5,7 +5,7 @@ import { type CommitOperation, commitIter } from '@huggingface/hub';
 import { z } from 'zod';
 import { CommitSha, type RepoRef } from '../domain/refs.ts';
 import { apiUrl, describeRepo, designation } from './addresses.ts';
-import { authorised, type Connection } from './connection.ts';
+import { authorized, type Connection } from './connection.ts';
 import { gitBlobId, gitBlobIdOfFile, sha256Of, sha256OfFile } from './hashing.ts';
 import { type CommitRequest, HubConflict, type HubContent } from './hub.ts';
 import { HubFailure } from './hub-failure.ts';
@@ -107,7 +107,7 @@ async function findMark(
   mark: string,
 ): Promise<CommitSha | null> {
   const url = `${apiUrl(hub.endpoint, repo)}/commits/${encodeURIComponent(branch)}?limit=50`;
-  const response = await hub.transport.fetch(url, { headers: authorised(hub) });
+  const response = await hub.transport.fetch(url, { headers: authorized(hub) });
   const found = History.parse(await response.json()).find(({ message }) => message?.includes(mark));
   return found?.id ?? null;
 }

@@ -9,7 +9,7 @@ export interface Connection {
 }
 
 /** Headers of a plain request. */
-export function authorised(
+export function authorized(
   { accessToken }: Connection,
   more: Record<string, string> = {},
 ): Record<string, string> {

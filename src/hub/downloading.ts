@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoRef } from '../domain/refs.ts';
 import { describeRepo, resolveUrl } from './addresses.ts';
-import { authorised, type Connection } from './connection.ts';
+import { authorized, type Connection } from './connection.ts';
 import { gitBlobIdOfFile, sha256OfFile } from './hashing.ts';
 import { describeRequest, HubFailure, isError } from './hub-failure.ts';
 import { type ListedFile, listFolder } from './listing.ts';
@@ -132,7 +132,7 @@ async function continuePart(
   const signal = AbortSignal.any([p.signal, idle.signal]);
   try {
     const response = await hub.transport.open(url, {
-      headers: authorised(hub, {
+      headers: authorized(hub, {
         'accept-encoding': 'identity',
         ...(resume ? { range: `bytes=${have}-` } : {}),
       }),

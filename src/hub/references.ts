@@ -2,7 +2,7 @@ import { createBranch, createRepo, deleteRepo as officialDeleteRepo } from '@hug
 import { z } from 'zod';
 import { CommitSha, type RepoRef } from '../domain/refs.ts';
 import { apiUrl, describeRepo, designation } from './addresses.ts';
-import { authorised, type Connection } from './connection.ts';
+import { authorized, type Connection } from './connection.ts';
 import { HubConflict } from './hub.ts';
 import { HubFailure } from './hub-failure.ts';
 
@@ -65,7 +65,7 @@ export async function resolveRevision(
 ): Promise<CommitSha | null> {
   try {
     const url = `${apiUrl(hub.endpoint, repo)}/revision/${encodeURIComponent(revision)}?expand=sha`;
-    const response = await hub.transport.fetch(url, { headers: authorised(hub) });
+    const response = await hub.transport.fetch(url, { headers: authorized(hub) });
     return Revision.parse(await response.json()).sha ?? null;
   } catch (error) {
     if (isStatus(error, 404)) return null;
@@ -75,7 +75,7 @@ export async function resolveRevision(
 
 async function refs(hub: Connection, repo: RepoRef): Promise<z.infer<typeof Refs>> {
   const response = await hub.transport.fetch(`${apiUrl(hub.endpoint, repo)}/refs`, {
-    headers: authorised(hub),
+    headers: authorized(hub),
   });
   return Refs.parse(await response.json());
 }
@@ -101,7 +101,7 @@ export async function createTag(
   try {
     await hub.transport.fetch(`${apiUrl(hub.endpoint, repo)}/tag/${tag.commit}`, {
       method: 'POST',
-      headers: authorised(hub, { 'content-type': 'application/json' }),
+      headers: authorized(hub, { 'content-type': 'application/json' }),
       body: JSON.stringify({ tag: tag.name, message: tag.message ?? '' }),
     });
   } catch (error) {
@@ -119,7 +119,7 @@ export async function deleteTag(hub: Connection, repo: RepoRef, name: string): P
   try {
     await hub.transport.fetch(`${apiUrl(hub.endpoint, repo)}/tag/${encodeURIComponent(name)}`, {
       method: 'DELETE',
-      headers: authorised(hub),
+      headers: authorized(hub),
     });
   } catch (error) {
     if (!isStatus(error, 404)) throw error;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CommitSha, type RepoId } from '../domain/refs.ts';
-import { authorised, type Connection } from './connection.ts';
+import { authorized, type Connection } from './connection.ts';
 import { HubFailure } from './hub-failure.ts';
 
 /** A Space's app as the Hub sees it. */
@@ -29,7 +29,7 @@ function api(hub: Connection, space: RepoId, verb: string): string {
 /** State of a Space's app; null where there is no such Space. */
 export async function spaceRuntime(hub: Connection, space: RepoId): Promise<SpaceRuntime | null> {
   try {
-    const response = await hub.transport.fetch(api(hub, space, 'runtime'), { headers: authorised(hub) });
+    const response = await hub.transport.fetch(api(hub, space, 'runtime'), { headers: authorized(hub) });
     const { stage, sha, errorMessage, hardware } = Runtime.parse(await response.json());
     return {
       stage,
@@ -45,7 +45,7 @@ export async function spaceRuntime(hub: Connection, space: RepoId): Promise<Spac
 
 /** Address at which a Space's app answers; null: nowhere now. */
 export async function spaceHost(hub: Connection, space: RepoId): Promise<string | null> {
-  const response = await hub.transport.fetch(api(hub, space, 'host'), { headers: authorised(hub) });
+  const response = await hub.transport.fetch(api(hub, space, 'host'), { headers: authorized(hub) });
   return Host.parse(await response.json()).host ?? null;
 }
 
@@ -70,14 +70,14 @@ export async function restartSpace(hub: Connection, space: RepoId): Promise<void
 
 /** Names of a Space's secrets; their values never come back. */
 export async function spaceSecrets(hub: Connection, space: RepoId): Promise<string[]> {
-  const response = await hub.transport.fetch(api(hub, space, 'secrets'), { headers: authorised(hub) });
+  const response = await hub.transport.fetch(api(hub, space, 'secrets'), { headers: authorized(hub) });
   return Object.keys(z.record(z.string(), z.unknown()).parse(await response.json()));
 }
 
 async function post(hub: Connection, url: string, body: object): Promise<void> {
   await hub.transport.fetch(url, {
     method: 'POST',
-    headers: authorised(hub, { 'content-type': 'application/json' }),
+    headers: authorized(hub, { 'content-type': 'application/json' }),
     body: JSON.stringify(body),
   });
 }

@@ -1,6 +1,6 @@
 import type { CommitSha, RepoRef, Sha256 } from '../domain/refs.ts';
 import { apiUrl, describeRepo } from './addresses.ts';
-import { authorised, type Connection } from './connection.ts';
+import { authorized, type Connection } from './connection.ts';
 import { HubFailure } from './hub-failure.ts';
 import { resolveRevision } from './references.ts';
 
@@ -15,7 +15,7 @@ export async function squashHistory(
 ): Promise<CommitSha> {
   await hub.transport.fetch(`${apiUrl(hub.endpoint, repo)}/super-squash/${encodeURIComponent(branch)}`, {
     method: 'POST',
-    headers: authorised(hub, { 'content-type': 'application/json' }),
+    headers: authorized(hub, { 'content-type': 'application/json' }),
     body: JSON.stringify({ message }),
   });
   const head = await resolveRevision(hub, repo, branch);
@@ -36,7 +36,7 @@ export async function deleteLargeFiles(
   for (let at = 0; at < sha256s.length; at += BATCH)
     await hub.transport.fetch(`${apiUrl(hub.endpoint, repo)}/lfs-files/batch`, {
       method: 'POST',
-      headers: authorised(hub, { 'content-type': 'application/json' }),
+      headers: authorized(hub, { 'content-type': 'application/json' }),
       body: JSON.stringify({ deletions: { sha: sha256s.slice(at, at + BATCH), rewriteHistory: false } }),
     });
 }

@@ -16,7 +16,7 @@ export async function isBlank(picture: Buffer): Promise<boolean> {
   return channels.every((channel) => channel.stdev < FLAT);
 }
 
-/** Mean absolute difference of two pictures seen from afar (32 × 32, colours 0 to 1): 0 for the same picture. */
+/** Mean absolute difference of two pictures seen from afar (32 × 32, colors 0 to 1): 0 for the same picture. */
 export async function pictureDistance(a: Buffer, b: Buffer): Promise<number> {
   const [first, second] = await Promise.all([fromAfar(a), fromAfar(b)]);
   let sum = 0;
@@ -27,7 +27,7 @@ export async function pictureDistance(a: Buffer, b: Buffer): Promise<number> {
 function fromAfar(picture: Buffer): Promise<Buffer> {
   return sharp(picture)
     .removeAlpha()
-    .toColourspace('srgb')
+    .toColorspace('srgb')
     .resize(SIDE, SIDE, { fit: 'fill', kernel: 'lanczos3' })
     .raw()
     .toBuffer();

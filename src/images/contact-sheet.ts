@@ -3,7 +3,7 @@ import sharp, { type OverlayOptions } from 'sharp';
 /** One picture of a contact sheet, read when it is drawn; without a picture the cell shows a cross. */
 export interface SheetCell {
   picture: (() => Promise<Buffer>) | null;
-  /** Colour of the band under the picture, such as `#c0392b`; null: no band. */
+  /** Color of the band under the picture, such as `#c0392b`; null: no band. */
   band: string | null;
 }
 

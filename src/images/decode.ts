@@ -32,7 +32,7 @@ export interface Decoded {
  */
 const ONCE_PIXELS = 4_000_000;
 
-/** Long side of the raster that frames, colours and hashes are measured on. */
+/** Long side of the raster that frames, colors and hashes are measured on. */
 export const SURVEY_SIDE = 512;
 
 /** sharp with the strictest decoding that real photographs pass, upright, in 8-bit sRGB, transparency on white. */
@@ -41,7 +41,7 @@ function strictSharp(bytes: Uint8Array, header: Metadata): Sharp {
     seconds: TIMEOUT_SECONDS,
   });
   const isPlain = header.space === 'srgb' && header.channels === 3 && header.depth === 'uchar';
-  return isPlain ? strict : strict.flatten({ background: '#ffffff' }).toColourspace('srgb');
+  return isPlain ? strict : strict.flatten({ background: '#ffffff' }).toColorspace('srgb');
 }
 
 /** Decodes a picture strictly, or says why it cannot be used. Never throws for what the bytes hold. */
@@ -84,7 +84,7 @@ export async function decodePicture(
   }
 }
 
-/** Whether a colour profile is one of the sRGB family, by its description: then nothing was converted. */
+/** Whether a color profile is one of the sRGB family, by its description: then nothing was converted. */
 function isSrgb(profile: Buffer): boolean {
   // Version 4 profiles hold their text as UTF-16.
   return profile.toString('latin1').replaceAll('\u0000', '').slice(0, 4096).includes('sRGB');

@@ -1,9 +1,9 @@
 import type { Box, Raster } from './raster.ts';
 
-/** Largest standard deviation of a channel along an edge line that still counts as one colour (JPEG noise included). */
+/** Largest standard deviation of a channel along an edge line that still counts as one color (JPEG noise included). */
 const UNIFORM_DEVIATION = 9;
-/** Largest difference of a channel's mean between a line and the frame's colour. */
-const SAME_COLOUR = 14;
+/** Largest difference of a channel's mean between a line and the frame's color. */
+const SAME_COLOR = 14;
 /** Part of a side beyond which uniform lines are the picture itself, not its frame. */
 const WIDEST_FRAME = 0.3;
 /** Frame within mat within margin: how many bands are peeled off. */
@@ -16,7 +16,7 @@ export function wholeOf(raster: Raster): Box {
 
 /**
  * The picture inside its frame or scan margin. Careful: a band is taken off only where all four sides, or two opposite
- * ones in near-black or near-white, are lines of one colour; a plain sky on one side is never a frame.
+ * ones in near-black or near-white, are lines of one color; a plain sky on one side is never a frame.
  */
 export function insideFrame(raster: Raster): Box {
   let box = wholeOf(raster);
@@ -30,7 +30,7 @@ export function insideFrame(raster: Raster): Box {
 
 const SIDES = ['top', 'bottom', 'left', 'right'] as const;
 type Side = (typeof SIDES)[number];
-type Colour = readonly [number, number, number];
+type Color = readonly [number, number, number];
 
 function peel(raster: Raster, box: Box): Box | null {
   const edges = {
@@ -41,9 +41,9 @@ function peel(raster: Raster, box: Box): Box | null {
   };
   const { top, bottom, left, right } = edges;
   const all = [top, bottom, left, right];
-  const framed = all.every((e) => e.lines > 0 && near(e.colour, top.colour));
+  const framed = all.every((e) => e.lines > 0 && near(e.color, top.color));
   const banded = (a: Edge, b: Edge): boolean =>
-    a.lines > 0 && b.lines > 0 && near(a.colour, b.colour) && isPaperOrBlack(a.colour);
+    a.lines > 0 && b.lines > 0 && near(a.color, b.color) && isPaperOrBlack(a.color);
   const takeRows = framed || banded(top, bottom);
   const takeColumns = framed || banded(left, right);
   if (!takeRows && !takeColumns) return null;
@@ -66,7 +66,7 @@ function peel(raster: Raster, box: Box): Box | null {
   return tooMuch || inner.width < 16 || inner.height < 16 ? null : inner;
 }
 
-/** Part of the first line inside a frame that differs from the frame's colour, at the least. */
+/** Part of the first line inside a frame that differs from the frame's color, at the least. */
 const SHARP_EDGE = 0.5;
 
 /**
@@ -81,40 +81,40 @@ function edgesAreSharp(raster: Raster, outer: Box, inner: Box, edges: Record<Sid
     right: inner.left + inner.width < outer.left + outer.width,
   };
   return SIDES.every(
-    (side) => !peeled[side] || differingPart(raster, inner, side, edges[side].colour) >= SHARP_EDGE,
+    (side) => !peeled[side] || differingPart(raster, inner, side, edges[side].color) >= SHARP_EDGE,
   );
 }
 
-/** Part of the second line inside a side (the first may hold JPEG's halo) that is not of a colour. */
-function differingPart(raster: Raster, box: Box, side: Side, colour: Colour): number {
+/** Part of the second line inside a side (the first may hold JPEG's halo) that is not of a color. */
+function differingPart(raster: Raster, box: Box, side: Side, color: Color): number {
   const { offset, stride, length } = walkOf(raster, box, side, 1);
   let differing = 0;
   for (let i = 0; i < length; i++) {
     const at = offset + i * stride;
-    if (colour.some((value, c) => Math.abs(value - (raster.data[at + c] as number)) > SAME_COLOUR))
+    if (color.some((value, c) => Math.abs(value - (raster.data[at + c] as number)) > SAME_COLOR))
       differing += 1;
   }
   return differing / length;
 }
 
 interface Edge {
-  /** Lines of one colour from this side inwards; 0: none, or so many that it is no frame. */
+  /** Lines of one color from this side inwards; 0: none, or so many that it is no frame. */
   lines: number;
-  colour: Colour;
+  color: Color;
 }
 
 function edgeOf(raster: Raster, box: Box, side: Side): Edge {
   const depth = side === 'top' || side === 'bottom' ? box.height : box.width;
   const most = Math.floor(depth * WIDEST_FRAME);
-  let colour: Colour = [0, 0, 0];
+  let color: Color = [0, 0, 0];
   let lines = 0;
   for (; lines <= most; lines++) {
     const line = lineOf(raster, box, side, lines);
     if (line.deviation > UNIFORM_DEVIATION) break;
-    if (lines === 0) colour = line.mean;
-    else if (!near(line.mean, colour)) break;
+    if (lines === 0) color = line.mean;
+    else if (!near(line.mean, color)) break;
   }
-  return { lines: lines > most ? 0 : lines, colour };
+  return { lines: lines > most ? 0 : lines, color };
 }
 
 /** How to walk along the line `at` lines in from a side: first byte, bytes from pixel to pixel, pixels. */
@@ -134,8 +134,8 @@ function walkOf(
   };
 }
 
-/** Mean colour and largest channel deviation of the line `at` lines in from a side. */
-function lineOf(raster: Raster, box: Box, side: Side, at: number): { mean: Colour; deviation: number } {
+/** Mean color and largest channel deviation of the line `at` lines in from a side. */
+function lineOf(raster: Raster, box: Box, side: Side, at: number): { mean: Color; deviation: number } {
   const { offset: first, stride, length } = walkOf(raster, box, side, at);
   const sums = [0, 0, 0];
   const squares = [0, 0, 0];
@@ -154,10 +154,10 @@ function lineOf(raster: Raster, box: Box, side: Side, at: number): { mean: Colou
   return { mean, deviation };
 }
 
-function near(a: Colour, b: Colour): boolean {
-  return a.every((value, c) => Math.abs(value - (b[c] as number)) <= SAME_COLOUR);
+function near(a: Color, b: Color): boolean {
+  return a.every((value, c) => Math.abs(value - (b[c] as number)) <= SAME_COLOR);
 }
 
-function isPaperOrBlack(colour: Colour): boolean {
-  return colour.every((value) => value >= 232) || colour.every((value) => value <= 24);
+function isPaperOrBlack(color: Color): boolean {
+  return color.every((value) => value >= 232) || color.every((value) => value <= 24);
 }

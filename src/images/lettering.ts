@@ -67,7 +67,7 @@ const toneOf = (g: Glyph): number => g.sum / g.area;
 /** Width of the stroke that a shape is drawn with: exact for a long bar. */
 const strokeOf = (g: Glyph): number => (2 * g.area) / g.edges;
 
-/** Deviation of luma within a shape of one tone, and as a part of how far it stands out: thin black strokes on white are half grey. */
+/** Deviation of luma within a shape of one tone, and as a part of how far it stands out: thin black strokes on white are half gray. */
 const ONE_TONE = 44;
 const ONE_TONE_PART = 0.45;
 
@@ -171,7 +171,7 @@ function glyphsOf(luma: Plane, around: Float32Array, marks: Marks): Glyph[] {
   return glyphs;
 }
 
-/** Marks of pixels with an empty border all around, so that no neighbour needs a check: 1 marked, 2 visited. */
+/** Marks of pixels with an empty border all around, so that no neighbor needs a check: 1 marked, 2 visited. */
 interface Marks {
   /** Contrast from which on pixels are marked. */
   least: number;

@@ -6,7 +6,7 @@ import { type LabSamples, styleFeatures } from './style-features.ts';
 /** What is computed from the pixels of one picture inside its frame. */
 export type PixelMeasures = Pick<
   PictureMeasures,
-  'chroma' | 'brightness' | 'sharpness' | 'colourSpread' | 'letters' | 'signature' | 'style' | 'views'
+  'chroma' | 'brightness' | 'sharpness' | 'colorSpread' | 'letters' | 'signature' | 'style' | 'views'
 >;
 
 /** Parts of every side that are cut off for the further views. */
@@ -22,14 +22,14 @@ export function measurePixels(raster: Raster, box: Box): PixelMeasures {
   const luminance = luminanceOf(raster, box);
   const square = averageDown(luminance, STYLE_SOURCE, STYLE_SOURCE);
   const small = averageDown(square, VIEW_SOURCE, VIEW_SOURCE);
-  const colours = sampleColours(raster, box);
+  const colors = sampleColors(raster, box);
   const { text, signature } = letteringOf(luminance);
   return {
-    ...colourOf(colours),
+    ...colorOf(colors),
     sharpness: sharpnessOf(luminance),
     letters: text,
     signature,
-    style: styleFeatures(colours, square),
+    style: styleFeatures(colors, square),
     views: [0, ...INSETS].map((part) => viewOf(small, part)),
   };
 }
@@ -45,7 +45,7 @@ function viewOf(plane: Plane, inset: number): View {
 
 /**
  * dHash of a luminance plane, 16 hexadecimal digits: a bit is set where a pixel of a 9 × 8 area average is darker than its
- * right neighbour.
+ * right neighbor.
  */
 export function differenceHash(luminance: Plane, window?: Box): string {
   const { data: small } = averageDown(luminance, 9, 8, window);
@@ -62,12 +62,12 @@ export function differenceHash(luminance: Plane, window?: Box): string {
   return hash;
 }
 
-/** Pixels a side that colours are sampled at: means do not need more. */
-const COLOUR_SAMPLES = 64;
+/** Pixels a side that colors are sampled at: means do not need more. */
+const COLOR_SAMPLES = 64;
 
-function sampleColours(raster: Raster, box: Box): LabSamples {
-  const columns = Math.min(COLOUR_SAMPLES, box.width);
-  const rows = Math.min(COLOUR_SAMPLES, box.height);
+function sampleColors(raster: Raster, box: Box): LabSamples {
+  const columns = Math.min(COLOR_SAMPLES, box.width);
+  const rows = Math.min(COLOR_SAMPLES, box.height);
   const count = columns * rows;
   const samples = {
     lightness: new Float32Array(count),
@@ -92,14 +92,14 @@ function sampleColours(raster: Raster, box: Box): LabSamples {
   return samples;
 }
 
-/** Bands of lightness, within each of which a toned photograph has one colour. */
+/** Bands of lightness, within each of which a toned photograph has one color. */
 const TONES = 16;
 
-function colourOf({
+function colorOf({
   lightness,
   a,
   b,
-}: LabSamples): Pick<PixelMeasures, 'chroma' | 'brightness' | 'colourSpread'> {
+}: LabSamples): Pick<PixelMeasures, 'chroma' | 'brightness' | 'colorSpread'> {
   const bands = Array.from({ length: TONES }, () => ({ n: 0, a: 0, b: 0, squares: 0 }));
   let [chroma, brightness, xx, xy, yy] = [0, 0, 0, 0, 0];
   for (const [i, l] of lightness.entries()) {
@@ -125,8 +125,8 @@ function colourOf({
   return {
     chroma: round(chroma / count),
     brightness: round(brightness / count),
-    // A toned photograph has one hue and, where it is equally light, one colour: both spreads are near 0.
-    colourSpread: round(Math.sqrt(Math.max(0, within, across) / count)),
+    // A toned photograph has one hue and, where it is equally light, one color: both spreads are near 0.
+    colorSpread: round(Math.sqrt(Math.max(0, within, across) / count)),
   };
 }
 
@@ -135,7 +135,7 @@ const LINEAR = Float64Array.from({ length: 256 }, (_, value) => {
   return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
 });
 
-/** CIELAB (D65) of an 8-bit sRGB colour. */
+/** CIELAB (D65) of an 8-bit sRGB color. */
 export function labOf(red: number, green: number, blue: number): [number, number, number] {
   const r = LINEAR[red] as number;
   const g = LINEAR[green] as number;

@@ -107,7 +107,7 @@ async function fitToBucket(
       .resize({
         ...storedSize(box, bucket, config.randomCrop),
         fit: 'cover',
-        position: 'centre',
+        position: 'center',
         kernel: 'lanczos3',
       })
       .raw()
@@ -126,6 +126,6 @@ function encode(picture: Sharp, encoding: DatasetConfig['encoding']): Promise<Bu
       return picture.png({ compressionLevel: 6, adaptiveFiltering: false }).toBuffer();
     case 'jpeg':
       // Optimal Huffman tables save a few per cent and cost more than all the rest of the encoder.
-      return picture.jpeg({ quality: 95, chromaSubsampling: '4:4:4', optimiseCoding: false }).toBuffer();
+      return picture.jpeg({ quality: 95, chromaSubsampling: '4:4:4', optimizeCoding: false }).toBuffer();
   }
 }

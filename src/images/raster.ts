@@ -67,7 +67,7 @@ export function averageDown(
   return { width: columns, height: rows, data };
 }
 
-/** For each target cell the neighbouring source cells that it covers, with weights that sum to 1. */
+/** For each target cell the neighboring source cells that it covers, with weights that sum to 1. */
 interface Weights {
   /** First source cell of each target cell, and how many it covers. */
   first: Int32Array;

@@ -8,15 +8,15 @@ export interface LabSamples {
   b: Float32Array;
 }
 
-/** The figures of `STYLE_FEATURES` for one picture: its sampled colours and a square luminance plane of 256 pixels a side. */
-export function styleFeatures(colours: LabSamples, luma: Plane): number[] {
-  const features = [...colourFeatures(colours), ...toneFeatures(colours, luma), ...detailFeatures(luma)];
+/** The figures of `STYLE_FEATURES` for one picture: its sampled colors and a square luminance plane of 256 pixels a side. */
+export function styleFeatures(colors: LabSamples, luma: Plane): number[] {
+  const features = [...colorFeatures(colors), ...toneFeatures(colors, luma), ...detailFeatures(luma)];
   if (features.length !== STYLE_FEATURES.length)
     throw new RangeError(`Expected ${STYLE_FEATURES.length} features, got ${features.length}`);
   return features.map((value) => Math.round(value * 1000) / 1000);
 }
 
-function colourFeatures({ lightness, a, b }: LabSamples): number[] {
+function colorFeatures({ lightness, a, b }: LabSamples): number[] {
   const chroma = a.map((value, i) => Math.sqrt(value * value + (b[i] as number) ** 2));
   const hues = new Array<number>(6).fill(0);
   let weight = 1e-6;

@@ -5,7 +5,7 @@ import type { SpaceTrial } from '../domain/release/space-trial.ts';
 import type { Release } from '../domain/run/activities.ts';
 import type { Hub } from '../hub/hub.ts';
 import { servedRelease } from '../space/space-repo.ts';
-import { findRelease, PREVIOUS, PRODUCTION, releaseRepo, tagAt, verifyRelease } from './catalogue.ts';
+import { findRelease, PREVIOUS, PRODUCTION, releaseRepo, tagAt, verifyRelease } from './catalog.ts';
 import { appendJournal, ended, type JournalEntry, readJournal, refuseSuperseded, wanted } from './journal.ts';
 import { putBack, takenBack } from './put-back.ts';
 import { serve, tryServed } from './serve.ts';

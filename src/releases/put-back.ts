@@ -1,7 +1,7 @@
 import { PipelineError } from '../domain/errors.ts';
 import type { SpaceTrial } from '../domain/release/space-trial.ts';
 import { emptySpace } from '../space/space-repo.ts';
-import { findRelease, PRODUCTION, tagAt } from './catalogue.ts';
+import { findRelease, PRODUCTION, tagAt } from './catalog.ts';
 import { appendJournal, ended, type JournalEntry, readJournal, refuseSuperseded } from './journal.ts';
 import type { Promotion } from './promote.ts';
 import { serve, tryServed } from './serve.ts';

@@ -5,7 +5,7 @@ import type { ReleaseEntry } from '../domain/release/provenance.ts';
 import type { RunContext } from '../domain/run/activities.ts';
 import type { Hub } from '../hub/hub.ts';
 import { jsonOrNull } from '../hub/verified-json.ts';
-import { listReleases, PRODUCTION, tagAt } from './catalogue.ts';
+import { listReleases, PRODUCTION, tagAt } from './catalog.ts';
 
 /** A release that a candidate is compared with, and where it lies. */
 export interface RivalRelease extends Rival {

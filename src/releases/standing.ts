@@ -2,7 +2,7 @@ import type { RepoId } from '../domain/refs.ts';
 import type { ReleaseEntry } from '../domain/release/provenance.ts';
 import type { Hub } from '../hub/hub.ts';
 import { servedRelease } from '../space/space-repo.ts';
-import { listReleases, PREVIOUS, PRODUCTION, tagAt } from './catalogue.ts';
+import { listReleases, PREVIOUS, PRODUCTION, tagAt } from './catalog.ts';
 import { ended, type JournalEntry, readJournal } from './journal.ts';
 
 /** Where a release stands: what serves it, and how it came to that. */

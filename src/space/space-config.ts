@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CommitSha, RepoId, Sha256 } from '../domain/refs.ts';
-import { licenceFor } from '../domain/release/licenses.ts';
+import { licenseFor } from '../domain/release/licenses.ts';
 import { ADAPTER_FILE, type Provenance } from '../domain/release/provenance.ts';
 
 /** `config.json` of a Space: what its app serves, in the app's own upper-case names. */
@@ -43,15 +43,15 @@ export function spaceConfig(p: {
 }): SpaceConfig {
   const { context } = p.provenance;
   const { config, base } = context;
-  const licence = licenceFor(base.repo);
+  const license = licenseFor(base.repo);
   // The app adds the trigger by itself; people read and change what the picture shows.
   const samples = p.samples
     .slice(0, 8)
     .map((s) => ({ image: s.path, prompt: withoutTrigger(s.prompt, config.dataset.trigger) }));
   const notice = [
     `Serving [${context.repos.release}](https://huggingface.co/${context.repos.release}) ${p.provenance.tag}, commit \`${p.commit.slice(0, 12)}\`, on ${base.repo}.`,
-    licence.modification,
-    licence.notice,
+    license.modification,
+    license.notice,
   ];
   return {
     TITLE: titleOf(config.model),

@@ -39,7 +39,7 @@ export function trainerEnvironment(
     PLEIN_AIR_TRAINER_PROCESSES: String(processes),
     PYTHONUNBUFFERED: '1',
     PYTHONHASHSEED: '0',
-    // With busy neighbours a second CPU thread slows small models down, and another count changes the bytes.
+    // With busy neighbors a second CPU thread slows small models down, and another count changes the bytes.
     OMP_NUM_THREADS: '1',
     MKL_NUM_THREADS: '1',
     CUBLAS_WORKSPACE_CONFIG: ':4096:8',

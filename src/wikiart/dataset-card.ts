@@ -10,8 +10,8 @@ export interface CardFacts {
   trigger: string;
   /** Captions to show. */
   captions: string[];
-  /** Colour and reason of each band in the sheet of dropped pictures, in its order. */
-  bands: { reason: string; colour: string }[];
+  /** Color and reason of each band in the sheet of dropped pictures, in its order. */
+  bands: { reason: string; color: string }[];
   hasKeptSheet: boolean;
   /** Plots beside the card, in the order in which it shows them. */
   plots: readonly { path: string; title: string }[];
@@ -28,13 +28,13 @@ function sourceFacts(card: string): { license: string | null; generated: boolean
   return { license, generated: /\bGENERATED\b|procedurally/.test(card) };
 }
 
-/** The licence that a repository's card names in its front matter, by the more telling of its names; null: none. */
-export function licenceOf(card: string): string | null {
+/** The license that a repository's card names in its front matter, by the more telling of its names; null: none. */
+export function licenseOf(card: string): string | null {
   const parsed = safeYaml(frontMatter(card));
   if (typeof parsed !== 'object' || parsed === null) return null;
   const named = 'license_name' in parsed ? parsed.license_name : null;
-  const licence = 'license' in parsed ? parsed.license : null;
-  return typeof named === 'string' ? named : typeof licence === 'string' ? licence : null;
+  const license = 'license' in parsed ? parsed.license : null;
+  return typeof named === 'string' ? named : typeof license === 'string' ? license : null;
 }
 
 function frontMatter(card: string): string {
@@ -49,7 +49,7 @@ function safeYaml(text: string): unknown {
   }
 }
 
-/** The dataset card (README.md) of a prepared dataset: how it loads, what is in it, how it came about, its licence. */
+/** The dataset card (README.md) of a prepared dataset: how it loads, what is in it, how it came about, its license. */
 export function datasetCard(facts: CardFacts): string {
   const { manifest } = facts;
   const source = sourceFacts(facts.sourceCard);
@@ -88,7 +88,7 @@ export function datasetCard(facts: CardFacts): string {
         ['train', String(manifest.images.train), 'training'],
         ['held_out', String(manifest.images.held_out), 'held-out loss and metrics; never trained on'],
         ['test', String(manifest.images.test), 'sealed: nothing before the gate reads it'],
-        ['neighbours', String(manifest.images.neighbours), 'other styles, as reference for the style margin'],
+        ['neighbors', String(manifest.images.neighbors), 'other styles, as reference for the style margin'],
       ],
     ),
     leakSentence(manifest),
@@ -108,16 +108,16 @@ export function datasetCard(facts: CardFacts): string {
     ...(facts.bands.length > 0
       ? [
           '![Pictures left out](preview/dropped.png)',
-          facts.bands.map(({ reason, colour }) => `\`${colour}\` ${reason}`).join(', '),
+          facts.bands.map(({ reason, color }) => `\`${color}\` ${reason}`).join(', '),
         ]
       : []),
     '## Settings',
     `\`\`\`json\n${JSON.stringify(manifest.settings, null, 2)}\n\`\`\``,
     `Cache key \`${manifest.key}\`: the same source, settings and seed give the same bytes.`,
-    '## Licence',
+    '## License',
     source.license === null
-      ? "The source's card names no licence. WikiArt's pictures are for non-commercial research only; many of the works are in the public domain, not all. Keep this dataset private unless you have cleared the rights."
-      : `The source's licence applies: \`${source.license}\`.`,
+      ? "The source's card names no license. WikiArt's pictures are for non-commercial research only; many of the works are in the public domain, not all. Keep this dataset private unless you have cleared the rights."
+      : `The source's license applies: \`${source.license}\`.`,
   ];
   return `${lines.join('\n\n')}\n`;
 }
@@ -125,16 +125,16 @@ export function datasetCard(facts: CardFacts): string {
 function captionSentence({ captions }: Omit<DatasetManifest, 'files'>, trigger: string): string {
   const end = `with the trigger phrase \`${trigger}\` at the end:`;
   if (captions === undefined) return `From the source's genre, ${end}`;
-  const { model, licence, described, fromGenre, cleaned, cut } = captions;
+  const { model, license, described, fromGenre, cleaned, cut } = captions;
   const link = `[${model.repo}](https://huggingface.co/${model.repo})`;
   const terms =
-    licence === null
-      ? 'its card names no licence, so ask before you publish what it wrote'
-      : `licence \`${licence}\`, as its card says`;
+    license === null
+      ? 'its card names no license, so ask before you publish what it wrote'
+      : `license \`${license}\`, as its card says`;
   return (
     `Described from the pictures by ${link} at commit \`${model.commit}\` (${terms}). Words of style, medium, maker and title ` +
     `were taken out of ${cleaned}; ${cut} were cut to what the text encoders see; ${fromGenre} of ${described + fromGenre} come ` +
-    `from the genre, because nothing of the model's words was left. Neighbours' come from the genre. All ${end}`
+    `from the genre, because nothing of the model's words was left. Neighbors' come from the genre. All ${end}`
   );
 }
 

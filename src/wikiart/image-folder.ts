@@ -4,7 +4,7 @@ import { PipelineError } from '../domain/errors.ts';
 import { parseCsv } from './csv.ts';
 
 /** A picture of a folder with the labels that WikiArt's schema has. */
-export interface LabelledFile {
+export interface LabeledFile {
   /** Path below the folder, with forward slashes. */
   path: string;
   artist: string;
@@ -19,7 +19,7 @@ const LABELS = ['artist', 'genre', 'style'] as const;
  * The pictures below a folder with their labels: from `metadata.jsonl` or `metadata.csv` (`file_name`, `style`, and where
  * known `artist` and `genre`), or, without one, the folder that each picture lies in as its style. All problems at once.
  */
-export async function readImageFolder(folder: string): Promise<LabelledFile[]> {
+export async function readImageFolder(folder: string): Promise<LabeledFile[]> {
   const paths = (await readdir(folder, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile() && PICTURE.test(entry.name))
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'))
@@ -33,7 +33,7 @@ export async function readImageFolder(folder: string): Promise<LabelledFile[]> {
   return rows === null ? byFolder(paths, folder) : byMetadata(paths, rows, folder);
 }
 
-function byFolder(paths: readonly string[], folder: string): LabelledFile[] {
+function byFolder(paths: readonly string[], folder: string): LabeledFile[] {
   const loose = paths.filter((path) => !path.includes('/'));
   if (loose.length > 0)
     throw new PipelineError(
@@ -47,9 +47,9 @@ function byMetadata(
   paths: readonly string[],
   rows: readonly Record<string, unknown>[],
   folder: string,
-): LabelledFile[] {
+): LabeledFile[] {
   const there = new Set(paths);
-  const files: LabelledFile[] = [];
+  const files: LabeledFile[] = [];
   const problems: string[] = [];
   for (const [at, row] of rows.entries()) {
     const path = typeof row.file_name === 'string' ? row.file_name : '';

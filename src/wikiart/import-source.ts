@@ -8,7 +8,7 @@ import { PipelineError } from '../domain/errors.ts';
 import { RepoId, type RepoRef } from '../domain/refs.ts';
 import { sha256OfFile } from '../hub/hashing.ts';
 import type { Hub } from '../hub/hub.ts';
-import { type LabelledFile, readImageFolder } from './image-folder.ts';
+import { type LabeledFile, readImageFolder } from './image-folder.ts';
 import { openShard, readLabels } from './shard.ts';
 
 /** Rows of a row group and of a file that pictures are packed into. */
@@ -96,7 +96,7 @@ async function importPictures(p: Import, scratch: string): Promise<ImportedSourc
 }
 
 /** Packs pictures into parquet files, one row group in memory at a time. */
-async function packPictures(folder: string, pictures: readonly LabelledFile[], scratch: string) {
+async function packPictures(folder: string, pictures: readonly LabeledFile[], scratch: string) {
   const count = Math.ceil(pictures.length / FILE_ROWS);
   const files: { path: string; content: { file: string } }[] = [];
   const padded = (n: number): string => String(n).padStart(5, '0');

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { activityInfo } from '@temporalio/activity';
 import type { WorkerOptions } from '@temporalio/worker';
-import { createAnalyse } from '../activities/analyze/analyze.ts';
+import { createAnalyze } from '../activities/analyze/analyze.ts';
 import { createDocument } from '../activities/document/document.ts';
 import { createJudge } from '../activities/evaluate/judge.ts';
 import { createPlanCaptions } from '../activities/prepare/captions/plan.ts';
@@ -57,7 +57,7 @@ await runWorker('pipeline', async ({ env, client }) => {
     planPreparation: createPlanPreparation(preparation),
     planCaptions: createPlanCaptions(preparation),
     assembleDataset: createAssembleDataset(preparation),
-    analyse: createAnalyse({ hub, heartbeat }),
+    analyze: createAnalyze({ hub, heartbeat }),
     openStudy: createOpenStudy({ hub, gpuWorkers: () => gpuPollers(client) }),
     suggest: createSuggest({ trainer }),
     recordStudy: createRecordStudy({ hub, trainer }),

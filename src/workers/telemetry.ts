@@ -30,7 +30,7 @@ function writeJson({ level, timestampNanos, message, meta }: LogEntry): void {
   process.stderr.write(`${JSON.stringify({ at, level, message, ...about }, seen)}\n`);
 }
 
-/** Gauges of the GPU activity under way, labelled with run, lane and activity. */
+/** Gauges of the GPU activity under way, labeled with run, lane and activity. */
 export function progressGauges(): (report: GpuReport, run: string) => void {
   const meter = Runtime.instance().metricMeter;
   const gauge = (name: string, description: string) =>

@@ -29,7 +29,7 @@ export interface PreparationResult {
   analysis: Analysis;
 }
 
-/** Prepares and analyses a dataset and trains nothing: what `plein-air prepare` starts. */
+/** Prepares and analyzes a dataset and trains nothing: what `plein-air prepare` starts. */
 export async function prepare(input: unknown = {}): Promise<PreparationResult> {
   const parsed = parseRunConfig(input);
   if (!parsed.ok) throw invalidInput('prepare', parsed.problems);
@@ -41,7 +41,7 @@ export async function prepare(input: unknown = {}): Promise<PreparationResult> {
     say(worker === null ? `${stage} that captions pictures` : `${stage}: ${step} of ${steps} on ${worker}`),
   );
   const dataset = await prepareDataset(context, { say, gpu });
-  const analysis = await slow.analyse({ context, dataset });
+  const analysis = await slow.analyze({ context, dataset });
   setCurrentDetails(`**${context.run}**: ${analysis.verdict}`);
   return { dataset, analysis };
 }

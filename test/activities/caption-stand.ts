@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker, type WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import { execa } from 'execa';
-import { createAnalyse } from '../../src/activities/analyze/analyze.ts';
+import { createAnalyze } from '../../src/activities/analyze/analyze.ts';
 import { createCaptionPictures } from '../../src/activities/prepare/captions/caption.ts';
 import { createPlanCaptions } from '../../src/activities/prepare/captions/plan.ts';
 import { createPlanPreparation } from '../../src/activities/prepare/plan.ts';
@@ -164,7 +164,7 @@ async function prepareWith(
       planPreparation: createPlanPreparation(deps),
       planCaptions: createPlanCaptions({ ...deps, picturesAPiece: PIECE }),
       assembleDataset: createAssembleDataset(deps),
-      analyse: createAnalyse({ hub, heartbeat: current.heartbeat }),
+      analyze: createAnalyze({ hub, heartbeat: current.heartbeat }),
     },
   });
   const oneAtATime = (taskQueue: string, activities: object): Promise<Worker> =>

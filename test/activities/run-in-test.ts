@@ -57,7 +57,7 @@ function reportInTest(adapterSha256: Sha256): EvaluationReport {
       candidateManifestSha256: any,
       baseManifestSha256: any,
     },
-    dataset: { train: 80, unseen: 30, neighbours: 24, files: {} },
+    dataset: { train: 80, unseen: 30, neighbors: 24, files: {} },
     confidence: 0.95,
     seed: 0,
     metrics: { 'kid.improvement': metric, 'kid.base': metric, 'style.margin': { ...metric, low: null } },
@@ -222,7 +222,7 @@ export async function runInTest(p: {
     context,
     dataset: {
       dataset: { ...prepared, commit: data.commit },
-      images: { train: 80, held_out: 20, test: 10, neighbours: 24 },
+      images: { train: 80, held_out: 20, test: 10, neighbors: 24 },
       dropped: { corrupt: 3, 'too-small': 4 },
       cached: false,
     },

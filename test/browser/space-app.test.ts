@@ -10,7 +10,7 @@ import { RepoId } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
-import { findRelease } from '../../src/releases/catalogue.ts';
+import { findRelease } from '../../src/releases/catalog.ts';
 import { connectSpaceApp } from '../../src/space/gradio.ts';
 import { publishSpace } from '../../src/space/space-repo.ts';
 import { trySpace } from '../../src/space/try-space.ts';
@@ -129,7 +129,7 @@ async function serve(hub: Hub, adapter: Buffer): Promise<string> {
   const release = RepoId.parse('team/painter');
   const base = await hub.resolve({ type: 'model', repo: RepoId.parse('plein-air/tiny-flux') });
   if (base === null) throw new Error('the tiny base was not seeded');
-  // Released without its Space: the fixture's judged pictures are coloured squares, which no adapter paints.
+  // Released without its Space: the fixture's judged pictures are colored squares, which no adapter paints.
   const made = await runInTest({
     ...{ hub, namespace: 'team', run: 'browser', adapter, config: { deployment: { space: false } } },
   });

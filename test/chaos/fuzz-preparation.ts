@@ -30,7 +30,7 @@ export async function fuzzPictures(
 ): Promise<FuzzReport> {
   const parsed = parseRunConfig({ dataset: { minShortSide: 32, maxAspectRatio: 10, minChroma: 0 } });
   if (!parsed.ok) throw new Error('expected the configuration to parse');
-  const config = { ...parsed.value.dataset, maxLetters: null, minColourSpread: 0 };
+  const config = { ...parsed.value.dataset, maxLetters: null, minColorSpread: 0 };
   const buckets = bucketsFor(config.resolution);
   const seeds = await pictures();
   const report: FuzzReport = { outcomes: {}, slowestSeconds: 0, problems: [] };
@@ -128,11 +128,11 @@ async function pictures(): Promise<Buffer[]> {
   return Promise.all([
     picture().jpeg().toBuffer(),
     picture().jpeg({ progressive: true }).withMetadata({ orientation: 6 }).toBuffer(),
-    picture().toColourspace('cmyk').jpeg().toBuffer(),
+    picture().toColorspace('cmyk').jpeg().toBuffer(),
     picture().withIccProfile('p3').jpeg().toBuffer(),
     picture().png().toBuffer(),
     picture().png({ palette: true }).toBuffer(),
-    picture().toColourspace('rgb16').png().toBuffer(),
+    picture().toColorspace('rgb16').png().toBuffer(),
     picture().ensureAlpha(0.5).png({ progressive: true }).toBuffer(),
     picture().webp().toBuffer(),
     picture().webp({ lossless: true }).toBuffer(),

@@ -87,7 +87,7 @@ def attempt(out: Path, p: dict[str, Any], kill_after: int | None) -> bool:
     samples = [{"id": s["id"], "prompt": s["prompt"], "seed": i} for i, s in enumerate(p["samples"])]
     painting = {
         "base": p["base"], "adapterScale": 1, "samples": samples, "size": 64, "inferenceSteps": 2, "guidance": 1,
-        "precision": "fp32", "quantisation": "none", "offloadBlocks": 0,
+        "precision": "fp32", "quantization": "none", "offloadBlocks": 0,
     }  # fmt: skip
     full = [{**s, "text": s["prompt"], "trigger": True, "sealed": False} for s in p["samples"]]
     measuring = {

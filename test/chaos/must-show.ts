@@ -57,7 +57,7 @@ async function training(run: string, beyond = 0): Promise<{ worker: string; step
 }
 
 async function badInput(): Promise<Figure> {
-  const input = { profil: 'tiny', training: { rank: 0, steps: 'many' }, dataset: { colour: 1 } };
+  const input = { profil: 'tiny', training: { rank: 0, steps: 'many' }, dataset: { color: 1 } };
   const started = performance.now();
   const handle = await topology.client.workflow.start('fineTune', {
     taskQueue: 'pipeline',
@@ -69,7 +69,7 @@ async function badInput(): Promise<Figure> {
     (error: Error) => String((error.cause as Error | undefined)?.message),
   );
   const seconds = (performance.now() - started) / 1000;
-  for (const field of ['profil', 'training.rank', 'training.steps', 'dataset.colour'])
+  for (const field of ['profil', 'training.rank', 'training.steps', 'dataset.color'])
     if (!message.includes(field)) throw new Error(`expected ${field} in the failure, got: ${message}`);
   return { what: 'bad input to FAILED, every field named', seconds, limit: 2 };
 }

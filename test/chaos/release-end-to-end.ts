@@ -15,7 +15,7 @@ import { RepoId } from '../../src/domain/refs.ts';
 import type { Release } from '../../src/domain/run/activities.ts';
 import type { RunResult } from '../../src/domain/run/run-result.ts';
 import { connectHub } from '../../src/hub/client.ts';
-import { findRelease } from '../../src/releases/catalogue.ts';
+import { findRelease } from '../../src/releases/catalog.ts';
 import { modelStanding } from '../../src/releases/standing.ts';
 import { readVariant, wholeVariant } from '../../src/releases/variants.ts';
 import { connectSpaceApp } from '../../src/space/gradio.ts';

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { createDeploy } from '../../src/activities/release/deploy.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
-import { PRODUCTION, tagAt } from '../../src/releases/catalogue.ts';
+import { PRODUCTION, tagAt } from '../../src/releases/catalog.ts';
 import { readJournal } from '../../src/releases/journal.ts';
 import { servedRelease } from '../../src/space/space-repo.ts';
 import { runInTest } from '../activities/run-in-test.ts';

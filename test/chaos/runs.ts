@@ -32,7 +32,7 @@ export function smallRun(run: string, change: { steps?: number; model?: string; 
     run,
     model: change.model ?? run,
     base: { repo: 'plein-air/simulated-base' },
-    dataset: { resolution: 64, minShortSide: 64, minTrainingImages: 8, maxImages: 24, neighboursPerStyle: 2 },
+    dataset: { resolution: 64, minShortSide: 64, minTrainingImages: 8, maxImages: 24, neighborsPerStyle: 2 },
     training: { steps, checkpointEvery: 25, heldOutEvery: 1000, warmupSteps: 1 },
     tuning: { strategy: 'fixed', steps: Math.min(40, steps) },
     evaluation: { size: 64, seedsPerPrompt: 1, inferenceSteps: 1 },

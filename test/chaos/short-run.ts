@@ -1,6 +1,6 @@
 /** A run of every phase's real kind that is trained in seconds; its gate refuses it. */
 export const SHORT_RUN = {
-  dataset: { resolution: 64, minShortSide: 64, minTrainingImages: 4, neighboursPerStyle: 0 },
+  dataset: { resolution: 64, minShortSide: 64, minTrainingImages: 4, neighborsPerStyle: 0 },
   training: {
     steps: 80,
     batchSize: 1,

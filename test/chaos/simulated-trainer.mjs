@@ -145,7 +145,7 @@ async function train(id, { out, resumeFrom, stopAtStep, training }) {
   };
 }
 
-/** A grey PNG of noise that its name decides: a release that paints blank pictures is refused. */
+/** A gray PNG of noise that its name decides: a release that paints blank pictures is refused. */
 function png(name, size) {
   const crcTable = Array.from({ length: 256 }, (_, n) => {
     let c = n;

@@ -77,7 +77,7 @@ describe('plein-air', () => {
     });
   });
 
-  it.each([{}, { CI: '1' }])('prints no colour codes when its output is not a terminal, %j', async (set) => {
+  it.each([{}, { CI: '1' }])('prints no color codes when its output is not a terminal, %j', async (set) => {
     const { CI, FORCE_COLOR, NO_COLOR, ...inherited } = process.env;
     const { stderr } = await execa(process.execPath, [cli, 'start', '--input', 'not json'], {
       env: { ...inherited, ...env, NODE_OPTIONS: '', ...set },

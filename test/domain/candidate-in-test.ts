@@ -23,7 +23,7 @@ export function candidateOf(
       chroma: 20,
       brightness: 50,
       sharpness: over.sharpness ?? 3,
-      colourSpread: 8,
+      colorSpread: 8,
       letters: 0,
       signature: false,
       style: [],

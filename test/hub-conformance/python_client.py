@@ -30,7 +30,7 @@ def fresh(name: str, kind: str = "model", **options: object) -> str:
 def upload_folder_and_snapshot() -> None:
     repo = fresh("folder")
     with tempfile.TemporaryDirectory() as folder:
-        big = rng_bytes(3_000_000) + bytes(2_000_000) + b"colour " * 300_000
+        big = rng_bytes(3_000_000) + bytes(2_000_000) + b"color " * 300_000
         Path(folder, "sub").mkdir()
         Path(folder, "sub", "weights.safetensors").write_bytes(big)
         Path(folder, "small.bin").write_bytes(b"tiny")

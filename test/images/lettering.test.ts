@@ -84,7 +84,7 @@ describe('lettering', () => {
       top: height - 34,
       height: 20,
       loops: 7,
-      colour: '#0c0806',
+      color: '#0c0806',
     });
     const { signature } = await letteringWith(name);
     expect(signature).toBe(true);

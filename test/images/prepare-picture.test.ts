@@ -66,14 +66,14 @@ describe('preparing a picture', () => {
     expect(await difference(turned.encoded, plain.encoded)).toBeLessThan(4);
   });
 
-  it('brings CMYK back to about the same colours', async () => {
-    const cmyk = await kept(await picture.clone().toColourspace('cmyk').jpeg({ quality: 100 }).toBuffer());
+  it('brings CMYK back to about the same colors', async () => {
+    const cmyk = await kept(await picture.clone().toColorspace('cmyk').jpeg({ quality: 100 }).toBuffer());
     expect(cmyk.measures.repairs).toContain('cmyk');
     expect(await difference(cmyk.encoded, plain.encoded)).toBeLessThan(12);
   });
 
-  it('keeps the colours of a 16-bit picture', async () => {
-    const deep = await kept(await picture.clone().toColourspace('rgb16').png().toBuffer());
+  it('keeps the colors of a 16-bit picture', async () => {
+    const deep = await kept(await picture.clone().toColorspace('rgb16').png().toBuffer());
     expect(deep.measures.repairs).toContain('16-bit');
     expect(await difference(deep.encoded, plain.encoded)).toBeLessThan(1.5);
   });
@@ -89,16 +89,16 @@ describe('preparing a picture', () => {
       .png()
       .toBuffer();
     const open = await kept(bytes);
-    const centre = await sharp(open.encoded)
+    const center = await sharp(open.encoded)
       .extract({ left: 60, top: 50, width: 4, height: 4 })
       .raw()
       .toBuffer();
     expect(open.measures.repairs).toContain('alpha');
-    expect(Math.min(...centre)).toBeGreaterThan(250);
+    expect(Math.min(...center)).toBeGreaterThan(250);
   });
 
   it.each(['#3a2614', '#141414', '#e9e4d8', '#ffffff'])(
-    'takes a frame of colour %s off, to the pixel',
+    'takes a frame of color %s off, to the pixel',
     async (background) => {
       const wide = { top: 20, bottom: 20, left: 20, right: 20, background };
       const framed = await kept(await picture.clone().extend(wide).jpeg({ quality: 92 }).toBuffer());
@@ -169,7 +169,7 @@ describe('preparing a picture', () => {
   it.each([
     ['too-small', 150, () => picture.clone().resize(198, 150)],
     ['aspect-ratio', 3, () => picture.clone().resize({ width: 600, height: 200, fit: 'fill' })],
-    ['greyscale', 0, () => picture.clone().greyscale()],
+    ['grayscale', 0, () => picture.clone().grayscale()],
   ] as const)('drops a picture as %s with what it measured', async (reason, measured, change) => {
     const outcome = await prepare(await change().png().toBuffer());
     expect(outcome).toMatchObject({ ok: false, drop: { reason } });

@@ -8,7 +8,7 @@ import { createDeploy } from '../../src/activities/release/deploy.ts';
 import type { VariantRecord } from '../../src/domain/config/variants.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
-import { releaseRepo } from '../../src/releases/catalogue.ts';
+import { releaseRepo } from '../../src/releases/catalog.ts';
 import { variantTexts } from '../../src/reports/cards/variant-card.ts';
 import { type DeployRequest, runInTest } from '../activities/run-in-test.ts';
 
@@ -49,7 +49,7 @@ function variantCardOf({ context, evaluation }: DeployRequest): string {
   expect(notice).toContain('Non-Commercial License');
   expect(card).toContain(notice.trim());
   expect(card).toMatch(
-    /modifies black-forest-labs\/FLUX\.1-dev.*quantised with torchao.*not the original model/,
+    /modifies black-forest-labs\/FLUX\.1-dev.*quantized with torchao.*not the original model/,
   );
   return card;
 }
@@ -93,7 +93,7 @@ described('huggingface_hub’s own card check', () => {
     expect(found.model.widget[0]?.output.url).toMatch(/^images\/.*\.png$/);
   });
 
-  it('accepts the card of a whole transformer, under the base’s licence and as what it is', () => {
+  it('accepts the card of a whole transformer, under the base’s license and as what it is', () => {
     expect(found.variant).toMatchObject({
       ...{ license_name: 'flux-1-dev-non-commercial-license', base_model_relation: 'quantized' },
       base_model: 'black-forest-labs/FLUX.1-dev',
@@ -110,7 +110,7 @@ described('huggingface_hub’s own card check', () => {
     expect(found.space).toMatchObject({ sdk: 'gradio', app_file: 'app.py' });
   });
 
-  it('finds FLUX.1-dev’s non-commercial licence by name and link', () => {
+  it('finds FLUX.1-dev’s non-commercial license by name and link', () => {
     expect(found.flux).toMatchObject({
       license: 'other',
       license_name: 'flux-1-dev-non-commercial-license',

@@ -50,13 +50,13 @@ describe('plein-air schedule apply', () => {
 
   it('names everything that is wrong with a file at once', async () => {
     const file = join(folder, 'bad.yaml');
-    writeFileSync(file, 'schedules:\n  - { model: A, cron: nightly, timeZone: Paris, colour: blue }\n');
+    writeFileSync(file, 'schedules:\n  - { model: A, cron: nightly, timeZone: Paris, color: blue }\n');
     const { stderr, exitCode } = await plainAir('schedule', 'apply', '--file', file);
     for (const field of [
       'schedules.0.model',
       'schedules.0.cron',
       'schedules.0.timeZone',
-      'schedules.0.colour',
+      'schedules.0.color',
     ])
       expect(stderr).toContain(field);
     expect(exitCode).toBe(2);

@@ -68,7 +68,7 @@ const train = (fault: string) => ({
     timesteps: 'uniform' as const,
     guidance: 1,
     precision: 'fp32' as const,
-    quantisation: 'none' as const,
+    quantization: 'none' as const,
     offloadBlocks: 0,
     gradientCheckpointing: false,
     attention: 'auto' as const,

@@ -26,7 +26,7 @@ export const REASONS: Partial<Record<Defect, string>> = {
   'near-duplicate-cropped': 'near-duplicate',
   'near-duplicate-resized': 'near-duplicate',
   tiny: 'too-small',
-  greyscale: 'greyscale',
+  grayscale: 'grayscale',
   blurred: 'blurred',
   lettering: 'text',
   scan: 'scan',
@@ -39,7 +39,7 @@ export const REPAIRS: Partial<Record<Defect, string>> = {
   cmyk: 'cmyk',
   alpha: 'alpha',
   'sixteen-bit': '16-bit',
-  'colour-profile': 'icc',
+  'color-profile': 'icc',
 };
 
 interface Outcome {
@@ -184,7 +184,7 @@ function scoreDoubts(outcomes: readonly Outcome[], style: string, scores: Map<st
   const score = scoreOf(scores, 'label doubts');
   for (const { row } of kept) {
     if (row.style !== style) continue;
-    const wrong = row.defect === 'mislabelled';
+    const wrong = row.defect === 'mislabeled';
     if (wrong) score.planted += 1;
     if (doubted.has(String(row.index))) score.found += 1;
     if (wrong && doubted.has(String(row.index))) score.right += 1;

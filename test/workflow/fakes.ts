@@ -72,7 +72,7 @@ export const released: Release = {
 
 export const preparedDataset: PreparedDataset = {
   dataset: { type: 'dataset', repo: record, commit },
-  images: { train: 100, held_out: 20, test: 10, neighbours: 30 },
+  images: { train: 100, held_out: 20, test: 10, neighbors: 30 },
   dropped: { corrupt: 3 },
   cached: false,
 };
@@ -89,7 +89,7 @@ export function activities(
     planCaptions: async () => ({ pieces: [] }),
     captionPictures: async ({ piece }) => ({ piece, pictures: 1 }),
     assembleDataset: async () => preparedDataset,
-    analyse: async () => ({
+    analyze: async () => ({
       verdict: 'ready',
       reasons: [],
       record: file('records/analysis.json'),

@@ -60,7 +60,7 @@ describe('fineTune', () => {
     expect(once).toEqual([
       'openRun',
       'planPreparation',
-      'analyse',
+      'analyze',
       'openStudy',
       'suggest',
       'train',
@@ -217,10 +217,10 @@ describe('fineTune', () => {
 
   it('names every offending field of a bad input and starts nothing', async () => {
     const calls: string[] = [];
-    const input = { profil: 'tiny', training: { rank: 0, steps: 'many' }, dataset: { colour: 1 } };
+    const input = { profil: 'tiny', training: { rank: 0, steps: 'many' }, dataset: { color: 1 } };
     const error = await fineTune(input, {}, failure, calls);
     expect(error.type).toBe('InvalidInput');
-    for (const field of ['profil', 'training.rank', 'training.steps', 'dataset.colour'])
+    for (const field of ['profil', 'training.rank', 'training.steps', 'dataset.color'])
       expect(error.message).toContain(field);
     expect(calls).toEqual([]);
   });
@@ -228,7 +228,7 @@ describe('fineTune', () => {
   it('stops before a GPU is touched when the analysis blocks', async () => {
     const calls: string[] = [];
     const blocked: Partial<PipelineActivities> = {
-      analyse: async () => ({
+      analyze: async () => ({
         verdict: 'blocked',
         reasons: ['too few images'],
         record: (await import('./fakes.ts')).file('x'),

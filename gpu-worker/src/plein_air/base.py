@@ -12,7 +12,7 @@ from plein_air.devices import prepare_torch
 from plein_air.durable import sha256_file
 from plein_air.errors import TrainerError
 from plein_air.holding import Holding, bring_when_needed, clip_activations, offloaded, placement
-from plein_air.quantised import check_holding, load_quantised, stored_quantisation
+from plein_air.quantized import check_holding, load_quantized, stored_quantization
 
 if TYPE_CHECKING:
     import torch
@@ -86,14 +86,14 @@ class FluxBase:
         holding = self.holding
         check_holding(self.path / "transformer", holding)
         # What is stored in int8 is loaded by diffusers itself: its header says how to put the tensors together.
-        if holding.quantisation == "none" or stored_quantisation(self.path / "transformer") == "int8":
+        if holding.quantization == "none" or stored_quantization(self.path / "transformer") == "int8":
             host = torch.device("cpu") if holding.offload_blocks else self.device
             model = self._load(FluxTransformer2DModel, "transformer", holding.dtype(), host)
             where = placement(model, holding.offload_blocks, self.device)
             for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
                 tensor.data = tensor.data.to(where(name))
         else:
-            model = load_quantised(self.path / "transformer", holding, self.device)
+            model = load_quantized(self.path / "transformer", holding, self.device)
             model.requires_grad_(False).eval()
         for block in offloaded(model, holding.offload_blocks):
             _pin(block, self.device)

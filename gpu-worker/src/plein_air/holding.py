@@ -1,4 +1,4 @@
-"""How the frozen transformer is held: its compute type, whether its weights are quantised, which blocks stay on the host."""
+"""How the frozen transformer is held: its compute type, whether its weights are quantized, which blocks stay on the host."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["fp32", "bf16", "fp16"]
-Quantisation = Literal["none", "nf4", "int8", "fp8"]
+Quantization = Literal["none", "nf4", "int8", "fp8"]
 _FP16_MOST = 65504.0
 
 
@@ -19,17 +19,17 @@ class Holding:
     """What decides a loaded transformer besides its files; names as in the protocol."""
 
     precision: Precision
-    quantisation: Quantisation = "none"
+    quantization: Quantization = "none"
     offload_blocks: int = 0
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Holding:
         """From a request's parameters."""
-        return cls(params["precision"], params["quantisation"], params["offloadBlocks"])
+        return cls(params["precision"], params["quantization"], params["offloadBlocks"])
 
     def text(self) -> str:
         """What decides a picture's bytes, as `sampleSetText` in the TypeScript half has it."""
-        return self.precision if self.quantisation == "none" else f"{self.precision}+{self.quantisation}"
+        return self.precision if self.quantization == "none" else f"{self.precision}+{self.quantization}"
 
     def dtype(self) -> torch.dtype:
         """The compute type."""

@@ -48,17 +48,17 @@ export const ANALYSIS_FOLDER = 'analysis';
 /** Captions that a record lists. */
 const CAPTIONS_LISTED = 100;
 
-export interface AnalyseDeps {
+export interface AnalyzeDeps {
   hub: Hub;
   /** Called when a part is read; default: nothing. */
   heartbeat?: (stage: string) => void;
 }
 
-/** Makes the `analyse` activity: looks at a prepared dataset, decides whether training may start, and records why. */
-export function createAnalyse({
+/** Makes the `analyze` activity: looks at a prepared dataset, decides whether training may start, and records why. */
+export function createAnalyze({
   hub,
   heartbeat = () => undefined,
-}: AnalyseDeps): PipelineActivities['analyse'] {
+}: AnalyzeDeps): PipelineActivities['analyze'] {
   return async ({ context, dataset: { dataset } }) => {
     const manifest = await readJson(hub, dataset, 'manifest.json', DatasetManifest);
     heartbeat('manifest');
@@ -278,7 +278,7 @@ async function publish(p: {
   const report = await analysisReport(record, sheets);
   const commit = await hub.commit({
     repo,
-    message: `Analyse the dataset: ${record.verdict}`,
+    message: `Analyze the dataset: ${record.verdict}`,
     files: [
       { path: ANALYSIS_RECORD, content },
       ...[...sheets].map(([path, bytes]) => ({ path, content: bytes })),

@@ -6,7 +6,7 @@ import { parseJson } from '../../hub/verified-json.ts';
 import { datasetCard } from '../../wikiart/dataset-card.ts';
 import { readDatasetRows } from '../../wikiart/dataset-rows.ts';
 import { captionsShown } from '../prepare/assemble.ts';
-import { BAND_COLOURS } from '../prepare/contact-sheets.ts';
+import { BAND_COLORS } from '../prepare/contact-sheets.ts';
 import { CARD_PLOTS } from '../prepare/plots.ts';
 import { wasPlanned } from '../prepare/records.ts';
 
@@ -40,7 +40,7 @@ export async function rebuildDatasetCard(
     style: config.style,
     trigger: config.trigger,
     captions: captionsShown(rows.map((row) => row.caption)),
-    bands: droppedSheet === null ? [] : shown.map((reason) => ({ reason, colour: BAND_COLOURS[reason] })),
+    bands: droppedSheet === null ? [] : shown.map((reason) => ({ reason, color: BAND_COLORS[reason] })),
     hasKeptSheet: keptSheet !== null,
     plots: CARD_PLOTS.filter(({ path }) => present.has(path)),
     proof: parseJson(proof, SplitProof, `${dataset.repo} proof.json`),

@@ -55,7 +55,7 @@ export function runSamples(context: RunContext, look = 1): { samples: StandardSa
       sampleSetText(samples, {
         ...config.evaluation,
         precision: config.training.precision,
-        quantisation: config.training.quantisation,
+        quantization: config.training.quantization,
       }),
     ),
   };

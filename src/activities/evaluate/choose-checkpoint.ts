@@ -154,7 +154,7 @@ class Study {
     const copy = await copyLocally(this.#calls.copying(stage), training.checkpoint, path);
     const adapter = join(copy, ...path.split('/'), 'pytorch_lora_weights.safetensors');
     const adapterSha256 = await verifiedAdapter(join(copy, ...path.split('/')));
-    // A folder of their own: in a batch of other neighbours a picture's last bits may differ from the gate's.
+    // A folder of their own: in a batch of other neighbors a picture's last bits may differ from the gate's.
     const folder = join(
       this.#deps.workDir,
       'choices',

@@ -6,7 +6,7 @@ import type { ReleaseEntry } from '../../domain/release/provenance.ts';
 import type { RunContext } from '../../domain/run/activities.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
-import { listReleases } from '../../releases/catalogue.ts';
+import { listReleases } from '../../releases/catalog.ts';
 import { historyPlot } from '../../reports/figures/history-plot.ts';
 
 /** A model's re-evaluations in its record repository, a line each, and their plot. */

@@ -95,7 +95,7 @@ class Attempt {
       reportSha256: sha256Of(reportBytes),
       adapterSha256,
       sampleSetSha256: this.#set.sha256,
-      summary: summarise(report),
+      summary: summarize(report),
     };
     return this.#store(key, [
       ...this.#sampleFiles(EVALUATION_FILES.base, pictures.baseSamples),
@@ -233,7 +233,7 @@ class Attempt {
 }
 
 /** The three figures that a person asks for first. */
-function summarise(report: EvaluationReport): string {
+function summarize(report: EvaluationReport): string {
   const figure = (name: string) => report.metrics[name]?.estimate?.toPrecision(3) ?? 'none';
   return [
     `${report.samples.count} samples`,

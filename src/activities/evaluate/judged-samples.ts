@@ -26,7 +26,7 @@ export async function paintJudged(p: {
   context: RunContext;
   samples: StandardSample[];
   with: Pick<VerbParams<'sample'>, 'base' | 'adapter' | 'out'> &
-    Partial<Pick<VerbParams<'sample'>, 'quantisation'>>;
+    Partial<Pick<VerbParams<'sample'>, 'quantization'>>;
 }): Promise<void> {
   await p.calls.call('sample', { ...paintingOf(p.context, p.samples), ...p.with }, p.stage);
 }

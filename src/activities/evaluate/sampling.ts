@@ -172,7 +172,7 @@ export function paintingOf(
     inferenceSteps: evaluation.inferenceSteps,
     guidance: evaluation.guidance,
     precision: training.precision,
-    quantisation: training.quantisation,
+    quantization: training.quantization,
     offloadBlocks: training.offloadBlocks,
   };
 }

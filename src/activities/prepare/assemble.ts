@@ -65,22 +65,22 @@ export function captionsShown(captions: readonly string[]): string[] {
 export async function assemble(input: AssembleInput): Promise<Assembled> {
   const where = new Map<string, { pack: string; png: Slice }>();
   const wanted: Candidate[] = [];
-  const neighbours: Candidate[] = [];
+  const neighbors: Candidate[] = [];
   for (const result of input.groups)
     for (const { kind, candidate, png } of result.candidates) {
       where.set(candidate.source, { pack: result.pack, png });
-      (kind === 'wanted' ? wanted : neighbours).push(candidate);
+      (kind === 'wanted' ? wanted : neighbors).push(candidate);
     }
   const chosen = chooseKept(wanted, input.config, input.seed);
   const dealt = splitPictures(chosen.kept, { ...input.config, seed: input.seed });
   const firstFree = dealt.pictures.reduce((next, { cluster }) => Math.max(next, cluster + 1), 0);
-  const others = chooseNeighbours(neighbours, chosen.kept, input.config, input.seed);
+  const others = chooseNeighbors(neighbors, chosen.kept, input.config, input.seed);
   const placed: Placed[] = [
     ...dealt.pictures,
-    ...others.map((candidate, at) => ({ candidate, split: 'neighbours' as const, cluster: firstFree + at })),
+    ...others.map((candidate, at) => ({ candidate, split: 'neighbors' as const, cluster: firstFree + at })),
   ].map((picture) => ({
     ...picture,
-    ...(input.captions === null || picture.split === 'neighbours'
+    ...(input.captions === null || picture.split === 'neighbors'
       ? {}
       : { caption: input.captions.of(picture.candidate) }),
     ...(where.get(picture.candidate.source) as { pack: string; png: Slice }),
@@ -158,14 +158,14 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
   return { manifest, files: paths.map((path) => ({ path, file: join(input.out, path) })) };
 }
 
-/** Neighbours per style by hash, none of them close to a kept picture or to another neighbour. */
-function chooseNeighbours(
+/** Neighbors per style by hash, none of them close to a kept picture or to another neighbor. */
+function chooseNeighbors(
   candidates: readonly Candidate[],
   kept: readonly Candidate[],
   config: DatasetConfig,
   seed: number,
 ): Candidate[] {
-  const ranked = [...candidates].sort(byRank(seed, 'neighbour', (c) => c.source));
+  const ranked = [...candidates].sort(byRank(seed, 'neighbor', (c) => c.source));
   const all = [...kept, ...ranked];
   const taken = new Set(kept.map((_, at) => at));
   const closeTo = new Map<number, number[]>();
@@ -176,7 +176,7 @@ function chooseNeighbours(
     .filter((candidate, position) => {
       const at = kept.length + position;
       const count = perStyle.get(candidate.style) ?? 0;
-      if (count >= config.neighboursPerStyle || closeTo.get(at)?.some((other) => taken.has(other)))
+      if (count >= config.neighborsPerStyle || closeTo.get(at)?.some((other) => taken.has(other)))
         return false;
       perStyle.set(candidate.style, count + 1);
       taken.add(at);

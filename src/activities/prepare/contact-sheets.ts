@@ -22,8 +22,8 @@ export async function sheetOfKept(input: AssembleInput, placed: readonly Placed[
   return contactSheet(cells, SHEET_COLUMNS);
 }
 
-/** Band colours of the sheet of dropped pictures, by reason. */
-export const BAND_COLOURS: Record<DropReason, string> = {
+/** Band colors of the sheet of dropped pictures, by reason. */
+export const BAND_COLORS: Record<DropReason, string> = {
   'other-style': '#9b9b9b',
   'other-genre': '#c7c7c7',
   'other-artist': '#b4b4b4',
@@ -31,7 +31,7 @@ export const BAND_COLOURS: Record<DropReason, string> = {
   'too-many-pixels': '#7d3c98',
   'too-small': '#2874a6',
   'aspect-ratio': '#148f77',
-  greyscale: '#7f8c8d',
+  grayscale: '#7f8c8d',
   scan: '#a0826d',
   'exact-duplicate': '#b03a2e',
   'near-duplicate': '#e67e22',
@@ -41,12 +41,12 @@ export const BAND_COLOURS: Record<DropReason, string> = {
   'over-limit': '#d7bde2',
 };
 
-/** Pictures that were left out, some for each reason, with the colour of the reason under each. */
+/** Pictures that were left out, some for each reason, with the color of the reason under each. */
 export async function sheetOfDropped(
   input: AssembleInput,
   later: readonly DroppedCandidate[],
   where: ReadonlyMap<string, { pack: string; png: Slice }>,
-): Promise<{ png: Buffer; bands: { reason: DropReason; colour: string }[] } | null> {
+): Promise<{ png: Buffer; bands: { reason: DropReason; color: string }[] } | null> {
   const known: { reason: DropReason; source: string; pack: string; slice: Slice | null }[] = [];
   for (const result of input.groups)
     for (const { kind, source, drop, thumbnail } of result.dropped)
@@ -56,38 +56,38 @@ export async function sheetOfDropped(
     if (at !== undefined) known.push({ reason, source: candidate.source, pack: at.pack, slice: at.png });
   }
   const cells: SheetCell[] = [];
-  const bands: { reason: DropReason; colour: string }[] = [];
+  const bands: { reason: DropReason; color: string }[] = [];
   for (const reason of DropReason.options) {
     const some = known
       .filter((d) => d.reason === reason)
       .sort(byRank(input.seed, 'sheet', (d) => d.source))
       .slice(0, DROPPED_PER_REASON);
     if (some.length === 0) continue;
-    const colour = BAND_COLOURS[reason];
-    bands.push({ reason, colour });
+    const color = BAND_COLORS[reason];
+    bands.push({ reason, color });
     for (const { pack, slice } of some)
       cells.push({
         picture: slice === null ? null : () => input.store.readSlice(pack, slice),
-        band: colour,
+        band: color,
       });
   }
   const png = await contactSheet(cells, SHEET_COLUMNS);
   return png === null ? null : { png, bands };
 }
 
-/** Band colours of the sheet of borderline pictures. */
-export const DOUBT_COLOURS: Record<BorderlineImage['doubt'], string> = {
+/** Band colors of the sheet of borderline pictures. */
+export const DOUBT_COLORS: Record<BorderlineImage['doubt'], string> = {
   label: '#c0392b',
   'too-small': '#2874a6',
   'aspect-ratio': '#148f77',
-  greyscale: '#7f8c8d',
+  grayscale: '#7f8c8d',
   scan: '#a0826d',
   text: '#f4d03f',
   'near-duplicate': '#e67e22',
 };
 const BORDERLINE_CELLS = 60;
 
-/** Kept pictures that deserve another look, with the colour of the doubt under each; the sealed test split stays sealed. */
+/** Kept pictures that deserve another look, with the color of the doubt under each; the sealed test split stays sealed. */
 export async function sheetOfBorderline(
   input: AssembleInput,
   placed: readonly Placed[],
@@ -98,7 +98,7 @@ export async function sheetOfBorderline(
   for (const { id, doubt, split } of borderline) {
     const at = byId.get(id);
     if (at === undefined || split === 'test' || cells.length >= BORDERLINE_CELLS) continue;
-    cells.push({ picture: () => input.store.readSlice(at.pack, at.png), band: DOUBT_COLOURS[doubt] });
+    cells.push({ picture: () => input.store.readSlice(at.pack, at.png), band: DOUBT_COLORS[doubt] });
   }
   return contactSheet(cells, SHEET_COLUMNS);
 }

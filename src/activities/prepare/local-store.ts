@@ -10,7 +10,7 @@ export const Slice = z.strictObject({ offset: z.int(), length: z.int(), sha256: 
 /** Where a picture's bytes are in a pack, and their sha256. */
 export type Slice = z.infer<typeof Slice>;
 
-const Kind = z.enum(['wanted', 'neighbour']);
+const Kind = z.enum(['wanted', 'neighbor']);
 
 /** Everything that came out of one row group; its pictures' bytes are in the pack beside it. */
 export const GroupResult = z.strictObject({

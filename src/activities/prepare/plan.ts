@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { DatasetConfig } from '../../domain/config/run-config.ts';
-import { type LabelledGroup, planReads, type ReadPlan } from '../../domain/dataset/plan.ts';
+import { type LabeledGroup, planReads, type ReadPlan } from '../../domain/dataset/plan.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { PipelineActivities, PreparationPlan, RunContext } from '../../domain/run/activities.ts';
 import { type FileLabels, openSource, passLabels, type Source } from '../../wikiart/label-pass.ts';
@@ -61,13 +61,11 @@ async function layOut(
       `Expected parquet files in dataset ${source.at.repo} at ${source.at.commit}, got none: check dataset.source and dataset.revision`,
     );
   const labels = await labelPass(deps, source, target, signal);
-  const labelled = labels.flatMap(({ groups }, fileIndex) =>
-    groups.map(
-      (group): LabelledGroup => ({ ...group, file: source.files[fileIndex]?.path ?? '', fileIndex }),
-    ),
+  const labeled = labels.flatMap(({ groups }, fileIndex) =>
+    groups.map((group): LabeledGroup => ({ ...group, file: source.files[fileIndex]?.path ?? '', fileIndex })),
   );
-  checkLabels(labelled, config, source.at.repo);
-  const reads = planReads(labelled, config, context.config.seed);
+  checkLabels(labeled, config, source.at.repo);
+  const reads = planReads(labeled, config, context.config.seed);
   const tasks = tasksOf(source, labels, reads);
   const plan = planOf(target, labels, reads, tasks);
   await hub.ensureRepo(target.work, { private: true });
@@ -153,13 +151,13 @@ function planOf(
     ),
     shards: [...tasks].map(([shard, task]) => ({
       shard,
-      pictures: task.groups.reduce((sum, { plan }) => sum + plan.wanted.length + plan.neighbours.length, 0),
+      pictures: task.groups.reduce((sum, { plan }) => sum + plan.wanted.length + plan.neighbors.length, 0),
       groups: task.groups.map(({ plan }) => groupName(plan)),
     })),
   };
 }
 
-function checkLabels(groups: readonly LabelledGroup[], config: DatasetConfig, repo: string): void {
+function checkLabels(groups: readonly LabeledGroup[], config: DatasetConfig, repo: string): void {
   const named = (list: Iterable<string>): string => [...new Set(list)].sort().join(', ');
   const styles = new Set(groups.flatMap((group) => group.styles));
   const problems: string[] = [];

@@ -77,7 +77,7 @@ export function rowOf({ candidate, cluster, caption }: Placed, config: DatasetCo
 /** A picture's line of `measures.jsonl`. */
 export function measuredOf({ candidate, split }: Placed): MeasuredImage {
   const { width, height, box, chroma, brightness, sharpness, repairs } = candidate.measures;
-  const { colourSpread, letters, signature } = candidate.measures;
+  const { colorSpread, letters, signature } = candidate.measures;
   const shortSide = Math.min(box[2], box[3]);
   return {
     id: idOf(candidate),
@@ -90,7 +90,7 @@ export function measuredOf({ candidate, split }: Placed): MeasuredImage {
     chroma,
     brightness,
     sharpness,
-    colourSpread,
+    colorSpread,
     letters,
     signature,
     hashes: hashesOf(candidate),
@@ -121,7 +121,7 @@ export function borderlineOf(placed: readonly Placed[], config: DatasetConfig): 
       });
   }
   for (const { candidate, split } of placed) {
-    if (split === 'neighbours') continue;
+    if (split === 'neighbors') continue;
     const near = nearLimit(candidate, config);
     if (near !== null) found.push({ id: idOf(candidate), source: candidate.source, split, ...near });
   }

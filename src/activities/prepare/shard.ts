@@ -61,7 +61,7 @@ async function doShard(
   const task = await openTask(hub, work, shard);
   if (task === 'done') return nothingOf(shard);
   const store = new PrepareStore(localFolder(deps.workDir, target));
-  const total = task.groups.reduce((n, { plan }) => n + plan.wanted.length + plan.neighbours.length, 0);
+  const total = task.groups.reduce((n, { plan }) => n + plan.wanted.length + plan.neighbors.length, 0);
   let done = 0;
   const tell = () => heartbeat({ stage: `shard ${shard}`, done, total });
   const results = await prepareGroups(
@@ -145,7 +145,7 @@ async function prepareGroups(
     if (result === null) missing.push(group);
     else {
       results.push({ name, result });
-      for (let i = 0; i < group.plan.wanted.length + group.plan.neighbours.length; i++) deps.onPicture();
+      for (let i = 0; i < group.plan.wanted.length + group.plan.neighbors.length; i++) deps.onPicture();
     }
   }
   const fetch = async (group: ShardTask['groups'][number] | undefined) =>
@@ -199,7 +199,7 @@ async function prepareGroup(work: GroupWork, deps: GroupDeps): Promise<GroupResu
     };
     const rows = [
       ...plan.wanted.map((row) => ({ row, kind: 'wanted' as const })),
-      ...plan.neighbours.map((row) => ({ row, kind: 'neighbour' as const })),
+      ...plan.neighbors.map((row) => ({ row, kind: 'neighbor' as const })),
     ];
     const inTurn = turns();
     await inFlight(rows, PICTURES_IN_FLIGHT, async ({ row, kind }, at) => {
@@ -224,7 +224,7 @@ async function record(
   result: GroupResult,
   p: {
     row: number;
-    kind: 'wanted' | 'neighbour';
+    kind: 'wanted' | 'neighbor';
     outcome: PictureOutcome;
     plan: GroupPlan;
     labels: GroupLabels;

@@ -16,7 +16,7 @@ export const StoredGroupLabels = z.strictObject({
   styles: z.array(z.string()),
 });
 
-/** `tasks/00003.json` of a work repository: which rows of a file to prepare, and what they are labelled. */
+/** `tasks/00003.json` of a work repository: which rows of a file to prepare, and what they are labeled. */
 export const ShardTask = z.strictObject({
   path: z.string(),
   bytes: z.int(),
@@ -28,7 +28,7 @@ export const ShardTask = z.strictObject({
         group: z.int(),
         firstRow: z.int(),
         wanted: z.array(z.int()),
-        neighbours: z.array(z.int()),
+        neighbors: z.array(z.int()),
       }),
       labels: StoredGroupLabels,
     }),

@@ -3,13 +3,13 @@ import { PipelineError } from '../../domain/errors.ts';
 import { Verdict } from '../../domain/evaluation/gate.ts';
 import { disagreements } from '../../domain/evaluation/verdict-check.ts';
 import type { RepoRef, Sha256 } from '../../domain/refs.ts';
-import { licenceFor } from '../../domain/release/licenses.ts';
+import { licenseFor } from '../../domain/release/licenses.ts';
 import { type ReleaseEntry, StoredContext } from '../../domain/release/provenance.ts';
 import type { DeployRequest, PipelineActivities } from '../../domain/run/activities.ts';
 import { fingerprintOf } from '../../hub/canonical-json.ts';
 import { type Hub, HubConflict } from '../../hub/hub.ts';
 import { jsonOrNull, readVerified, readVerifiedBytes } from '../../hub/verified-json.ts';
-import { listReleases, PRODUCTION, releaseNumber, releaseRepo, tagAt } from '../../releases/catalogue.ts';
+import { listReleases, PRODUCTION, releaseNumber, releaseRepo, tagAt } from '../../releases/catalog.ts';
 import { refuseTooLarge, weightsOfBase } from '../../releases/fits.ts';
 import { readJournal } from '../../releases/journal.ts';
 import { type Promotion, promote } from '../../releases/promote.ts';
@@ -123,10 +123,10 @@ async function publishApproved(
 /** The input schema asks for it already; what is shown to the public is worth a second look. */
 function refuseWithoutSignOff({ context }: DeployRequest): void {
   const { deployment } = context.config;
-  if (deployment.private || !deployment.space || !licenceFor(context.base.repo).nonCommercial) return;
-  if (deployment.licenceSignOff === null)
+  if (deployment.private || !deployment.space || !licenseFor(context.base.repo).nonCommercial) return;
+  if (deployment.licenseSignOff === null)
     throw refused(
-      `Expected a person's sign-off of ${context.base.repo}'s licence for a public Space (deployment.licenceSignOff), got none`,
+      `Expected a person's sign-off of ${context.base.repo}'s license for a public Space (deployment.licenseSignOff), got none`,
     );
 }
 

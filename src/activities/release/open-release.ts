@@ -2,7 +2,7 @@ import { PipelineError } from '../../domain/errors.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
 import { reevaluationRecord, releaseRepos, runNameFrom } from '../../domain/run/repositories.ts';
 import type { Hub } from '../../hub/hub.ts';
-import { findRelease, PRODUCTION, tagAt } from '../../releases/catalogue.ts';
+import { findRelease, PRODUCTION, tagAt } from '../../releases/catalog.ts';
 
 /** Finds what `production` serves; its record goes to the model's own repository, never over the run's. */
 export function createOpenRelease({ hub }: { hub: Hub }): PipelineActivities['openRelease'] {

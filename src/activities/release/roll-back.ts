@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { PipelineError } from '../../domain/errors.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
 import type { Hub } from '../../hub/hub.ts';
-import { PREVIOUS, releaseRepo, tagAt } from '../../releases/catalogue.ts';
+import { PREVIOUS, releaseRepo, tagAt } from '../../releases/catalog.ts';
 import { promote } from '../../releases/promote.ts';
 
 /** What a rollback needs besides its request. */

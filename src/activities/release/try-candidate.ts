@@ -9,7 +9,7 @@ import { copyBase, copyLocally } from '../support/model-cache.ts';
 
 /**
  * Largest distance, seen from afar, to the picture that the gate judged. The same device gives the same pixels; another
- * kind of device, or a few more neighbours in a batch, gives a picture that people cannot tell apart.
+ * kind of device, or a few more neighbors in a batch, gives a picture that people cannot tell apart.
  */
 const FARTHEST = 0.05;
 

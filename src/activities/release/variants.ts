@@ -24,11 +24,11 @@ type Request = Parameters<GpuActivities['makeVariants']>[0];
 type Made = VerbResult<'fuse'>['variants'][number];
 type File = { path: string; content: HubContent };
 
-/** Largest distance, seen from afar, to the judged picture: adding a LoRA to the weights only rounds, quantising moves more. */
-const FARTHEST = { rounded: 0.05, quantised: 0.1 } as const;
+/** Largest distance, seen from afar, to the judged picture: adding a LoRA to the weights only rounds, quantizing moves more. */
+const FARTHEST = { rounded: 0.05, quantized: 0.1 } as const;
 
 /**
- * Adds the judged adapter to the base's weights, quantises where that was asked for, paints judged samples with each file
+ * Adds the judged adapter to the base's weights, quantizes where that was asked for, paints judged samples with each file
  * set, and puts those that show what was judged on the Hub; what lies there already, whole, is not made again.
  */
 export function createMakeVariants(deps: GpuDeps): GpuActivities['makeVariants'] {
@@ -165,7 +165,7 @@ class Making {
   /** Paints judged samples with the files as they lie there, in the place of the base's transformer. */
   async #look(made: Made, base: string, out: string): Promise<VariantRecord['trial']> {
     const { context, evaluation } = this.#request;
-    const { quantisation } = context.config.training;
+    const { quantization } = context.config.training;
     const samples = judgedSamples(context);
     const folder = join(out, `${made.kind}-pictures`);
     await paintJudged({
@@ -177,12 +177,12 @@ class Making {
         base: await pipelineWith(base, made.folder, join(out, `${made.kind}-pipeline`)),
         adapter: null,
         out: folder,
-        // A machine that trained on a quantised base could not hold the whole one: it paints as it trained.
-        quantisation: made.kind === 'fused' ? quantisation : made.kind,
+        // A machine that trained on a quantized base could not hold the whole one: it paints as it trained.
+        quantization: made.kind === 'fused' ? quantization : made.kind,
       },
     });
-    const rounded = made.kind === 'fused' && quantisation === 'none';
-    const farthest = FARTHEST[rounded ? 'rounded' : 'quantised'];
+    const rounded = made.kind === 'fused' && quantization === 'none';
+    const farthest = FARTHEST[rounded ? 'rounded' : 'quantized'];
     const { hub } = this.#deps;
     const { distance, problem } = await likenessToJudged({ hub, evaluation, samples, folder, farthest });
     if (problem === null) return { pictures: samples.length, distance };

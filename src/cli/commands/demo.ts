@@ -9,7 +9,7 @@ import { PipelineError } from '../../domain/errors.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
 import { connectHub } from '../../hub/client.ts';
 import type { Hub } from '../../hub/hub.ts';
-import pc from '../colours.ts';
+import pc from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommandContext, type CommonOptions } from '../context.ts';
 import { outcomeLines } from '../outcome.ts';
@@ -169,7 +169,7 @@ class Demo {
     const hub = connectHub(p.stack.hub);
     const report = await this.fetchReport(hub, result);
     const served = await productionSha256(hub, result);
-    const summary = { ...summarise(result), report };
+    const summary = { ...summarize(result), report };
     const released = result.release !== null && served === result.release.release.sha256;
     const evaluated = result.release === null || served === result.training?.adapterSha256;
     if (this.options.summary !== undefined)
@@ -235,7 +235,7 @@ function writeWhole(file: string, content: string | Buffer): void {
 }
 
 /** The outcome in the form that scripts read. */
-function summarise(result: RunResult) {
+function summarize(result: RunResult) {
   const { dataset, training, evaluation, release } = result;
   return {
     run: result.run,

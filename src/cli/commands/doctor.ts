@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { execa } from 'execa';
 import { type Environment, pythonPath, temporalPath } from '../../config/env.ts';
 import { PYTHON_PACKAGE } from '../../config/paths.ts';
-import pc from '../colours.ts';
+import pc from '../colors.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';

@@ -10,7 +10,7 @@ import { readVerified } from '../../hub/verified-json.ts';
 import { type Difference, releaseDifferences } from '../../releases/compare.ts';
 import { type Reference, referencesOf } from '../../releases/references.ts';
 import { type ModelStanding, modelStanding, type Standing } from '../../releases/standing.ts';
-import pc from '../colours.ts';
+import pc from '../colors.ts';
 import { connectRunHub } from '../connect.ts';
 import { action, type CommandContext, type CommonOptions } from '../context.ts';
 import { print, table } from '../output.ts';
@@ -28,7 +28,7 @@ export function addModelsCommand(program: Command): void {
       .command(name)
       .description(what)
       .option('--model <name>', 'name of the model', 'impressionist')
-      .option('--namespace <name>', 'Hub user or organisation; default: the token’s owner');
+      .option('--namespace <name>', 'Hub user or organization; default: the token’s owner');
 
   action<Options>(
     add('list', 'every release, newest first, and what is in production'),

@@ -8,7 +8,7 @@ import { PipelineError } from '../../domain/errors.ts';
 import type { Analysis, PreparedDataset } from '../../domain/run/activities.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { importSource } from '../../wikiart/import-source.ts';
-import pc from '../colours.ts';
+import pc from '../colors.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action } from '../context.ts';
 import { print, table } from '../output.ts';
@@ -27,7 +27,7 @@ export function addPrepareCommand(program: Command): void {
       program
         .command('prepare')
         .description(
-          'prepare and analyse a dataset, and train nothing; again with the same settings it is there at once',
+          'prepare and analyze a dataset, and train nothing; again with the same settings it is there at once',
         ),
     ).option(
       '--from <folder>',

@@ -5,7 +5,7 @@ import { rebuildDocuments } from '../../activities/document/rebuild.ts';
 import { parseFields } from '../../domain/config/run-config.ts';
 import { RunName } from '../../domain/refs.ts';
 import { runRepos } from '../../domain/run/repositories.ts';
-import pc from '../colours.ts';
+import pc from '../colors.ts';
 import { connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print, table } from '../output.ts';
@@ -20,7 +20,7 @@ export function addReportCommand(program: Command): void {
       .description(
         'build a run’s report and cards again from stored records; exit code 5 if other bytes come out',
       )
-      .option('--namespace <name>', 'Hub user or organisation of the run; default: the token’s owner')
+      .option('--namespace <name>', 'Hub user or organization of the run; default: the token’s owner')
       .option('--out <folder>', 'write them there; default: only compare with what is on the Hub'),
     async ({ env, dataDir, json }, options, operand) => {
       const run = mustParse('report', parseFields(RunName, operand));

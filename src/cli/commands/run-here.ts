@@ -9,7 +9,7 @@ import type { RunResult } from '../../domain/run/run-result.ts';
 import { GPU_QUEUE } from '../../domain/run/task-queues.ts';
 import { connectHub } from '../../hub/client.ts';
 import { profileOfGpuWorkers } from '../choose-profile.ts';
-import pc from '../colours.ts';
+import pc from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action } from '../context.ts';
 import { outcomeLines } from '../outcome.ts';
@@ -34,7 +34,7 @@ export function addRunHereCommand(program: Command): void {
         .description(
           'one run on this machine alone, with the Hub that HF_TOKEN opens: starts it, or goes on with it wherever it was cut off',
         )
-        .option('--namespace <name>', 'Hub user or organisation of the run; default: the token’s owner'),
+        .option('--namespace <name>', 'Hub user or organization of the run; default: the token’s owner'),
     ),
     async ({ env, dataDir, json }, options, operand) => {
       refuseOtherServer();

@@ -6,7 +6,7 @@ import { mergeDeep, parseRunConfig, type RunConfig } from '../../domain/config/r
 import { PipelineError } from '../../domain/errors.ts';
 import type { RunResult, StudyResult } from '../../domain/run/run-result.ts';
 import { profileOfGpuWorkers, profileOfThisMachine } from '../choose-profile.ts';
-import pc from '../colours.ts';
+import pc from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print, table } from '../output.ts';

@@ -31,7 +31,7 @@ export function addScheduleCommands(program: Command): void {
       .option('--cron <expression>', 'when, as five cron fields (default: "0 3 * * *")')
       .option('--time-zone <zone>', 'time zone of the cron fields (default: "UTC")')
       .option('--on-fail <action>', 'report or rollback (default: "report")')
-      .option('--namespace <name>', 'Hub user or organisation'),
+      .option('--namespace <name>', 'Hub user or organization'),
     async ({ dataDir, json }, options, model) => {
       const schedules = readSchedules(options, model);
       const client = await connectClient(dataDir);

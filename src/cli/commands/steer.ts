@@ -63,7 +63,7 @@ export function addSteerCommands(program: Command): void {
       .command('resume')
       .argument('<run>', 'name of the run')
       .description('go on with a paused run, or with an ended one from what the Hub holds')
-      .option('--namespace <name>', 'Hub user or organisation of the run; default: the token’s owner')
+      .option('--namespace <name>', 'Hub user or organization of the run; default: the token’s owner')
       .option('--gpu-hours <hours>', 'a new budget of GPU hours')
       .option('--set <field=value>', 'change a field of budget or checkpoints', collect, [])
       .option(
@@ -103,7 +103,7 @@ export function addSteerCommands(program: Command): void {
       .description('put an earlier release back into production')
       .option('--to <tag>', 'release tag such as v1; default: the one before')
       .option('--reason <words>', 'why; it goes into the record')
-      .option('--namespace <name>', 'Hub user or organisation'),
+      .option('--namespace <name>', 'Hub user or organization'),
     async ({ dataDir, json }, { to, reason, namespace }, model) => {
       const input = defined({ model, to, reason, namespace, by: userInfo().username });
       mustParse('rollback', parseFields(RollbackInput, input));
@@ -126,7 +126,7 @@ export function addSteerCommands(program: Command): void {
       .argument('[model]', 'name of the model', 'impressionist')
       .description('sample and judge the model in production again')
       .option('--on-fail <action>', 'report or rollback')
-      .option('--namespace <name>', 'Hub user or organisation'),
+      .option('--namespace <name>', 'Hub user or organization'),
     async ({ dataDir, json }, { onFail, namespace }, model) => {
       const input = defined({ model, onFail, namespace });
       mustParse('reevaluate', parseFields(ReevaluateInput, input));

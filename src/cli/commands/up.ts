@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import pc from '../colours.ts';
+import pc from '../colors.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';
 import { seedStack } from '../seed.ts';

@@ -22,7 +22,7 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
       minShortSide: 160,
       maxPerArtist: 60,
       heldOutFraction: 0.2,
-      neighboursPerStyle: 12,
+      neighborsPerStyle: 12,
       minTrainingImages: 60,
     },
     training: {
@@ -64,12 +64,12 @@ const OVERRIDES: Record<Profile, Record<string, unknown>> = {
   t4: {
     dataset: { resolution: 512 },
     evaluation: { size: 512, seedsPerPrompt: 2, models: MODELS, deployedPrecision: 'fp16' },
-    training: { precision: 'fp16', quantisation: 'nf4', rank: 8, alpha: 8 },
+    training: { precision: 'fp16', quantization: 'nf4', rank: 8, alpha: 8 },
   },
   l4: {
     dataset: { resolution: 512 },
     evaluation: { size: 512, seedsPerPrompt: 2, models: MODELS },
-    training: { quantisation: 'int8' },
+    training: { quantization: 'int8' },
   },
   a100: { evaluation: { models: { ...MODELS, questions: 'llava-hf/llava-1.5-7b-hf' } } },
   h100: {

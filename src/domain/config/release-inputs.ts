@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 const Namespace = z
   .string()
-  .regex(/^[A-Za-z0-9][\w.-]{0,95}$/, 'expected a Hub user or organisation')
+  .regex(/^[A-Za-z0-9][\w.-]{0,95}$/, 'expected a Hub user or organization')
   .nullable()
   .default(null);
 const Model = z
@@ -15,7 +15,7 @@ export const ReevaluateInput = z
   .strictObject({
     /** Name of the model: its release repository is called so. */
     model: Model,
-    /** Hub user or organisation; null: the token's owner. */
+    /** Hub user or organization; null: the token's owner. */
     namespace: Namespace,
     /** What a verdict other than PASS leads to. */
     onFail: z.enum(['report', 'rollback']).default('report'),
@@ -28,7 +28,7 @@ export const RollbackInput = z
   .strictObject({
     /** Name of the model: its release repository is called so. */
     model: Model,
-    /** Hub user or organisation; null: the token's owner. */
+    /** Hub user or organization; null: the token's owner. */
     namespace: Namespace,
     /** Tag such as `v1`; null: the release before the one in production. */
     to: z

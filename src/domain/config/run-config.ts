@@ -50,10 +50,10 @@ export const DatasetConfig = z
     minShortSide: z.int().min(16).max(4096).default(512),
     /** Pictures longer than this many times their short side are dropped. */
     maxAspectRatio: z.number().min(1).max(10).default(2.5),
-    /** Mean chroma (CIELAB) below which a picture counts as greyscale. */
+    /** Mean chroma (CIELAB) below which a picture counts as grayscale. */
     minChroma: z.number().min(0).max(50).default(4),
-    /** Deviation of colour (CIELAB) from a single tone below which a picture counts as a toned photograph. */
-    minColourSpread: z.number().min(0).max(50).default(2.5),
+    /** Deviation of color (CIELAB) from a single tone below which a picture counts as a toned photograph. */
+    minColorSpread: z.number().min(0).max(50).default(2.5),
     /** Letters on one line above which a picture counts as written upon (caption, stamp, address); null: any number. */
     maxLetters: z.int().min(1).nullable().default(6),
     /** Perceptual hashes (64 bit dHash) at most this many bits apart are near-duplicates. */
@@ -66,8 +66,8 @@ export const DatasetConfig = z
     heldOutFraction: Fraction.default(0.1),
     /** Part of the pictures sealed away: no phase before the gate reads them. */
     testFraction: Fraction.default(0.1),
-    /** Pictures of each neighbouring style kept as reference for the style margin. */
-    neighboursPerStyle: z.int().min(0).default(40),
+    /** Pictures of each neighboring style kept as reference for the style margin. */
+    neighborsPerStyle: z.int().min(0).default(40),
     /** How prepared pictures are stored: lossless, or JPEG of quality 95 without chroma subsampling at a third of the size. */
     encoding: z.enum(['png', 'jpeg']).default('png'),
     /** Stores what lies beyond the bucket along a picture's longer side, so that training can crop at random. */
@@ -120,7 +120,7 @@ export const TrainingConfig = z
     /** Compute type of the frozen base; LoRA weights and moments are always fp32. */
     precision: z.enum(['fp32', 'bf16', 'fp16']).default('bf16'),
     /** How the frozen base's weights are held: as they are, in NF4 (bitsandbytes), in int8 or in fp8 (torchao). */
-    quantisation: z.enum(['none', 'nf4', 'int8', 'fp8']).default('none'),
+    quantization: z.enum(['none', 'nf4', 'int8', 'fp8']).default('none'),
     /** Blocks of the base that stay in host memory and are brought to the accelerator when their turn comes. */
     offloadBlocks: z.int().min(0).max(1000).default(0),
     /** Computes each block's forward pass again in the backward pass instead of keeping its activations. */
@@ -191,8 +191,8 @@ export const DeploymentConfig = z
     space: z.boolean().default(true),
     /** Whether release and Space are private on the Hub. */
     private: z.boolean().default(true),
-    /** Name of the person who signed the base model's licence off for a public demo. */
-    licenceSignOff: z.string().min(1).nullable().default(null),
+    /** Name of the person who signed the base model's license off for a public demo. */
+    licenseSignOff: z.string().min(1).nullable().default(null),
     /** What the Space runs on: two CPU cores, or ZeroGPU, which lends a GPU for the length of a call. */
     hardware: z.enum(['cpu-basic', 'zero-a10g']).default('zero-a10g'),
     /** Minutes that a Space may take to come up before what was there is put back. */
@@ -205,10 +205,10 @@ export const DeploymentConfig = z
       .refine((kinds) => new Set(kinds).size === kinds.length, 'expected each kind of variant once')
       .default([]),
   })
-  .refine((d) => d.private || !d.space || d.licenceSignOff !== null, {
+  .refine((d) => d.private || !d.space || d.licenseSignOff !== null, {
     message:
-      'expected the name of the person who accepts the base licence for a public Space, got none: set deployment.licenceSignOff or deployment.private',
-    path: ['licenceSignOff'],
+      'expected the name of the person who accepts the base license for a public Space, got none: set deployment.licenseSignOff or deployment.private',
+    path: ['licenseSignOff'],
   })
   .prefault({});
 export type DeploymentConfig = z.infer<typeof DeploymentConfig>;
@@ -271,10 +271,10 @@ export const RunConfig = z
     profile: z.enum(PROFILES).default('tiny'),
     /** Name of the model that is released, and of its repository. */
     model: Slug.default('impressionist'),
-    /** Hub user or organisation that owns every repository of the run; null: the token's owner. */
+    /** Hub user or organization that owns every repository of the run; null: the token's owner. */
     namespace: z
       .string()
-      .regex(/^[A-Za-z0-9][\w.-]{0,95}$/, 'expected a Hub user or organisation')
+      .regex(/^[A-Za-z0-9][\w.-]{0,95}$/, 'expected a Hub user or organization')
       .nullable()
       .default(null),
     /** Seed of everything random: split, order, noise, samples. */

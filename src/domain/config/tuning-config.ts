@@ -5,7 +5,7 @@ import { PRUNER_NAMES, PRUNERS, STRATEGIES, STRATEGY_NAMES } from '../tuning/str
 
 const Options = z.record(z.string(), z.unknown()).default({});
 
-/** What a study minimises and what a trial must keep to. */
+/** What a study minimizes and what a trial must keep to. */
 export const TuningObjective = z
   .strictObject({
     /** One goal, or two for a Pareto front; `style` is the style margin of a few samples, higher is better. */
@@ -44,7 +44,7 @@ export const TuningConfig = z
     steps: z.int().min(1).default(400),
     /** Which training fields are searched, and over which values. */
     space: SearchSpace,
-    /** What is minimised, and within which limits. */
+    /** What is minimized, and within which limits. */
     objective: TuningObjective,
     /** Trials under way at a time; null: as many as there are GPU workers when the study starts. */
     parallel: z.int().min(1).max(64).nullable().default(null),

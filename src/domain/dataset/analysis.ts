@@ -198,7 +198,7 @@ function warningsOf(facts: ReadinessFacts): Finding[] {
     warnings.push(
       `${enlarged} of ${images.train} training pictures are smaller than their bucket and were enlarged: lower dataset.resolution or raise dataset.minShortSide.`,
     );
-  const wanted = manifest.rows - (manifest.dropped['other-style'] ?? 0) - images.neighbours;
+  const wanted = manifest.rows - (manifest.dropped['other-style'] ?? 0) - images.neighbors;
   const cleaned =
     wanted - images.train - images.held_out - images.test - (manifest.dropped['other-genre'] ?? 0);
   if (wanted > 0 && cleaned > wanted * MANY_DROPPED)
@@ -209,7 +209,7 @@ function warningsOf(facts: ReadinessFacts): Finding[] {
     );
   if (config.dataset.testFraction > 0 && images.test === 0)
     warnings.push('No picture is left for the sealed test split.');
-  if (images.neighbours === 0)
+  if (images.neighbors === 0)
     warnings.push('No picture of another style is there: the style margin cannot be measured.');
   return warnings.map((text) => ({ level: 'warning', text }));
 }
@@ -251,7 +251,7 @@ function contentWarnings({ manifest, tokens, coverage, borderline }: ReadinessFa
 function notesOf({ manifest, epochs, config }: ReadinessFacts): Finding[] {
   const { images, nearestCrossSplit: nearest, unseenArtists } = manifest;
   const notes = [
-    `${images.train} training, ${images.held_out} held-out and ${images.test} sealed test pictures, ${images.neighbours} of other styles.`,
+    `${images.train} training, ${images.held_out} held-out and ${images.test} sealed test pictures, ${images.neighbors} of other styles.`,
     `Each training picture is seen ${epochs.toFixed(1)} times in ${config.training.steps} steps.`,
     nearest === null
       ? 'No pair of pictures across splits is close.'

@@ -4,14 +4,14 @@ import type { BorderlineImage } from './record.ts';
 import type { LabelDoubt } from './style.ts';
 
 /** How near a limit counts as near: a tenth of it for sizes, and what each of the others can be off by. */
-const NEAR = { shortSide: 1.1, aspect: 0.92, chroma: 1.6, colourSpread: 2, letters: 2 };
+const NEAR = { shortSide: 1.1, aspect: 0.92, chroma: 1.6, colorSpread: 2, letters: 2 };
 
 /** A filter that a kept picture passed by little; the first one where there are several. */
 export function nearLimit(
   { measures }: Pick<Candidate, 'measures'>,
   limits: Pick<
     DatasetConfig,
-    'minShortSide' | 'maxAspectRatio' | 'minChroma' | 'minColourSpread' | 'maxLetters'
+    'minShortSide' | 'maxAspectRatio' | 'minChroma' | 'minColorSpread' | 'maxLetters'
   >,
 ): Pick<BorderlineImage, 'doubt' | 'measured' | 'limit'> | null {
   const [, , width, height] = measures.box;
@@ -22,9 +22,9 @@ export function nearLimit(
   if (aspect > limits.maxAspectRatio * NEAR.aspect)
     return { doubt: 'aspect-ratio', measured: aspect, limit: limits.maxAspectRatio };
   if (measures.chroma < limits.minChroma * NEAR.chroma)
-    return { doubt: 'greyscale', measured: measures.chroma, limit: limits.minChroma };
-  if (measures.colourSpread < limits.minColourSpread * NEAR.colourSpread)
-    return { doubt: 'scan', measured: measures.colourSpread, limit: limits.minColourSpread };
+    return { doubt: 'grayscale', measured: measures.chroma, limit: limits.minChroma };
+  if (measures.colorSpread < limits.minColorSpread * NEAR.colorSpread)
+    return { doubt: 'scan', measured: measures.colorSpread, limit: limits.minColorSpread };
   if (limits.maxLetters !== null && measures.letters > limits.maxLetters - NEAR.letters)
     return { doubt: 'text', measured: measures.letters, limit: limits.maxLetters };
   return null;

@@ -16,7 +16,7 @@ export interface Filtered {
 
 type PictureLimits = Pick<
   DatasetConfig,
-  'minShortSide' | 'maxAspectRatio' | 'minChroma' | 'minColourSpread' | 'maxLetters'
+  'minShortSide' | 'maxAspectRatio' | 'minChroma' | 'minColorSpread' | 'maxLetters'
 >;
 
 /** Holds one picture against the limits that need no other picture; null: it stays. */
@@ -29,9 +29,9 @@ export function dropOf(measures: PictureMeasures, limits: PictureLimits): Drop |
   if (aspect > limits.maxAspectRatio)
     return { reason: 'aspect-ratio', measured: round(aspect), limit: limits.maxAspectRatio };
   if (measures.chroma < limits.minChroma)
-    return { reason: 'greyscale', measured: round(measures.chroma), limit: limits.minChroma };
-  if (measures.colourSpread < limits.minColourSpread)
-    return { reason: 'scan', measured: round(measures.colourSpread), limit: limits.minColourSpread };
+    return { reason: 'grayscale', measured: round(measures.chroma), limit: limits.minChroma };
+  if (measures.colorSpread < limits.minColorSpread)
+    return { reason: 'scan', measured: round(measures.colorSpread), limit: limits.minColorSpread };
   if (limits.maxLetters !== null && measures.letters > limits.maxLetters)
     return { reason: 'text', measured: measures.letters, limit: limits.maxLetters };
   return null;

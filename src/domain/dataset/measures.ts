@@ -28,14 +28,14 @@ export const PictureMeasures = z.strictObject({
   height: z.int().min(1),
   /** What is left of it inside the frame: left, top, width, height in pixels. */
   box: z.tuple([z.int(), z.int(), z.int(), z.int()]),
-  /** Mean CIELAB chroma, 0 for a greyscale picture. */
+  /** Mean CIELAB chroma, 0 for a grayscale picture. */
   chroma: z.number(),
   /** Mean CIELAB lightness, 0 to 100. */
   brightness: z.number(),
   /** Log10 of fine detail over detail at half the size, in the sharpest parts: about −0.4, below −0.8 when blurred. */
   sharpness: z.number(),
-  /** Deviation of CIELAB colours from one hue, or among equally light pixels, the larger: near 0 for a toned photograph. */
-  colourSpread: z.number(),
+  /** Deviation of CIELAB colors from one hue, or among equally light pixels, the larger: near 0 for a toned photograph. */
+  colorSpread: z.number(),
   /** Letters in the longest straight line of them. */
   letters: z.int(),
   /** Whether something is written at the foot. */

@@ -1,6 +1,6 @@
 /**
  * Rank of a text under a seed, 0 to 2^53 − 1: an order that looks random, never depends on what else is sorted, and is
- * the same on every machine. Two 32-bit lanes of FNV-1a with murmur3's finaliser; not for secrets.
+ * the same on every machine. Two 32-bit lanes of FNV-1a with murmur3's finalizer; not for secrets.
  */
 export function rankOf(seed: number, ...parts: readonly string[]): number {
   const text = `${seed}\u0000${parts.join('\u0000')}`;

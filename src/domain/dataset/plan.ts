@@ -2,7 +2,7 @@ import type { DatasetConfig } from '../config/run-config.ts';
 import { byRank } from './order.ts';
 
 /** Labels of one row group of the source, as names. */
-export interface LabelledGroup {
+export interface LabeledGroup {
   /** Path of the parquet file, and its position among the source's files. */
   file: string;
   fileIndex: number;
@@ -23,8 +23,8 @@ export interface GroupPlan {
   group: number;
   firstRow: number;
   wanted: number[];
-  /** Possible pictures of the neighbouring styles. */
-  neighbours: number[];
+  /** Possible pictures of the neighboring styles. */
+  neighbors: number[];
 }
 
 /** What of the source is read, and what is left out by its labels alone. */
@@ -40,18 +40,18 @@ export interface ReadPlan {
   overLimit: string[];
 }
 
-/** Neighbour candidates read for each picture wanted, because some of them will be broken. */
-const SPARE_NEIGHBOURS = 1.5;
+/** Neighbor candidates read for each picture wanted, because some of them will be broken. */
+const SPARE_NEIGHBORS = 1.5;
 /** Wanted rows read for each picture that `maxImages` allows, because some of them will be dropped. */
 const SPARE_WANTED = 1.6;
-/** Bytes that neighbours may add to what the wanted rows cost. */
-const NEIGHBOUR_BYTES = 0.1;
+/** Bytes that neighbors may add to what the wanted rows cost. */
+const NEIGHBOR_BYTES = 0.1;
 
 /**
  * Chooses the row groups to read from the labels: all that hold a wanted row (or enough of them, by hash, for
- * `maxImages`), and neighbours from those same groups first, so that they cost few bytes more.
+ * `maxImages`), and neighbors from those same groups first, so that they cost few bytes more.
  */
-export function planReads(groups: readonly LabelledGroup[], config: DatasetConfig, seed: number): ReadPlan {
+export function planReads(groups: readonly LabeledGroup[], config: DatasetConfig, seed: number): ReadPlan {
   const wantedGenres = new Set(config.genres);
   const wantedArtists = new Set(config.artists);
   const plan: ReadPlan = {
@@ -62,7 +62,7 @@ export function planReads(groups: readonly LabelledGroup[], config: DatasetConfi
     otherArtist: [],
     overLimit: [],
   };
-  const wanted = new Map<LabelledGroup, number[]>();
+  const wanted = new Map<LabeledGroup, number[]>();
   for (const group of groups) {
     const rows: number[] = [];
     plan.rows += group.styles.length;
@@ -81,17 +81,17 @@ export function planReads(groups: readonly LabelledGroup[], config: DatasetConfi
   const read = new Set(enoughGroups(wanted, config.maxImages, seed));
   for (const [group, rows] of wanted)
     if (!read.has(group)) plan.overLimit.push(...rows.map((row) => sourceOf(group, row)));
-  const neighbours = chooseNeighbours(groups, read, config, seed);
+  const neighbors = chooseNeighbors(groups, read, config, seed);
 
   plan.groups = groups
-    .filter((group) => read.has(group) || neighbours.has(group))
+    .filter((group) => read.has(group) || neighbors.has(group))
     .map((group) => ({
       file: group.file,
       fileIndex: group.fileIndex,
       group: group.group,
       firstRow: group.firstRow,
       wanted: read.has(group) ? (wanted.get(group) ?? []) : [],
-      neighbours: (neighbours.get(group) ?? []).sort((a, b) => a - b),
+      neighbors: (neighbors.get(group) ?? []).sort((a, b) => a - b),
     }));
   return plan;
 }
@@ -102,13 +102,13 @@ export function sourceOf(group: { file: string; firstRow: number }, row: number)
 }
 
 function enoughGroups(
-  wanted: ReadonlyMap<LabelledGroup, number[]>,
+  wanted: ReadonlyMap<LabeledGroup, number[]>,
   maxImages: number | null,
   seed: number,
-): LabelledGroup[] {
+): LabeledGroup[] {
   if (maxImages === null) return [...wanted.keys()];
   const ordered = [...wanted.keys()].sort(byRank(seed, 'row-group', (g) => `${g.file}#${g.group}`));
-  const enough: LabelledGroup[] = [];
+  const enough: LabeledGroup[] = [];
   let rows = 0;
   for (const group of ordered) {
     if (rows >= maxImages * SPARE_WANTED) break;
@@ -118,18 +118,18 @@ function enoughGroups(
   return enough;
 }
 
-function chooseNeighbours(
-  groups: readonly LabelledGroup[],
-  read: ReadonlySet<LabelledGroup>,
+function chooseNeighbors(
+  groups: readonly LabeledGroup[],
+  read: ReadonlySet<LabeledGroup>,
   config: DatasetConfig,
   seed: number,
-): Map<LabelledGroup, number[]> {
-  const chosen = new Map<LabelledGroup, number[]>();
-  if (config.neighboursPerStyle === 0) return chosen;
-  const perStyle = Math.ceil(config.neighboursPerStyle * SPARE_NEIGHBOURS);
-  const budget = NEIGHBOUR_BYTES * [...read].reduce((sum, group) => sum + group.imageBytes, 0);
+): Map<LabeledGroup, number[]> {
+  const chosen = new Map<LabeledGroup, number[]>();
+  if (config.neighborsPerStyle === 0) return chosen;
+  const perStyle = Math.ceil(config.neighborsPerStyle * SPARE_NEIGHBORS);
+  const budget = NEIGHBOR_BYTES * [...read].reduce((sum, group) => sum + group.imageBytes, 0);
   let spent = 0;
-  const byStyle = new Map<string, { group: LabelledGroup; row: number }[]>();
+  const byStyle = new Map<string, { group: LabeledGroup; row: number }[]>();
   for (const group of groups)
     group.styles.forEach((style, row) => {
       if (style === config.style) return;
@@ -139,7 +139,7 @@ function chooseNeighbours(
     });
   for (const style of [...byStyle.keys()].sort()) {
     const rows = (byStyle.get(style) ?? []).sort(
-      byRank(seed, 'neighbour', ({ group, row }) => sourceOf(group, row)),
+      byRank(seed, 'neighbor', ({ group, row }) => sourceOf(group, row)),
     );
     const free = rows.filter(({ group }) => read.has(group));
     const costly = rows.filter(({ group }) => !read.has(group));

@@ -2,13 +2,13 @@ import { z } from 'zod';
 import { CommitSha, RepoId, Sha256 } from '../refs.ts';
 
 /**
- * A prepared dataset repository: `data/{train,held_out,test,neighbours}-00000-of-00001.parquet` with the columns of
+ * A prepared dataset repository: `data/{train,held_out,test,neighbors}-00000-of-00001.parquet` with the columns of
  * `DatasetRow` (image as struct {bytes, path}), `manifest.json` (`DatasetManifest`), `dropped.jsonl` (`DroppedImage` a
  * line), `measures.jsonl` (`MeasuredImage` a line), `borderline.jsonl` (`BorderlineImage` a line), `proof.json`
  * (`SplitProof`), `preview/{kept,dropped,borderline}.png`, plots as `preview/*.svg` and `README.md`. A large split has
  * several files, `-of-00002` and so on: read them by `data/train-*.parquet`.
  */
-export const SPLITS = ['train', 'held_out', 'test', 'neighbours'] as const;
+export const SPLITS = ['train', 'held_out', 'test', 'neighbors'] as const;
 export const Split = z.enum(SPLITS);
 export type Split = z.infer<typeof Split>;
 
@@ -40,7 +40,7 @@ export const DropReason = z.enum([
   'too-many-pixels',
   'too-small',
   'aspect-ratio',
-  'greyscale',
+  'grayscale',
   'scan',
   'exact-duplicate',
   'near-duplicate',
@@ -70,7 +70,7 @@ export type DroppedImage = z.infer<typeof DroppedImage>;
 export const ManifestCaptions = z.strictObject({
   model: z.strictObject({ repo: RepoId, commit: CommitSha }),
   /** As the model's own card names it. */
-  licence: z.string().nullable(),
+  license: z.string().nullable(),
   /** Captions with words of the model's own. */
   described: z.int(),
   /** Captions from the genre, because nothing of the model's words was left. */
@@ -112,7 +112,7 @@ export const BorderlineImage = z.strictObject({
   source: z.string(),
   split: Split,
   /** The filter that it passed by little, or `label`: it looks more like another style. */
-  doubt: z.enum(['too-small', 'aspect-ratio', 'greyscale', 'scan', 'text', 'near-duplicate', 'label']),
+  doubt: z.enum(['too-small', 'aspect-ratio', 'grayscale', 'scan', 'text', 'near-duplicate', 'label']),
   measured: z.union([z.number(), z.string()]),
   limit: z.number(),
 });
@@ -155,8 +155,8 @@ export const MeasuredImage = z.strictObject({
   chroma: z.number(),
   brightness: z.number(),
   sharpness: z.number(),
-  /** Deviation of colour from one tone; letters on one line; whether something is written at the foot. */
-  colourSpread: z.number(),
+  /** Deviation of color from one tone; letters on one line; whether something is written at the foot. */
+  colorSpread: z.number(),
   letters: z.int(),
   signature: z.boolean(),
   /** dHash of the whole picture and of it with 2 % and 4 % of every side cut off, 16 hexadecimal digits each. */

@@ -10,7 +10,7 @@ export const CLUSTER_MARGIN_BITS = 2;
 /** The wanted style's pictures, each with its split and its near-duplicate cluster. */
 export interface SplitPicture {
   candidate: Candidate;
-  split: Exclude<Split, 'neighbours'>;
+  split: Exclude<Split, 'neighbors'>;
   cluster: number;
 }
 

@@ -1,4 +1,4 @@
-/** Names of the figures that say in little how a picture is painted: tones, colours, edges, detail from coarse to fine. */
+/** Names of the figures that say in little how a picture is painted: tones, colors, edges, detail from coarse to fine. */
 export const STYLE_FEATURES = [
   ...[
     'lightness',
@@ -54,18 +54,18 @@ export function labelDoubts(
   if (own === undefined || groups.size < 2) return [];
   const means = new Map([...groups].map(([name, members]) => [name, meanOf(members)]));
   const whiten = whitening([...groups.values()], means);
-  const centres = [...means].map(([name, mean]) => ({ name, centre: whiten(mean) }));
-  const ownCentre = centres.find(({ name }) => name === style)?.centre ?? [];
+  const centers = [...means].map(([name, mean]) => ({ name, center: whiten(mean) }));
+  const ownCenter = centers.find(({ name }) => name === style)?.center ?? [];
   const doubts: LabelDoubt[] = [];
   for (const picture of own) {
     const at = whiten(picture.features);
     const n = own.length;
     // Taking a picture out of its own mean moves the mean away from it by 1 / (n − 1) of the distance.
-    const toOwn = squared(at, ownCentre) * (n / (n - 1)) ** 2;
+    const toOwn = squared(at, ownCenter) * (n / (n - 1)) ** 2;
     let nearest = { name: style, distance: Number.POSITIVE_INFINITY };
-    for (const { name, centre } of centres) {
+    for (const { name, center } of centers) {
       if (name === style) continue;
-      const distance = squared(at, centre);
+      const distance = squared(at, center);
       if (distance < nearest.distance) nearest = { name, distance };
     }
     const nats = (toOwn - nearest.distance) / 2;

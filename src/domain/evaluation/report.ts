@@ -57,7 +57,7 @@ export const EvaluationReport = z.strictObject({
     train: z.int(),
     /** Paintings of `held_out` and `test`. */
     unseen: z.int(),
-    neighbours: z.int(),
+    neighbors: z.int(),
     /** sha256 of every file read. */
     files: z.record(z.string(), Sha256),
   }),
@@ -89,7 +89,7 @@ export const EvaluationReport = z.strictObject({
       genre: z.string(),
       styleMargin: z.number().nullable(),
       baseStyleMargin: z.number().nullable(),
-      /** Neighbouring style that the picture is nearest to. */
+      /** Neighboring style that the picture is nearest to. */
       nearestStyle: z.string().nullable(),
       pixelChange: z.number().nullable(),
       nearestTrain: z.string(),

@@ -110,7 +110,7 @@ export function picturesToPaint(
   return sampleSet(config).length * (basePainted ? 1 : 2) + choice;
 }
 
-/** Seed of a picture: 31 bits, mixed so that neighbouring run seeds, prompts and draws share none. */
+/** Seed of a picture: 31 bits, mixed so that neighboring run seeds, prompts and draws share none. */
 export function sampleSeed(runSeed: number, promptIndex: number, draw: number): number {
   let hash = 0x9e3779b9;
   for (const part of [runSeed, promptIndex, draw]) {
@@ -132,16 +132,16 @@ export function sampleSetText(
     inferenceSteps: number;
     guidance: number;
     precision: string;
-    quantisation: string;
+    quantization: string;
   },
 ): string {
-  const { size, inferenceSteps, guidance, precision, quantisation } = settings;
+  const { size, inferenceSteps, guidance, precision, quantization } = settings;
   return JSON.stringify([
     'plein-air sample set 1',
     size,
     inferenceSteps,
     guidance,
-    quantisation === 'none' ? precision : `${precision}+${quantisation}`,
+    quantization === 'none' ? precision : `${precision}+${quantization}`,
     samples.map(({ id, prompt, seed }) => [id, prompt, seed]),
   ]);
 }

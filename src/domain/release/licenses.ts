@@ -1,5 +1,5 @@
-/** What a base model's licence asks of everything made from it. */
-export interface Licence {
+/** What a base model's license asks of everything made from it. */
+export interface License {
   /** Values of the card's YAML. */
   yaml: { license: string; license_name?: string; license_link?: string };
   /** Notice that has to stand in every copy, verbatim; empty: none. */
@@ -11,15 +11,15 @@ export interface Licence {
 }
 
 const FLUX_LINK = 'https://huggingface.co/black-forest-labs/FLUX.1-dev/blob/main/LICENSE.md';
-/** The attribution that FLUX.1 [dev]'s licence prescribes, word for word. */
+/** The attribution that FLUX.1 [dev]'s license prescribes, word for word. */
 export const FLUX_NOTICE =
   'The FLUX.1 [dev] Model is licensed by Black Forest Labs. Inc. under the FLUX.1 [dev] Non-Commercial License. ' +
   'Copyright Black Forest Labs. Inc.\n\n' +
   'IN NO EVENT SHALL BLACK FOREST LABS, INC. BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION ' +
   'OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH USE OF THIS MODEL.';
 
-/** The licence that a base model puts on its adapters; the project's own tiny base is Apache-2.0. */
-export function licenceFor(baseRepo: string): Licence {
+/** The license that a base model puts on its adapters; the project's own tiny base is Apache-2.0. */
+export function licenseFor(baseRepo: string): License {
   if (baseRepo === 'plein-air/tiny-flux')
     return {
       yaml: { license: 'apache-2.0' },

@@ -15,7 +15,7 @@ export interface RunContext {
   workflowId: string;
   runId: string;
   config: RunConfig;
-  /** Hub user or organisation that owns the repositories. */
+  /** Hub user or organization that owns the repositories. */
   namespace: string;
   /** Base model at a commit. */
   base: CommitRef;
@@ -50,7 +50,7 @@ export interface RunRepos {
 
 export interface PreparedDataset {
   dataset: CommitRef;
-  images: { train: number; held_out: number; test: number; neighbours: number };
+  images: { train: number; held_out: number; test: number; neighbors: number };
   dropped: Record<string, number>;
   cached: boolean;
 }
@@ -246,7 +246,7 @@ export interface PipelineActivities {
   planCaptions(p: { context: RunContext; work: RepoId }): Promise<CaptionPieces>;
   /** Compares all pictures, deals them into splits, publishes the dataset and removes the work in progress. */
   assembleDataset(p: { context: RunContext; work: RepoId }): Promise<PreparedDataset>;
-  analyse(p: { context: RunContext; dataset: PreparedDataset }): Promise<Analysis>;
+  analyze(p: { context: RunContext; dataset: PreparedDataset }): Promise<Analysis>;
   /** What a study starts from: trials of an earlier one, and how many GPU workers there are. */
   openStudy(p: { context: RunContext }): Promise<Pick<StudyState, 'earlier' | 'enqueue' | 'parallel'>>;
   /** The next move of a study: a pure function of its trials and seed. */

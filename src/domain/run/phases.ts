@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** The phases of a run, in their order: the pipeline. */
 export const PHASES = [
   'prepare',
-  'analyse',
+  'analyze',
   'tune',
   'train',
   'evaluate',

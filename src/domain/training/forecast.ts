@@ -80,7 +80,7 @@ export function impossibleBudget(
 ): string | null {
   const fitting = forecasts.filter(({ fits }) => fits !== false);
   if (fitting.length === 0)
-    return 'Expected a training that fits on some GPU of Colab, got one that needs more memory than an H100 has: quantise the base, lower dataset.resolution, training.batchSize or training.rank.';
+    return 'Expected a training that fits on some GPU of Colab, got one that needs more memory than an H100 has: quantize the base, lower dataset.resolution, training.batchSize or training.rank.';
   const best = fitting.reduce((a, b) => (b.hours < a.hours ? b : a));
   return best.hours > budget.gpuHours * DOUBT
     ? `Expected the training to fit into ${budget.gpuHours} GPU hours (budget.gpuHours), got a forecast of ${best.hours} h on the fastest GPU (${best.gpu}): lower training.steps or raise the budget.`

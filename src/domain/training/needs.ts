@@ -31,7 +31,7 @@ type Training = Pick<
   | 'batchSize'
   | 'optimizer'
   | 'precision'
-  | 'quantisation'
+  | 'quantization'
   | 'offloadBlocks'
   | 'gradientCheckpointing'
 >;
@@ -48,8 +48,8 @@ const TEXT_TOKENS = 512;
 const FLUX_WIDTH = 3072;
 
 /** Bytes a weight of the blocks takes up on the accelerator; NF4 and int8 with their scales. */
-function bytesPerWeight(training: Pick<Training, 'precision' | 'quantisation'>): number {
-  switch (training.quantisation) {
+function bytesPerWeight(training: Pick<Training, 'precision' | 'quantization'>): number {
+  switch (training.quantization) {
     case 'nf4':
       return 0.5 + 1 / 64 + 4 / (64 * 256);
     case 'int8':
@@ -85,7 +85,7 @@ export function trainingNeeds(
   const saved = checkpointBytes(lora, training);
   const textBytes = width >= FLUX_WIDTH ? FLUX_TEXT_BYTES : 0.1e9;
   const vram = Math.max(baseBytes + stateBytes + activationBytes, textBytes) * FRAGMENTATION + CONTEXT_BYTES;
-  const whole = training.quantisation === 'none' ? baseParameters * compute : weights.double * 4;
+  const whole = training.quantization === 'none' ? baseParameters * compute : weights.double * 4;
   return {
     baseParameters,
     loraParameters: lora,
@@ -124,7 +124,7 @@ function activations(p: {
   const inputs = p.tokens * p.width * p.compute;
   // Counted on the meta device for attention kernels that keep no matrix of all tokens by all tokens, and rounded up.
   const inner = 35 * inputs;
-  const { gradientCheckpointing, batchSize, quantisation } = p.training;
+  const { gradientCheckpointing, batchSize, quantization } = p.training;
   const { double, single } = p.weights;
   const all = p.shape.num_layers * double + p.shape.num_single_layers * single;
   // torchao's layers keep their unpacked weight for the backward pass, bitsandbytes' unpack it twice, one layer at a time.
@@ -133,7 +133,7 @@ function activations(p: {
     nf4: 16 * p.width ** 2,
     int8: gradientCheckpointing ? double : all,
     fp8: gradientCheckpointing ? double : all,
-  }[quantisation];
+  }[quantization];
   const kept = gradientCheckpointing ? blocks * inputs + inner : blocks * inner;
   return kept * batchSize + unpacked * p.compute;
 }
@@ -173,9 +173,9 @@ const gb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 /** Why a training does not fit on a machine, and what would make it fit; null: it fits. */
 export function overflow(needs: TrainingNeeds, machine: Machine, training: Training): string | null {
   const ways = [
-    ...(training.quantisation === 'none' ? ['training.quantisation nf4, int8 or fp8'] : []),
-    ...(training.quantisation === 'int8' || training.quantisation === 'fp8'
-      ? ['training.quantisation nf4']
+    ...(training.quantization === 'none' ? ['training.quantization nf4, int8 or fp8'] : []),
+    ...(training.quantization === 'int8' || training.quantization === 'fp8'
+      ? ['training.quantization nf4']
       : []),
     ...(training.gradientCheckpointing ? [] : ['training.gradientCheckpointing true']),
     ...(training.batchSize > 1 ? ['a smaller training.batchSize with more training.accumulation'] : []),
@@ -191,7 +191,7 @@ export function overflow(needs: TrainingNeeds, machine: Machine, training: Train
   const each = machine.device === 'cpu' ? needs.ramBytes + needs.vramBytes : needs.ramBytes;
   const onHost = each * processes;
   if (onHost > machine.ramBytes)
-    return `expected a training that fits into the ${gb(machine.ramBytes)} of memory of this machine, got one that needs about ${gb(onHost)}: use a machine with more memory, or a quantised base (training.quantisation)`;
+    return `expected a training that fits into the ${gb(machine.ramBytes)} of memory of this machine, got one that needs about ${gb(onHost)}: use a machine with more memory, or a quantized base (training.quantization)`;
   return null;
 }
 

@@ -34,7 +34,7 @@ function tagsOf(repo: Repo, data: Record<string, unknown>): string[] {
 }
 
 /** What every listing says of a repo; one that lost its main branch, or is damaged, says less and hides no other. */
-async function summarise(hub: Hub, repo: Repo, oid: string | undefined): Promise<Record<string, unknown>> {
+async function summarize(hub: Hub, repo: Repo, oid: string | undefined): Promise<Record<string, unknown>> {
   const commit = oid === undefined ? undefined : await repo.objects.read<CommitRecord>('commit', oid);
   const card = commit && (await readCard(hub, repo, commit).catch(() => undefined));
   const { data } = splitCard(card ?? '');
@@ -74,7 +74,7 @@ export async function repoInfo(hub: Hub, exchange: Exchange, repo: Repo, revisio
     const lfs = entry.lfs ? { lfs: { sha256: entry.sha256, size: entry.size, pointerSize: 134 } } : {};
     siblings.push({ rfilename: path, ...(withBlobs ? { size: entry.size, blobId: entry.oid, ...lfs } : {}) });
   }
-  exchange.json({ ...(await summarise(hub, repo, oid)), siblings, usedStorage, spaces: [] });
+  exchange.json({ ...(await summarize(hub, repo, oid)), siblings, usedStorage, spaces: [] });
 }
 
 /** GET /api/{type}s: repos the asker may see, by author, search and tag, in pages. */
@@ -94,7 +94,7 @@ export async function listRepos(hub: Hub, exchange: Exchange, type: RepoType): P
   );
   const all: Record<string, unknown>[] = [];
   for (const repo of visible) {
-    const summary = await summarise(hub, repo, await repo.refs.read('heads', 'main'));
+    const summary = await summarize(hub, repo, await repo.refs.read('heads', 'main'));
     const tags = summary.tags as string[];
     if (filters.every((filter) => tags.includes(filter))) all.push(summary);
   }

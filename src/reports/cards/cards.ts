@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import { licenceFor } from '../../domain/release/licenses.ts';
+import { licenseFor } from '../../domain/release/licenses.ts';
 import type { Provenance } from '../../domain/release/provenance.ts';
 import type { RunContext } from '../../domain/run/activities.ts';
 import { type ReleaseSample, titleOf } from '../../space/space-config.ts';
@@ -23,17 +23,17 @@ export function modelCard(facts: CardFacts): string {
   return `---\n${stringify(cardMetadata(facts), { lineWidth: 0 })}---\n\n${cardText(facts)}`;
 }
 
-/** The YAML header: base model, licence, trigger, widget pictures and measured results. */
+/** The YAML header: base model, license, trigger, widget pictures and measured results. */
 export function cardMetadata(facts: CardFacts): Record<string, unknown> {
   const { context } = facts.provenance;
   const { config, base } = context;
-  const licence = licenceFor(base.repo);
+  const license = licenseFor(base.repo);
   return {
     base_model: base.repo,
     base_model_relation: 'adapter',
     library_name: 'diffusers',
     pipeline_tag: 'text-to-image',
-    ...licence.yaml,
+    ...license.yaml,
     instance_prompt: config.dataset.trigger,
     tags: ['text-to-image', 'diffusers', 'lora', 'flux', 'template:sd-lora', 'plein-air'],
     datasets: [facts.provenance.dataset.repo],
@@ -72,7 +72,7 @@ function cardText(facts: CardFacts): string {
   const { provenance } = facts;
   const { context } = provenance;
   const { config, base } = context;
-  const licence = licenceFor(base.repo);
+  const license = licenseFor(base.repo);
   const sections = [
     `# ${escapeMarkdown(titleOf(config.model))}`,
     `${code(provenance.tag)} · a LoRA that teaches [${escapeMarkdown(base.repo)}](https://huggingface.co/${base.repo}) to paint in the manner of ${escapeMarkdown(config.dataset.style)}. ${whyReleased(provenance)}`,
@@ -87,7 +87,7 @@ function cardText(facts: CardFacts): string {
     facts.curves ? '![Training loss, held-out loss and learning rate by step](images/training.png)' : '',
     `## Limits\n\n${limits(context)}`,
     `## Where it comes from\n\n${lineage(provenance)}`,
-    `## Licence\n\n${[licence.modification, licence.notice].filter((t) => t !== '').join('\n\n')}`,
+    `## License\n\n${[license.modification, license.notice].filter((t) => t !== '').join('\n\n')}`,
   ];
   return `${sections.filter((s) => s !== '').join('\n\n')}\n`;
 }
@@ -199,7 +199,7 @@ function lineage(p: Provenance): string {
 /** README of the Space: its header is what the Hub builds it from. */
 export function spaceCard(p: Provenance): string {
   const { context } = p;
-  const licence = licenceFor(context.base.repo);
+  const license = licenseFor(context.base.repo);
   const header = {
     title: titleOf(context.config.model).slice(0, 60),
     emoji: '🎨',
@@ -209,11 +209,11 @@ export function spaceCard(p: Provenance): string {
     sdk_version: GRADIO_VERSION,
     app_file: 'app.py',
     pinned: false,
-    license: licence.yaml.license,
+    license: license.yaml.license,
     models: [context.repos.release, context.base.repo],
     short_description: `Paints in the manner of ${context.config.dataset.style}`.slice(0, 60),
   };
-  return `---\n${stringify(header, { lineWidth: 0 })}---\n\n# ${escapeMarkdown(titleOf(context.config.model))}\n\nServes ${code(context.repos.release)} ${code(p.tag)}: one prompt, painted by the base model and with the adapter, at the same seed. The revision is pinned in ${code('config.json')}.\n\n${[licence.modification, licence.notice].filter((t) => t !== '').join('\n\n')}\n`;
+  return `---\n${stringify(header, { lineWidth: 0 })}---\n\n# ${escapeMarkdown(titleOf(context.config.model))}\n\nServes ${code(context.repos.release)} ${code(p.tag)}: one prompt, painted by the base model and with the adapter, at the same seed. The revision is pinned in ${code('config.json')}.\n\n${[license.modification, license.notice].filter((t) => t !== '').join('\n\n')}\n`;
 }
 
 /** The Gradio version that the Space is built with and tested against. */

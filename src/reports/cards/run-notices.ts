@@ -1,11 +1,11 @@
 import { stringify } from 'yaml';
 import type { RepoId } from '../../domain/refs.ts';
-import { licenceFor } from '../../domain/release/licenses.ts';
+import { licenseFor } from '../../domain/release/licenses.ts';
 import { code } from '../render/markdown.ts';
 
-/** What `NOTICE` says wherever something made from a base lies: that it was modified, and the licence's own words. */
+/** What `NOTICE` says wherever something made from a base lies: that it was modified, and the license's own words. */
 export function noticeText(baseRepo: string): string {
-  const { modification, notice } = licenceFor(baseRepo);
+  const { modification, notice } = licenseFor(baseRepo);
   return `${[modification, notice].filter((text) => text !== '').join('\n\n')}\n`;
 }
 
@@ -17,7 +17,7 @@ export function runNotices(p: {
   holds: string;
 }): { path: string; content: string }[] {
   const header = {
-    ...licenceFor(p.base).yaml,
+    ...licenseFor(p.base).yaml,
     ...(p.holds === 'checkpoints' ? { base_model: p.base, base_model_relation: 'adapter' } : {}),
     tags: ['plein-air', p.holds],
   };

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import type { VariantRecord } from '../../domain/config/variants.ts';
-import { licenceFor } from '../../domain/release/licenses.ts';
+import { licenseFor } from '../../domain/release/licenses.ts';
 import type { RunContext } from '../../domain/run/activities.ts';
 import { titleOf } from '../../space/space-config.ts';
 import { code, escapeMarkdown, figure } from '../render/markdown.ts';
@@ -28,21 +28,21 @@ const WORDS: Record<VariantRecord['kind'], { what: string; needs: string; relati
 /** Card and notice of a variant: how to use it, what it was made from, and that it was modified. */
 export function variantTexts(record: VariantRecord, context: RunContext): VariantTexts {
   const { config, base, repos } = context;
-  const licence = licenceFor(base.repo);
+  const license = licenseFor(base.repo);
   const { what, needs, relation } = WORDS[record.kind];
   const repo = `${repos.release}-${record.kind}`;
-  const modification = `This model modifies ${base.repo}: the low-rank update of ${repos.release} was added to its transformer’s weights by Plein Air${needs === '' ? '' : `, which were then quantised with ${needs}`}. It is not the original model.`;
+  const modification = `This model modifies ${base.repo}: the low-rank update of ${repos.release} was added to its transformer’s weights by Plein Air${needs === '' ? '' : `, which were then quantized with ${needs}`}. It is not the original model.`;
   const legal = [
     modification,
-    ...(licence.notice === '' ? [licence.modification] : []),
-    licence.notice,
+    ...(license.notice === '' ? [license.modification] : []),
+    license.notice,
   ].filter((t) => t !== '');
   const header = {
     base_model: base.repo,
     base_model_relation: relation,
     library_name: 'diffusers',
     pipeline_tag: 'text-to-image',
-    ...licence.yaml,
+    ...license.yaml,
     instance_prompt: config.dataset.trigger,
     tags: ['text-to-image', 'diffusers', 'flux', 'plein-air'],
   };
@@ -51,9 +51,9 @@ export function variantTexts(record: VariantRecord, context: RunContext): Varian
     `A whole transformer for ${code(base.repo)}: ${what}. Its releases carry the tags of [${escapeMarkdown(repos.release)}](https://huggingface.co/${repos.release}), whose gate, figures and lineage count for it.`,
     `## Use it\n\n${usage(context, repo)}`,
     `Put ${code(config.dataset.trigger)} at the end of the prompt: it calls the style up.${needs === '' ? '' : ` Loading it needs the package ${code(needs)}.`}`,
-    `## How near it is\n\nBefore it was uploaded, ${record.trial.pictures} of the judged pictures were painted with these files again: the farthest is ${figure(record.trial.distance)} away (mean difference of colours from 0 to 1, seen from afar).`,
+    `## How near it is\n\nBefore it was uploaded, ${record.trial.pictures} of the judged pictures were painted with these files again: the farthest is ${figure(record.trial.distance)} away (mean difference of colors from 0 to 1, seen from afar).`,
     `## Where it comes from\n\nadapter sha256 ${code(record.adapterSha256)}, base ${code(base.repo)} at ${code(base.commit.slice(0, 12))}, run ${code(record.run)}. The same, with every file’s sha256: ${code('variant.json')}.`,
-    `## Licence\n\n${legal.join('\n\n')}`,
+    `## License\n\n${legal.join('\n\n')}`,
   ];
   return {
     card: `---\n${stringify(header, { lineWidth: 0 })}---\n\n${sections.join('\n\n')}\n`,

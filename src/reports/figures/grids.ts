@@ -65,12 +65,12 @@ function label(text: string, width: number, height: number, style: { italic?: bo
 
 let textWorks: Promise<boolean> | null = null;
 
-/** Whether this machine has a font to draw with; without one, grids go unlabelled instead of showing empty boxes. */
+/** Whether this machine has a font to draw with; without one, grids go unlabeled instead of showing empty boxes. */
 export function canDrawText(): Promise<boolean> {
   textWorks ??= (async () => {
     const { data } = await sharp(label('mmmm', 80, HEADER))
       .flatten({ background: '#ffffff' })
-      .greyscale()
+      .grayscale()
       .raw()
       .toBuffer({ resolveWithObject: true });
     return data.some((value) => value < 128);

@@ -2,7 +2,7 @@ import { FOLLOWED, type HistoryEntry } from '../../domain/evaluation/drift.ts';
 import { PIGMENTS } from '../render/palette.ts';
 import { renderSvg } from './plots.ts';
 
-/** A model's re-evaluations over time: each followed figure with its interval, verdicts by colour. */
+/** A model's re-evaluations over time: each followed figure with its interval, verdicts by color. */
 export async function historyPlot(history: readonly HistoryEntry[], width = 520): Promise<string> {
   return renderSvg({
     spacing: 10,

@@ -46,7 +46,7 @@ async function documentOf(
       ['To train on', String(images.train)],
       ['Held out', String(images.held_out)],
       ['Sealed test', String(images.test)],
-      ['Other styles', String(images.neighbours)],
+      ['Other styles', String(images.neighbors)],
       ['Left out', String(Object.values(record.dropped).reduce((a, b) => a + b, 0))],
     ],
     sections: [
@@ -87,7 +87,7 @@ async function pictures(record: AnalysisRecord, sheets: ReadonlyMap<string, Buff
     [
       record.sheets.dropped,
       'Pictures that were left out',
-      'Left out; the colour of the band is the reason, explained in the dataset card.',
+      'Left out; the color of the band is the reason, explained in the dataset card.',
     ],
     [
       record.sheets.borderline,
@@ -128,7 +128,7 @@ async function distributions(record: AnalysisRecord, files: ReportFile[]): Promi
   const figures: [string, string, Histogram][] = [
     ['short-side', 'Shorter side inside the frame, in pixels', d.shortSide],
     ['aspect', 'Width over height', d.aspect],
-    ['chroma', 'Colourfulness (mean CIELAB chroma)', d.chroma],
+    ['chroma', 'Colorfulness (mean CIELAB chroma)', d.chroma],
     ['brightness', 'Brightness (mean CIELAB lightness)', d.brightness],
     ['sharpness', 'Sharpness (log10 of fine over coarse detail)', d.sharpness],
     ['caption-words', 'Words of a caption', d.captionWords],
@@ -173,7 +173,7 @@ function borderline({ borderline: images }: AnalysisRecord): Section {
                 String(measured),
                 String(limit),
               ]),
-              caption: `${images.length} pictures${images.length > shown.length ? `, the first ${shown.length}` : ''}. A doubtful label looks more like another style by tone, colour and edges: a hint to look, nothing was dropped for it.`,
+              caption: `${images.length} pictures${images.length > shown.length ? `, the first ${shown.length}` : ''}. A doubtful label looks more like another style by tone, color and edges: a hint to look, nothing was dropped for it.`,
             },
           ],
   };

@@ -10,7 +10,7 @@ import type { RunRecords } from '../records/run-records.ts';
 import type { ReportDocument, Section } from '../render/blocks.ts';
 import { toHtml } from '../render/html.ts';
 import { toMarkdown } from '../render/markdown-report.ts';
-import { judgementSections } from './report-judgement.ts';
+import { judgmentSections } from './report-judgment.ts';
 import { reportBuild, verdictTone } from './run-report.ts';
 
 /** Every prompt is shown at its first seed; the other pictures lie beside the page. */
@@ -32,7 +32,7 @@ export async function evaluationDocuments(
   });
   const records: RunRecords = { ...nothingBut(context, evaluation), endpoint: hub.endpoint, ...evaluated };
   const build = reportBuild(records);
-  const { pictures, gate, copying } = await judgementSections(build, { folder: '.', grid: false });
+  const { pictures, gate, copying } = await judgmentSections(build, { folder: '.', grid: false });
   const depth = await checkpointSection(await readChoice(hub, evaluation), {
     files: build.files,
     source: build.file({ ...evaluation.report, path: CHOICE_FILE }),

@@ -10,7 +10,7 @@ export async function dataSection(build: ReportBuild): Promise<Section[]> {
   if (dataset === null) return [];
   const { images } = dataset;
   const dropped = Object.values(dataset.dropped).reduce((a, b) => a + b, 0);
-  const kept = images.train + images.held_out + images.test + images.neighbours;
+  const kept = images.train + images.held_out + images.test + images.neighbors;
   const blocks: Block[] = [
     {
       kind: 'facts',
@@ -18,7 +18,7 @@ export async function dataSection(build: ReportBuild): Promise<Section[]> {
         ['To train on', String(images.train)],
         ['Held out', String(images.held_out)],
         ['Sealed test', String(images.test)],
-        ['Neighbouring styles', String(images.neighbours)],
+        ['Neighboring styles', String(images.neighbors)],
         ['Left out', String(dropped)],
       ],
     },

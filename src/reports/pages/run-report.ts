@@ -7,7 +7,7 @@ import type { Block, Inline, ReportDocument, Rich, Section, Tone } from '../rend
 import { duration, figure, moment } from '../render/markdown.ts';
 import { costSection, meteredSeconds, priceOf } from './report-costs.ts';
 import { dataSection } from './report-data.ts';
-import { judgementSections } from './report-judgement.ts';
+import { judgmentSections } from './report-judgment.ts';
 import { trainingSections } from './report-training.ts';
 
 /** A file that the Markdown report points to, relative to `report/`. */
@@ -35,15 +35,15 @@ export async function runReport(
   const build = reportBuild(records);
   const { summary } = records;
   const { context } = summary;
-  const judgement = await judgementSections(build, { folder: '../evaluation', grid: true });
+  const judgment = await judgmentSections(build, { folder: '../evaluation', grid: true });
   const sections = [
     phaseSection(summary),
-    ...judgement.pictures,
-    ...judgement.gate,
+    ...judgment.pictures,
+    ...judgment.gate,
     ...(await trainingSections(build)),
     ...costSection(summary),
     ...(await dataSection(build)),
-    ...judgement.copying,
+    ...judgment.copying,
     ...releaseSection(build),
     decisionSection(summary),
     provenanceSection(build),
@@ -343,7 +343,7 @@ function provenanceSection({ records, file, commit }: ReportBuild): Section {
   };
 }
 
-/** Colour of a verdict. */
+/** Color of a verdict. */
 export function verdictTone(verdict: 'PASS' | 'FAIL' | 'INCONCLUSIVE'): Tone {
   switch (verdict) {
     case 'PASS':

@@ -17,7 +17,7 @@ const Summary: z.ZodType<RunSummary> = z.strictObject({
   dataset: z
     .strictObject({
       dataset: CommitRef,
-      images: z.strictObject({ train: z.int(), held_out: z.int(), test: z.int(), neighbours: z.int() }),
+      images: z.strictObject({ train: z.int(), held_out: z.int(), test: z.int(), neighbors: z.int() }),
       dropped: z.record(z.string(), z.int()),
       cached: z.boolean(),
     })

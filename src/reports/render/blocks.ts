@@ -4,7 +4,7 @@ export type Inline =
   | { code: string }
   | { strong: string }
   | { link: string; href: string }
-  /** A word with a colour of its own: verdicts and statuses. */
+  /** A word with a color of its own: verdicts and statuses. */
   | { mark: string; tone: Tone };
 export type Rich = Inline | Inline[];
 export type Tone = 'good' | 'bad' | 'unsure' | 'quiet';

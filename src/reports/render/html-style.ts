@@ -1,6 +1,6 @@
 import { SANS, SERIF } from './palette.ts';
 
-/** The page's look: a catalogue's calm, one column, paper by day and slate by night. */
+/** The page's look: a catalog's calm, one column, paper by day and slate by night. */
 export const STYLE = `
 :root{--paper:#fdfbf6;--ink:#2a2722;--soft:#6a645a;--line:#e3dccf;--wash:#f5f0e6;--good:#2f6d55;--bad:#9c3d2d;--unsure:#8a5c0f;--link:#34558f}
 @media (prefers-color-scheme:dark){:root{--paper:#191a1c;--ink:#e9e4da;--soft:#a8a196;--line:#34353a;--wash:#212327;--good:#7fc4a5;--bad:#e59583;--unsure:#e2b565;--link:#9db8ea}}

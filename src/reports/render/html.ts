@@ -43,7 +43,7 @@ ${doc.sections.map(section).join('\n')}
 
 function section(s: Section): string {
   const source = s.source === null ? '' : `<p class="source">Source: ${rich(s.source)}</p>`;
-  return `<section id="${s.id}" aria-labelledby="${s.id}-title">
+  return `<section id="${s.id}" aria-labeledby="${s.id}-title">
 <h2 id="${s.id}-title">${escapeHtml(s.title)}</h2>
 ${s.blocks.map(block).join('\n')}
 ${source}
@@ -122,7 +122,7 @@ function rawImg(p: Picture): string {
   return `<img src="data:${p.mime};base64,${p.bytes.toString('base64')}" alt="${escapeHtml(p.alt)}" width="${p.width}" height="${p.height}" decoding="async">`;
 }
 
-/** A plot that shrinks with the page and takes its text colour from it. */
+/** A plot that shrinks with the page and takes its text color from it. */
 function fluid(svg: string): string {
   return svg
     .replace(/ xmlns:xlink="[^"]*"/, '')

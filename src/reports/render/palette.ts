@@ -1,4 +1,4 @@
-/** Colours of plots and pages: paper, ink and three pigments; all readable on both light and dark ground. */
+/** Colors of plots and pages: paper, ink and three pigments; all readable on both light and dark ground. */
 export const PIGMENTS = {
   ultramarine: '#4a6fb3',
   ochre: '#c2882b',
@@ -7,7 +7,7 @@ export const PIGMENTS = {
   stone: '#8b857a',
 } as const;
 
-/** Serif for headings, as in a catalogue; system fonts only, nothing is loaded. */
+/** Serif for headings, as in a catalog; system fonts only, nothing is loaded. */
 export const SERIF = "'Iowan Old Style', 'Palatino Linotype', Palatino, Georgia, 'DejaVu Serif', serif";
 /** Text and figures. */
 export const SANS = "-apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif";

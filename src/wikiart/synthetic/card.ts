@@ -38,9 +38,9 @@ ${stringify(front).trimEnd()}
 \`huggan/wikiart\` where that cannot or need not be reached: same columns, same style and genre names and indices, the same
 kinds of faults. Nothing measured on it says anything about real paintings.
 
-${rows.length} rows, ${wanted} of them labelled Impressionism, seed ${options.seed}. A scene (landscape, street, portrait,
+${rows.length} rows, ${wanted} of them labeled Impressionism, seed ${options.seed}. A scene (landscape, street, portrait,
 still life, figures) is drawn from the seed, then painted as its style paints: Impressionism in about a thousand short strokes
-of broken colour, Cubism in displaced facets, Ukiyo-e in few flat colours inside contours, Pointillism in dots, and so on.
+of broken color, Cubism in displaced facets, Ukiyo-e in few flat colors inside contours, Pointillism in dots, and so on.
 
 ## Faults planted on purpose
 
@@ -48,7 +48,7 @@ of broken colour, Cubism in displaced facets, Ukiyo-e in few flat colours inside
 |---|---|
 ${planted.join('\n')}
 
-Licence: Apache-2.0, as the program that painted it.
+License: Apache-2.0, as the program that painted it.
 `;
 }
 

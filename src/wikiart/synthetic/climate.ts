@@ -1,15 +1,15 @@
-import { mix, type Rgb, saturate, scale } from './colour.ts';
+import { mix, type Rgb, saturate, scale } from './color.ts';
 import type { Random } from './random.ts';
 
-/** Season and hour decide a scene's colours, so that words in a caption have something to mean. */
+/** Season and hour decide a scene's colors, so that words in a caption have something to mean. */
 export interface Climate {
   readonly season: 'spring' | 'summer' | 'autumn' | 'winter';
   readonly hour: 'dawn' | 'day' | 'dusk' | 'night';
   readonly skyTop: Rgb;
   readonly skyBottom: Rgb;
   readonly light: Rgb;
-  /** Puts a local colour under this hour's light. */
-  lit(colour: Rgb): Rgb;
+  /** Puts a local color under this hour's light. */
+  lit(color: Rgb): Rgb;
 }
 
 const SKIES = {
@@ -59,7 +59,7 @@ export function climateFrom(random: Random): Climate {
     skyTop: scale(sky.top, 1 + drift),
     skyBottom: scale(sky.bottom, 1 + drift / 2),
     light: sky.light,
-    lit: (colour) => mix(scale(colour, sky.gain), sky.tint, sky.weight),
+    lit: (color) => mix(scale(color, sky.gain), sky.tint, sky.weight),
   };
 }
 
@@ -93,12 +93,12 @@ const LEAVES = {
   ],
 } as const;
 
-/** The ground's local colour in a season. */
+/** The ground's local color in a season. */
 export function grass(climate: Climate, random: Random): Rgb {
   return saturate(scale(GRASS[climate.season], random.between(0.92, 1.08)), random.between(0.85, 1.15));
 }
 
-/** A tree's local colour in a season. */
+/** A tree's local color in a season. */
 export function leaves(climate: Climate, random: Random): Rgb {
   return scale(random.pick<Rgb>(LEAVES[climate.season]), random.between(0.86, 1.12));
 }

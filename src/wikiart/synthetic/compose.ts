@@ -1,5 +1,5 @@
 import { climateFrom, climateWords } from './climate.ts';
-import { luma, mix, type Rgb, scale } from './colour.ts';
+import { luma, mix, type Rgb, scale } from './color.ts';
 import type { GenreName } from './labels.ts';
 import { randomFrom } from './random.ts';
 import { box, type Easel, ellipse, outline, type Scene, type Shape } from './scene.ts';
@@ -115,7 +115,7 @@ function cityscape(easel: Easel): Scene {
         ...tower(easel, {
           x: random.between(0.2, 0.8) * width,
           y: horizon,
-          colour: mix(climate.lit([180, 164, 150]), climate.skyBottom, 0.25),
+          color: mix(climate.lit([180, 164, 150]), climate.skyBottom, 0.25),
         }),
       );
   }
@@ -188,10 +188,10 @@ function windows(
   return panes;
 }
 
-function tower(easel: Easel, at: { x: number; y: number; colour: Rgb }): Shape[] {
+function tower(easel: Easel, at: { x: number; y: number; color: Rgb }): Shape[] {
   const tall = easel.random.between(44, 54);
   return [
-    outline('wall', box(at.x - 4, at.y - tall, 8, tall + 3), { top: at.colour, flow: 90 }),
+    outline('wall', box(at.x - 4, at.y - tall, 8, tall + 3), { top: at.color, flow: 90 }),
     outline(
       'roof',
       [
@@ -199,9 +199,9 @@ function tower(easel: Easel, at: { x: number; y: number; colour: Rgb }): Shape[]
         [at.x, at.y - tall - 16],
         [at.x + 5, at.y - tall],
       ],
-      { top: scale(at.colour, 0.7), flow: 70 },
+      { top: scale(at.color, 0.7), flow: 70 },
     ),
-    outline('window', ellipse(at.x, at.y - tall + 6, 1.8, 2.6, 10), { top: scale(at.colour, 0.4) }),
+    outline('window', ellipse(at.x, at.y - tall + 6, 1.8, 2.6, 10), { top: scale(at.color, 0.4) }),
   ];
 }
 
@@ -226,8 +226,8 @@ function everyday(easel: Easel): Scene {
 }
 
 function onPaper(scene: Scene): Scene {
-  const paper = (colour: Rgb): Rgb =>
-    mix(mix([96, 74, 58], [238, 226, 202], luma(colour) / 255), [238, 226, 202], 0.45);
+  const paper = (color: Rgb): Rgb =>
+    mix(mix([96, 74, 58], [238, 226, 202], luma(color) / 255), [238, 226, 202], 0.45);
   return {
     ...scene,
     shapes: scene.shapes.map((shape) => ({ ...shape, top: paper(shape.top), bottom: paper(shape.bottom) })),

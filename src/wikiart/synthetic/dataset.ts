@@ -121,7 +121,7 @@ async function shardBytes(rows: readonly PlannedRow[], rowsPerGroup: number): Pr
   return writer.getBytes();
 }
 
-/** Two in flight: one is drawn in JavaScript while another is rasterised by libvips. */
+/** Two in flight: one is drawn in JavaScript while another is rasterized by libvips. */
 async function inPairs<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
   const results = new Array<R>(items.length);
   let next = 0;

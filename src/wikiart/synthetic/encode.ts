@@ -12,7 +12,7 @@ export async function encodeRow(row: PlannedRow): Promise<{ bytes: Uint8Array; e
   const random = randomFrom(row.seed, row.index, 'defect');
   switch (row.defect) {
     case null:
-    case 'mislabelled':
+    case 'mislabeled':
     case 'exact-duplicate':
       return jpeg(picture);
     case 'corrupt': {
@@ -37,15 +37,15 @@ export async function encodeRow(row: PlannedRow): Promise<{ bytes: Uint8Array; e
       return jpeg(picture.resize({ width: Math.round(width * 0.78) }), 85);
     case 'tiny':
       return jpeg(picture.resize({ width: 96, height: 96, fit: 'outside' }));
-    case 'greyscale':
-      return jpeg(picture.greyscale().toColourspace('b-w'));
+    case 'grayscale':
+      return jpeg(picture.grayscale().toColorspace('b-w'));
     case 'framed':
       return jpeg(await framed(picture, row));
     case 'exif-rotated':
       // Stored lying on its left side; orientation 6 tells a viewer to turn it back.
       return jpeg(picture.rotate(270).withMetadata({ orientation: 6 }));
     case 'cmyk':
-      return jpeg(picture.toColourspace('cmyk'));
+      return jpeg(picture.toColorspace('cmyk'));
     case 'alpha':
       return { bytes: await cutOut(picture, row), extension: 'png' };
     case 'blurred':
@@ -62,10 +62,10 @@ export async function encodeRow(row: PlannedRow): Promise<{ bytes: Uint8Array; e
       );
     case 'sixteen-bit':
       return {
-        bytes: await picture.toColourspace('rgb16').png({ compressionLevel: 6 }).toBuffer(),
+        bytes: await picture.toColorspace('rgb16').png({ compressionLevel: 6 }).toBuffer(),
         extension: 'png',
       };
-    case 'colour-profile':
+    case 'color-profile':
       return jpeg(picture.withIccProfile('p3'));
   }
 }
@@ -96,7 +96,7 @@ async function cutOut(picture: Sharp, row: PlannedRow): Promise<Buffer> {
     .toBuffer();
 }
 
-/** A caption, an address or a stamp in one plain colour, a fortieth to a fifteenth of the picture high. */
+/** A caption, an address or a stamp in one plain color, a fortieth to a fifteenth of the picture high. */
 async function letteringOver(picture: Sharp, row: PlannedRow): Promise<string> {
   const { width, height } = row;
   const random = randomFrom(row.seed, 'lettering');
@@ -121,7 +121,7 @@ async function letteringOver(picture: Sharp, row: PlannedRow): Promise<string> {
   );
 }
 
-/** Mean luma of a strip across a picture: whoever stamps one chooses a colour that can be read. */
+/** Mean luma of a strip across a picture: whoever stamps one chooses a color that can be read. */
 async function lumaOf(
   picture: Sharp,
   strip: { top: number; height: number; width: number },
@@ -148,7 +148,7 @@ function signatureOver(row: PlannedRow): string {
     top: height - size * random.between(1.5, 1.9),
     height: size,
     loops,
-    colour: random.pick(['#120c08', '#2a0a08', '#f4efe0']),
+    color: random.pick(['#120c08', '#2a0a08', '#f4efe0']),
   });
 }
 
@@ -170,12 +170,12 @@ async function toned(picture: Sharp, row: PlannedRow): Promise<Sharp> {
     { r: 170, g: 135, b: 100 },
     { r: 110, g: 130, b: 150 },
   ]);
-  const { data, info } = await picture.greyscale().raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await picture.grayscale().raw().toBuffer({ resolveWithObject: true });
   const pixels = Buffer.alloc(row.width * row.height * 3);
   for (let i = 0; i < row.width * row.height; i++) {
-    const grey = (data[i * info.channels] as number) / 255;
+    const gray = (data[i * info.channels] as number) / 255;
     for (const [c, value] of [tint.r, tint.g, tint.b].entries())
-      pixels[i * 3 + c] = Math.round(grey < 0.5 ? 2 * grey * value : value + (2 * grey - 1) * (250 - value));
+      pixels[i * 3 + c] = Math.round(gray < 0.5 ? 2 * gray * value : value + (2 * gray - 1) * (250 - value));
   }
   return sharp(pixels, { raw: { width: row.width, height: row.height, channels: 3 } });
 }

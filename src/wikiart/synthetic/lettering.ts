@@ -87,7 +87,7 @@ export function signatureSvg(p: {
   top: number;
   height: number;
   loops: number;
-  colour: string;
+  color: string;
 }): string {
   const { random, height } = p;
   const step = height * 0.55;
@@ -99,7 +99,7 @@ export function signatureSvg(p: {
     path += `C${round(x + step * 0.2)} ${round(peak)} ${round(x + step * 0.9)} ${round(peak)} ${round(x + step * 0.55)} ${round(p.top + height * 0.75)}`;
     path += `S${round(x + step * 0.7)} ${round(p.top + height)} ${round(x + step)} ${round(p.top + height * 0.78)}`;
   }
-  return `<path d="${path}" fill="none" stroke="${p.colour}" stroke-width="${round(height * 0.11)}" stroke-linecap="round"/>`;
+  return `<path d="${path}" fill="none" stroke="${p.color}" stroke-width="${round(height * 0.11)}" stroke-linecap="round"/>`;
 }
 
 function round(value: number): number {

@@ -1,10 +1,10 @@
-import { mix, type Rgb } from './colour.ts';
+import { mix, type Rgb } from './color.ts';
 import { contains, type Point, type Scene, type Shape } from './scene.ts';
 
 /** What a painter sees at one place of the scene. */
 export interface Seen {
   readonly shape: Shape;
-  readonly colour: Rgb;
+  readonly color: Rgb;
 }
 
 /** Limits of a shape in scene units. */
@@ -38,18 +38,18 @@ export class Look {
     this.layers = scene.shapes.map((shape) => ({ shape, bounds: boundsOf(shape.points) })).reverse();
   }
 
-  /** The frontmost shape at a place with its colour there; undefined only outside every shape. */
+  /** The frontmost shape at a place with its color there; undefined only outside every shape. */
   at(x: number, y: number): Seen | undefined {
     for (const { shape, bounds } of this.layers) {
       if (x < bounds.left || x > bounds.right || y < bounds.top || y > bounds.bottom) continue;
       if (!contains(shape.points, x, y)) continue;
       const height = Math.max(1e-6, bounds.bottom - bounds.top);
-      let colour = mix(shape.top, shape.bottom, (y - bounds.top) / height);
+      let color = mix(shape.top, shape.bottom, (y - bounds.top) / height);
       if (shape.round) {
         const side = (x - bounds.left) / Math.max(1e-6, bounds.right - bounds.left);
-        colour = mix(colour, shape.bottom, Math.max(0, side - 0.5) * 0.6);
+        color = mix(color, shape.bottom, Math.max(0, side - 0.5) * 0.6);
       }
-      return { shape, colour };
+      return { shape, color };
     }
     return undefined;
   }

@@ -10,12 +10,12 @@ export const USUAL_DEFECTS = [
   'near-duplicate-cropped',
   'near-duplicate-resized',
   'tiny',
-  'greyscale',
+  'grayscale',
   'framed',
   'exif-rotated',
   'cmyk',
   'alpha',
-  'mislabelled',
+  'mislabeled',
 ] as const;
 
 /** Further faults, planted where they are asked for: what filters and repairs are measured on. */
@@ -26,7 +26,7 @@ export const FURTHER_DEFECTS = [
   'strip',
   'signature',
   'sixteen-bit',
-  'colour-profile',
+  'color-profile',
 ] as const;
 
 export const DEFECTS = [...USUAL_DEFECTS, ...FURTHER_DEFECTS] as const;
@@ -43,19 +43,19 @@ const OF_600: Record<Defect, number> = {
   'near-duplicate-cropped': 5,
   'near-duplicate-resized': 5,
   tiny: 6,
-  greyscale: 6,
+  grayscale: 6,
   framed: 8,
   'exif-rotated': 8,
   cmyk: 6,
   alpha: 6,
-  mislabelled: 5,
+  mislabeled: 5,
   blurred: 6,
   lettering: 8,
   scan: 6,
   strip: 4,
   signature: 8,
   'sixteen-bit': 4,
-  'colour-profile': 4,
+  'color-profile': 4,
 };
 
 /** One row before it is painted: what its labels say, what is really painted, and what is wrong with it. */
@@ -64,7 +64,7 @@ export interface PlannedRow {
   readonly seed: number;
   /** The label. */
   readonly style: StyleName;
-  /** What the picture is painted in; differs from `style` in mislabelled rows only. */
+  /** What the picture is painted in; differs from `style` in mislabeled rows only. */
   readonly paintedStyle: StyleName;
   readonly genre: GenreName;
   /** Index into ARTIST_NAMES. */
@@ -165,7 +165,7 @@ function plant(rows: PlannedRow[], tools: { free: Set<number>; defect: Defect; r
   const index = random.pick(candidates);
   const row = rows[index] as PlannedRow;
   free.delete(index);
-  if (defect === 'mislabelled') {
+  if (defect === 'mislabeled') {
     const paintedStyle =
       row.style === 'Impressionism'
         ? random.pick(['Cubism', 'Ukiyo_e', 'Baroque'] as const)

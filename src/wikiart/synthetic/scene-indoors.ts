@@ -1,4 +1,4 @@
-import { mix, type Rgb, scale } from './colour.ts';
+import { mix, type Rgb, scale } from './color.ts';
 import type { Random } from './random.ts';
 import { blob, box, type Easel, ellipse, outline, type Point, type Scene, type Shape } from './scene.ts';
 
@@ -24,19 +24,19 @@ const CLOTHS = {
   yellow: [226, 182, 70],
 } as const satisfies Record<string, Rgb>;
 
-/** The colours that clothes and captions share. */
-export type ClothColour = keyof typeof CLOTHS;
+/** The colors that clothes and captions share. */
+export type ClothColor = keyof typeof CLOTHS;
 
-/** Draws a colour with its name. */
-export function clothColour(random: Random): { name: ClothColour; rgb: Rgb } {
-  const name = random.pick(Object.keys(CLOTHS) as ClothColour[]);
+/** Draws a color with its name. */
+export function clothColor(random: Random): { name: ClothColor; rgb: Rgb } {
+  const name = random.pick(Object.keys(CLOTHS) as ClothColor[]);
   return { name, rgb: CLOTHS[name] };
 }
 
 /** A head and shoulders before a plain background; `holy` adds a halo and an arch. */
 export function portrait(easel: Easel, holy = false): Scene {
   const { random, width, height } = easel;
-  const cloth = clothColour(random);
+  const cloth = clothColor(random);
   const skin = random.pick(SKINS);
   const hair = random.pick(HAIRS);
   const woman = random.chance(0.5);
@@ -172,7 +172,7 @@ export function portrait(easel: Easel, holy = false): Scene {
       ),
     );
   const hatted = !holy && random.chance(0.45);
-  const hat = clothColour(random);
+  const hat = clothColor(random);
   if (hatted) {
     shapes.push(
       outline('cloth', ellipse(x, y - size * 0.72, size * 1.45, size * 0.26, 18), { top: hat.rgb, flow: 5 }),
@@ -209,7 +209,7 @@ export function stillLife(easel: Easel): Scene {
     [186, 176, 156],
     [92, 112, 134],
   ]);
-  const cloth = clothColour(random);
+  const cloth = clothColor(random);
   const edge = height * random.between(0.58, 0.68);
   const shapes: Shape[] = [
     outline('wall', box(-2, -2, width + 4, height + 4), {
@@ -238,7 +238,7 @@ export function stillLife(easel: Easel): Scene {
     words.push('a bottle');
   }
   const fruit = random.pick(['apples', 'oranges', 'lemons', 'plums'] as const);
-  const colour = {
+  const color = {
     apples: [196, 58, 46],
     oranges: [234, 134, 44],
     lemons: [240, 212, 76],
@@ -257,8 +257,8 @@ export function stillLife(easel: Easel): Scene {
     );
     shapes.push(
       outline('object', ellipse(x, y, radius, radius * 0.94, 14), {
-        top: mix(colour, [255, 240, 190], 0.3),
-        bottom: scale(colour, 0.7),
+        top: mix(color, [255, 240, 190], 0.3),
+        bottom: scale(color, 0.7),
         flow: 50,
         round: true,
       }),
@@ -277,7 +277,7 @@ export function stillLife(easel: Easel): Scene {
 function bouquet(easel: Easel, at: { x: number; y: number }): Shape[] {
   const { random } = easel;
   const { x, y } = at;
-  const glaze = clothColour(random).rgb;
+  const glaze = clothColor(random).rgb;
   const tall = random.between(20, 27);
   const wide = random.between(7, 10);
   const petals = random.pick<Rgb>([
@@ -314,11 +314,11 @@ function bouquet(easel: Easel, at: { x: number; y: number }): Shape[] {
     const px = x + random.between(-16, 16);
     const py = y - tall - random.between(1, 24);
     const radius = random.between(3.4, 5.4);
-    const colour = random.chance(0.75) ? petals : mix(petals, [255, 255, 255], 0.5);
+    const color = random.chance(0.75) ? petals : mix(petals, [255, 255, 255], 0.5);
     shapes.push(
       outline('object', blob(random, px, py, radius, radius), {
-        top: mix(colour, [255, 255, 255], 0.15),
-        bottom: scale(colour, 0.8),
+        top: mix(color, [255, 255, 255], 0.15),
+        bottom: scale(color, 0.8),
         flow: random.between(0, 180),
         round: true,
       }),
@@ -362,7 +362,7 @@ export function figure(
   const { random } = easel;
   const { x, y, size } = at;
   const skin = random.pick(SKINS);
-  const dress = clothColour(random);
+  const dress = clothColor(random);
   const woman = random.chance(0.6);
   const parasol = random.chance(0.4);
   const legs: Point[] = woman
@@ -394,7 +394,7 @@ export function figure(
     outline('skin', ellipse(x, y - size * 0.89, size * 0.075, size * 0.1, 12), { top: skin }),
     outline('hair', ellipse(x, y - size * 0.95, size * 0.09, size * 0.065, 12), { top: random.pick(HAIRS) }),
   ];
-  const shade = clothColour(random);
+  const shade = clothColor(random);
   if (parasol) {
     shapes.push(
       outline(
@@ -465,26 +465,26 @@ export function abstract(easel: Easel): Scene {
   const kind = random.pick(['circles', 'bands', 'squares'] as const);
   const count = random.integer(3, 7);
   for (let index = 0; index < count; index++) {
-    const colour = random.pick(palette);
+    const color = random.pick(palette);
     const x = random.between(0.05, 0.85) * width;
     const y = random.between(0.05, 0.85) * height;
     const size = random.between(12, 34);
     const flow = random.between(0, 180);
     if (kind === 'circles')
       shapes.push(
-        outline('object', ellipse(x, y, size * 0.6, size * 0.6), { top: colour, flow, round: true }),
+        outline('object', ellipse(x, y, size * 0.6, size * 0.6), { top: color, flow, round: true }),
       );
     else if (kind === 'bands')
       shapes.push(
         outline('object', box(-2, (index / count) * height, width + 4, height / count), {
-          top: colour,
+          top: color,
           flow: 0,
         }),
       );
     else
       shapes.push(
         outline('object', box(x - size / 2, y - size / 2, size, size * random.between(0.6, 1.4)), {
-          top: colour,
+          top: color,
           flow,
         }),
       );

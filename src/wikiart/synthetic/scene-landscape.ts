@@ -1,5 +1,5 @@
 import { type Climate, climateFrom, climateWords, grass, leaves } from './climate.ts';
-import { mix, type Rgb, scale } from './colour.ts';
+import { mix, type Rgb, scale } from './color.ts';
 import {
   blob,
   box,
@@ -177,12 +177,12 @@ function hills(easel: Easel, climate: Climate, horizon: number): Shape[] {
   return Array.from({ length: layers }, (_, index) => {
     const depth = (index + 1) / layers;
     const local: Rgb = mix([92, 110, 158], grass(climate, random), depth * 0.65);
-    const colour = mix(climate.lit(local), climate.skyBottom, 0.5 - depth * 0.35);
+    const color = mix(climate.lit(local), climate.skyBottom, 0.5 - depth * 0.35);
     const y = horizon - (layers - index) * random.between(4, 7);
     const swing = peaks && index === 0 ? random.between(8, 13) : random.between(2, 5);
     return outline('hill', ridge(easel, { y, swing, bottom: horizon + 6 }), {
-      top: colour,
-      bottom: scale(colour, 0.85),
+      top: color,
+      bottom: scale(color, 0.85),
       flow: random.between(-35, 35),
     });
   });
@@ -207,11 +207,11 @@ export function water(
     const depth = random.next() ** 1.3;
     const y = options.horizon + 2 + depth * (height - options.horizon - 3);
     const length = 5 + depth * 18;
-    const colour = random.chance(0.55) ? mix(near, climate.skyBottom, 0.55) : scale(near, 0.78);
+    const color = random.chance(0.55) ? mix(near, climate.skyBottom, 0.55) : scale(near, 0.78);
     shapes.push(
       outline('ripple', ellipse(random.between(0, 1) * width, y, length, 0.5 + depth * 0.8, 10), {
-        top: colour,
-        bottom: colour,
+        top: color,
+        bottom: color,
       }),
     );
   }
@@ -263,7 +263,7 @@ function furrows(easel: Easel, climate: Climate, horizon: number): Shape[] {
   for (let index = -6; index <= 6; index++) {
     const foot = middle + index * width * 0.22;
     const head = middle + index * width * 0.05;
-    const colour = index % 2 === 0 ? crop : mix(crop, scale(crop, 0.7), 0.6);
+    const color = index % 2 === 0 ? crop : mix(crop, scale(crop, 0.7), 0.6);
     shapes.push(
       outline(
         'ground',
@@ -273,7 +273,7 @@ function furrows(easel: Easel, climate: Climate, horizon: number): Shape[] {
           [foot + width * 0.15, height + 2],
           [foot, height + 2],
         ],
-        { top: mix(colour, climate.skyBottom, 0.2), bottom: colour, flow: 90 - index * 9 },
+        { top: mix(color, climate.skyBottom, 0.2), bottom: color, flow: 90 - index * 9 },
       ),
     );
   }
@@ -331,7 +331,7 @@ function winding(
 export function tree(easel: Easel, climate: Climate, at: { x: number; y: number; size: number }): Shape[] {
   const { random } = easel;
   const { x, y, size } = at;
-  const colour = climate.lit(leaves(climate, random));
+  const color = climate.lit(leaves(climate, random));
   const bark = climate.lit([92, 66, 48]);
   const trunk = outline(
     'trunk',
@@ -344,7 +344,7 @@ export function tree(easel: Easel, climate: Climate, at: { x: number; y: number;
     { top: bark, flow: 90 },
   );
   const kind = random.pick(['broad', 'broad', 'poplar', 'fir'] as const);
-  const fill = { top: mix(colour, climate.light, 0.18), bottom: scale(colour, 0.66), round: true };
+  const fill = { top: mix(color, climate.light, 0.18), bottom: scale(color, 0.66), round: true };
   if (kind === 'poplar')
     return [
       trunk,
@@ -368,7 +368,7 @@ export function tree(easel: Easel, climate: Climate, at: { x: number; y: number;
     trunk,
     outline('foliage', blob(random, x - size * 0.16, y - size * 0.56, size * 0.26, size * 0.24), {
       ...fill,
-      top: colour,
+      top: color,
       flow: 40,
     }),
     outline('foliage', blob(random, x + size * 0.15, y - size * 0.6, size * 0.28, size * 0.26), {

@@ -1,4 +1,4 @@
-import { mix, type Rgb } from './colour.ts';
+import { mix, type Rgb } from './color.ts';
 import type { Random } from './random.ts';
 
 /** A position in scene units: the shorter side of every picture is 100. */
@@ -56,15 +56,15 @@ export interface Easel {
 export function outline(
   role: Role,
   points: readonly Point[],
-  colours: { top: Rgb; bottom?: Rgb; flow?: number; round?: boolean },
+  colors: { top: Rgb; bottom?: Rgb; flow?: number; round?: boolean },
 ): Shape {
   return {
     role,
     points,
-    top: colours.top,
-    bottom: colours.bottom ?? mix(colours.top, [0, 0, 20], 0.18),
-    flow: colours.flow ?? 0,
-    round: colours.round ?? false,
+    top: colors.top,
+    bottom: colors.bottom ?? mix(colors.top, [0, 0, 20], 0.18),
+    flow: colors.flow ?? 0,
+    round: colors.round ?? false,
   };
 }
 

@@ -1,4 +1,4 @@
-import { css, mix, type Rgb, saturate, scale } from './colour.ts';
+import { css, mix, type Rgb, saturate, scale } from './color.ts';
 import { Look } from './look.ts';
 import type { Random } from './random.ts';
 import type { Point, Scene } from './scene.ts';
@@ -11,7 +11,7 @@ export interface Facets {
   /** How far what a facet shows is displaced from where it lies, in scene units. */
   readonly displaced: number;
   readonly saturation: number;
-  /** The colour everything leans to, and how much. */
+  /** The color everything leans to, and how much. */
   readonly tint: Rgb;
   readonly tinted: number;
   readonly line: number;
@@ -88,6 +88,6 @@ function plane(
   const y =
     points.reduce((sum, point) => sum + point[1], 0) / points.length + facets.displaced * random.normal();
   const seen = tools.look.at(Math.max(0, Math.min(scene.width, x)), Math.max(0, Math.min(scene.height, y)));
-  const local = saturate(seen?.colour ?? facets.tint, facets.saturation);
+  const local = saturate(seen?.color ?? facets.tint, facets.saturation);
   return `<path d="${pathOf(points)}" fill="${css(scale(mix(local, facets.tint, facets.tinted), random.between(0.78, 1.16)))}"/>`;
 }

@@ -1,4 +1,4 @@
-import { css, mix, nearest, type Rgb, saturate } from './colour.ts';
+import { css, mix, nearest, type Rgb, saturate } from './color.ts';
 import { Look } from './look.ts';
 import type { Random } from './random.ts';
 import type { Role, Scene } from './scene.ts';
@@ -6,9 +6,9 @@ import { curvedPathOf, documentOf, num, pathOf } from './svg.ts';
 
 /** How flat areas and their contours are printed or painted. */
 export interface Flat {
-  /** The only colours used; undefined keeps the scene's own. */
+  /** The only colors used; undefined keeps the scene's own. */
   readonly palette: readonly Rgb[] | undefined;
-  /** The colours that skin may take; defaults to the palette. */
+  /** The colors that skin may take; defaults to the palette. */
   readonly skin?: readonly Rgb[];
   readonly saturation: number;
   readonly line: number;
@@ -20,15 +20,15 @@ export interface Flat {
   readonly halftone: boolean;
 }
 
-/** Draws a scene as few flat colours inside contour lines. */
+/** Draws a scene as few flat colors inside contour lines. */
 export function paintFlat(
   scene: Scene,
   pixels: { width: number; height: number },
   flat: Flat,
   random: Random,
 ): string {
-  const tone = (colour: Rgb, role: Role): Rgb => {
-    const vivid = saturate(colour, flat.saturation);
+  const tone = (color: Rgb, role: Role): Rgb => {
+    const vivid = saturate(color, flat.saturation);
     return flat.palette === undefined
       ? vivid
       : nearest(vivid, role === 'skin' ? (flat.skin ?? flat.palette) : flat.palette);

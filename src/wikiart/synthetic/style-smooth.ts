@@ -1,8 +1,8 @@
-import { mix, type Rgb, saturate, scale } from './colour.ts';
+import { mix, type Rgb, saturate, scale } from './color.ts';
 import type { Scene } from './scene.ts';
 import { curvedPathOf, documentOf, gradientOf, num } from './svg.ts';
 
-/** How a scene is modelled with smooth light. */
+/** How a scene is modeled with smooth light. */
 export interface Smooth {
   readonly saturation: number;
   readonly tint: Rgb;
@@ -18,8 +18,8 @@ export interface Smooth {
 
 /** Draws a scene with smooth gradients, no visible brush. */
 export function paintSmooth(scene: Scene, pixels: { width: number; height: number }, smooth: Smooth): string {
-  const tone = (colour: Rgb): Rgb =>
-    scale(mix(saturate(colour, smooth.saturation), smooth.tint, smooth.tinted), smooth.gain);
+  const tone = (color: Rgb): Rgb =>
+    scale(mix(saturate(color, smooth.saturation), smooth.tint, smooth.tinted), smooth.gain);
   const gradients = scene.shapes.map((shape, index) => gradientOf(shape, `g${index}`, tone));
   const shapes = scene.shapes.map(
     (shape, index) => `<path d="${curvedPathOf(shape.points)}" fill="url(#g${index})"/>`,

@@ -1,4 +1,4 @@
-import { css, mix, type Rgb, saturate, shift } from './colour.ts';
+import { css, mix, type Rgb, saturate, shift } from './color.ts';
 import { boundsOf, Look } from './look.ts';
 import type { Random } from './random.ts';
 import type { Point, Scene, Shape } from './scene.ts';
@@ -12,7 +12,7 @@ export interface Brush {
   readonly width: readonly [number, number];
   /** How far a stroke's direction strays, in degrees. */
   readonly stray: number;
-  /** How far a stroke's colour strays from what is there: broken colour. */
+  /** How far a stroke's color strays from what is there: broken color. */
   readonly broken: number;
   readonly saturation: number;
   /** Mix with white, 0 to 1. */
@@ -23,7 +23,7 @@ export interface Brush {
   readonly swirl: number;
   /** Outline width, 0 for none. */
   readonly contour: number;
-  readonly contourColour: Rgb;
+  readonly contourColor: Rgb;
   /** How far outlines are bent, in scene units. */
   readonly distort: number;
 }
@@ -37,7 +37,7 @@ export function paintStrokes(
 ): string {
   const bent = brush.distort > 0 ? distorted(scene, brush.distort, random) : scene;
   const look = new Look(bent);
-  const tone = (colour: Rgb): Rgb => toned(colour, brush);
+  const tone = (color: Rgb): Rgb => toned(color, brush);
   const under = bent.shapes.map(
     (shape) => `<path d="${pathOf(shape.points)}" fill="${css(tone(mix(shape.top, shape.bottom, 0.5)))}"/>`,
   );
@@ -100,8 +100,8 @@ function stroke(at: {
   const width = Math.max(0.5, at.size * random.between(brush.width[0], brush.width[1]));
   const calm = seen.shape.role === 'skin' || seen.shape.role === 'feature' ? 0.5 : 1;
   const broken = brush.broken * calm;
-  const colour = shift(
-    toned(seen.colour, brush),
+  const color = shift(
+    toned(seen.color, brush),
     broken * random.normal(),
     broken * 0.8 * random.normal(),
     broken * random.normal(),
@@ -109,12 +109,12 @@ function stroke(at: {
   const dx = Math.cos(angle) * half;
   const dy = Math.sin(angle) * half;
   const bend = half * random.between(-0.35, 0.35);
-  return `<path d="M${num(x - dx)} ${num(y - dy)}Q${num(x - dy * (bend / half))} ${num(y + dx * (bend / half))} ${num(x + dx)} ${num(y + dy)}" stroke="${css(colour)}" stroke-width="${num(width)}"/>`;
+  return `<path d="M${num(x - dx)} ${num(y - dy)}Q${num(x - dy * (bend / half))} ${num(y + dx * (bend / half))} ${num(x + dx)} ${num(y + dy)}" stroke="${css(color)}" stroke-width="${num(width)}"/>`;
 }
 
-function toned(colour: Rgb, brush: Brush): Rgb {
-  const dark = Math.max(0, 1 - (colour[0] + colour[1] + colour[2]) / 330);
-  const cooled = mix(colour, [112, 92, 178], brush.violet * dark);
+function toned(color: Rgb, brush: Brush): Rgb {
+  const dark = Math.max(0, 1 - (color[0] + color[1] + color[2]) / 330);
+  const cooled = mix(color, [112, 92, 178], brush.violet * dark);
   return mix(saturate(cooled, brush.saturation), [255, 252, 240], brush.lighten);
 }
 
@@ -122,7 +122,7 @@ function contours(scene: Scene, brush: Brush): string {
   const paths = scene.shapes
     .filter((shape) => shape.role !== 'sky' && shape.role !== 'ripple' && shape.role !== 'window')
     .map((shape) => `<path d="${pathOf(shape.points)}"/>`);
-  return `<g fill="none" stroke="${css(brush.contourColour)}" stroke-width="${num(brush.contour)}" stroke-linejoin="round">${paths.join('')}</g>`;
+  return `<g fill="none" stroke="${css(brush.contourColor)}" stroke-width="${num(brush.contour)}" stroke-linejoin="round">${paths.join('')}</g>`;
 }
 
 /** Bends every outline by slow waves, as an expressionist would. */

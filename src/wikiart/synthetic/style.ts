@@ -1,11 +1,11 @@
-import type { Rgb } from './colour.ts';
+import type { Rgb } from './color.ts';
 import type { StyleName } from './labels.ts';
 import type { Random } from './random.ts';
 import type { Scene } from './scene.ts';
 import { paintDots } from './style-dots.ts';
 import { type Facets, paintFacets } from './style-facets.ts';
 import { type Flat, paintFlat } from './style-flat.ts';
-import { paintColourField, paintGestures, paintMinimal } from './style-planes.ts';
+import { paintColorField, paintGestures, paintMinimal } from './style-planes.ts';
 import { paintSmooth, type Smooth } from './style-smooth.ts';
 import { type Brush, paintStrokes } from './style-strokes.ts';
 
@@ -22,7 +22,7 @@ const IMPRESSIONIST: Brush = {
   violet: 0.55,
   swirl: 0,
   contour: 0,
-  contourColour: [0, 0, 0],
+  contourColor: [0, 0, 0],
   distort: 0,
 };
 const POST: Brush = {
@@ -36,7 +36,7 @@ const POST: Brush = {
   violet: 0.2,
   swirl: 42,
   contour: 0.9,
-  contourColour: [28, 34, 86],
+  contourColor: [28, 34, 86],
   distort: 0.8,
 };
 const EXPRESSIONIST: Brush = {
@@ -50,7 +50,7 @@ const EXPRESSIONIST: Brush = {
   violet: 0,
   swirl: 20,
   contour: 1.7,
-  contourColour: [16, 12, 20],
+  contourColor: [16, 12, 20],
   distort: 3.4,
 };
 const FAUVE: Brush = {
@@ -64,7 +64,7 @@ const FAUVE: Brush = {
   violet: 0.4,
   swirl: 0,
   contour: 0.8,
-  contourColour: [30, 60, 130],
+  contourColor: [30, 60, 130],
   distort: 1.2,
 };
 
@@ -220,7 +220,7 @@ export function draw(scene: Scene, pixels: Pixels, style: StyleName, random: Ran
     case 'Minimalism':
       return paintMinimal(scene, pixels);
     case 'Color_Field_Painting':
-      return paintColourField(scene, pixels, random);
+      return paintColorField(scene, pixels, random);
     case 'Abstract_Expressionism':
       return paintGestures(scene, pixels, { sweeps: 16, drips: 20 }, random);
     case 'Action_painting':

@@ -1,4 +1,4 @@
-import { css, type Rgb } from './colour.ts';
+import { css, type Rgb } from './color.ts';
 import { boundsOf } from './look.ts';
 import type { Point, Scene, Shape } from './scene.ts';
 
@@ -43,8 +43,8 @@ export function documentOf(
 }
 
 /** A gradient for a shape: from the upper left for round shapes, else from top to bottom. */
-export function gradientOf(shape: Shape, id: string, colour: (colour: Rgb) => Rgb): string {
-  const stops = `<stop offset="0" stop-color="${css(colour(shape.top))}"/><stop offset="1" stop-color="${css(colour(shape.bottom))}"/>`;
+export function gradientOf(shape: Shape, id: string, color: (color: Rgb) => Rgb): string {
+  const stops = `<stop offset="0" stop-color="${css(color(shape.top))}"/><stop offset="1" stop-color="${css(color(shape.bottom))}"/>`;
   const { left, top, right, bottom } = boundsOf(shape.points);
   if (shape.round) {
     const radius = Math.max(right - left, bottom - top) * 0.72;

@@ -38,7 +38,7 @@ const promote = proxyActivities<PipelineActivities>(PROMOTE);
 /** Measurements after the first that a run may ask for: four more looks, and a few whose rival was replaced meanwhile. */
 const MOST_MEASUREMENTS = 8;
 
-/** The pipeline: prepare, analyse, tune, train, evaluate, gate, deploy, document. */
+/** The pipeline: prepare, analyze, tune, train, evaluate, gate, deploy, document. */
 export async function fineTune(input: unknown = {}): Promise<RunResult> {
   const parsed = parseRunConfig(input);
   if (!parsed.ok) throw invalidInput('fineTune', parsed.problems);
@@ -141,7 +141,7 @@ class Pipeline {
   async run(): Promise<void> {
     await this.prepare();
     this.report();
-    await this.analyse();
+    await this.analyze();
     this.report();
     const parameters = await this.tune();
     this.report();
@@ -188,11 +188,11 @@ class Pipeline {
     );
   }
 
-  private async analyse(): Promise<void> {
+  private async analyze(): Promise<void> {
     const dataset = must(this.summary.dataset);
     const analysis = await this.phase(
-      'analyse',
-      () => slow.analyse({ context: this.context, dataset }),
+      'analyze',
+      () => slow.analyze({ context: this.context, dataset }),
       (a) => [a.verdict === 'ready' ? 'ready' : [a.verdict, ...a.reasons].join('; '), a.cached],
     );
     this.summary.analysis = analysis;

@@ -3,7 +3,7 @@ import { setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
 
 /**
  * Lets a workflow type go on with the newest code at its next task, where the workers are versioned: for those that
- * schedules start again and again. A worker without a version may not state any behaviour: the server refuses it.
+ * schedules start again and again. A worker without a version may not state any behavior: the server refuses it.
  */
 export function movesOn(workflow: (input?: unknown) => Promise<unknown>): void {
   const options = (): WorkflowDefinitionOptions =>

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import sharp from 'sharp';
-import { createAnalyse } from '../../../src/activities/analyze/analyze.ts';
+import { createAnalyze } from '../../../src/activities/analyze/analyze.ts';
 import { runSamples } from '../../../src/activities/evaluate/cache-key.ts';
 import { shareBaseScores, sharedSamples } from '../../../src/activities/evaluate/shared-samples.ts';
 import { AnalysisRecord } from '../../../src/domain/dataset/analysis.ts';
@@ -14,7 +14,7 @@ import { type DatasetInTest, startDatasetInTest } from '../dataset-in-test.ts';
 import { dyingHub } from '../run-in-test.ts';
 import { soundRows } from '../source-in-test.ts';
 
-const PREPARE = { neighboursPerStyle: 4 };
+const PREPARE = { neighborsPerStyle: 4 };
 
 let world: DatasetInTest;
 let context: (config?: Record<string, unknown>) => RunContext;
@@ -31,19 +31,19 @@ beforeAll(async () => {
 
 afterAll(() => world.close());
 
-function analyse(config: Record<string, unknown>, of: PreparedDataset = prepared) {
-  return createAnalyse({ hub: world.hub })({ context: context(config), dataset: of });
+function analyze(config: Record<string, unknown>, of: PreparedDataset = prepared) {
+  return createAnalyze({ hub: world.hub })({ context: context(config), dataset: of });
 }
 
-describe('analyse', () => {
+describe('analyze', () => {
   it('blocks a dataset with too few training pictures and says what to do', async () => {
-    const analysis = await analyse({ dataset: { ...PREPARE, minTrainingImages: 500 } });
+    const analysis = await analyze({ dataset: { ...PREPARE, minTrainingImages: 500 } });
     expect(analysis.verdict).toBe('blocked');
     expect(analysis.reasons[0]).toMatch(/Expected at least 500 training pictures .* got \d+: widen/);
   });
 
   it('warns when each picture is seen more than 200 times', async () => {
-    const analysis = await analyse({
+    const analysis = await analyze({
       dataset: { ...PREPARE, minTrainingImages: 8 },
       training: { steps: 20_000 },
     });
@@ -52,12 +52,12 @@ describe('analyse', () => {
   });
 
   it('finds a clean dataset of fitting size ready', async () => {
-    const analysis = await analyse({ dataset: { ...PREPARE, minTrainingImages: 8 } });
+    const analysis = await analyze({ dataset: { ...PREPARE, minTrainingImages: 8 } });
     expect(analysis.verdict).toBe('ready');
   });
 
   it('records distributions whose counts are the number of training pictures', async () => {
-    const analysis = await analyse({ dataset: { ...PREPARE, minTrainingImages: 8 } });
+    const analysis = await analyze({ dataset: { ...PREPARE, minTrainingImages: 8 } });
     const bytes = await world.hub.read(analysis.record, analysis.record.commit, analysis.record.path);
     const record = AnalysisRecord.parse(JSON.parse(bytes?.toString('utf8') ?? 'null'));
     const { distributions: d } = record;
@@ -69,7 +69,7 @@ describe('analyse', () => {
   });
 
   it('puts a contact sheet of the kept pictures beside the record', async () => {
-    const { record } = await analyse({ dataset: { ...PREPARE, minTrainingImages: 8 } });
+    const { record } = await analyze({ dataset: { ...PREPARE, minTrainingImages: 8 } });
     const sheet = await world.hub.read(record, record.commit, 'records/kept.png');
     const { width, height } = await sharp(sheet as Buffer).metadata();
     expect(width).toBeGreaterThan(900);
@@ -97,7 +97,7 @@ describe('analyse', () => {
       training: { steps: 100_000, batchSize: 1, accumulation: 8, gradientCheckpointing: true },
       budget: { gpuHours: 1 },
     };
-    const analysis = await createAnalyse({ hub: world.hub })({
+    const analysis = await createAnalyze({ hub: world.hub })({
       context: { ...context(config), base: { ...base, commit } },
       dataset: prepared,
     });
@@ -128,14 +128,14 @@ describe('analyse', () => {
     await shareBaseScores({ hub: world.hub, shared, dataset, report });
     // The same figures again are no news.
     await shareBaseScores({ hub: dyingHub(world.hub, 2, 'before'), shared, dataset, report });
-    const { record } = await createAnalyse({ hub: world.hub })({ context: run, dataset: prepared });
+    const { record } = await createAnalyze({ hub: world.hub })({ context: run, dataset: prepared });
     const text = (await world.hub.read(record, record.commit, 'analysis/report.md'))?.toString('utf8');
     expect(text).toMatch(/kid\.base.*0\.125/);
     expect(text).not.toContain('kid.candidate');
   });
 
   it('writes a page that needs no network, with plots and contact sheets in it', async () => {
-    const { record } = await analyse({ dataset: { ...PREPARE, minTrainingImages: 8 } });
+    const { record } = await analyze({ dataset: { ...PREPARE, minTrainingImages: 8 } });
     const html = (await world.hub.read(record, record.commit, 'analysis/index.html'))?.toString('utf8') ?? '';
     expect(html).toContain('<svg');
     expect(html).toContain('data:image/webp;base64,');
@@ -150,9 +150,9 @@ describe('analyse', () => {
 
   it('writes nothing the second time', async () => {
     const config = { dataset: { ...PREPARE, minTrainingImages: 8 } };
-    const first = await analyse(config);
+    const first = await analyze(config);
     const head = await world.hub.resolve({ type: 'dataset', repo: RepoId.parse('plein-air/test-record') });
-    expect(await analyse(config)).toEqual({
+    expect(await analyze(config)).toEqual({
       ...first,
       record: { ...first.record, commit: head },
       cached: true,
@@ -172,7 +172,7 @@ describe('analyse', () => {
       dataset: { ...PREPARE, minTrainingImages: 8 },
       training: { rank: 16, targets: 'attention' },
     };
-    const { record } = await createAnalyse({ hub: world.hub })({
+    const { record } = await createAnalyze({ hub: world.hub })({
       context: { ...context(config), base: { ...base, commit } },
       dataset: prepared,
     });

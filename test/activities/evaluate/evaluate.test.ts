@@ -171,7 +171,7 @@ describe('an evaluation', () => {
       ...{
         settings: { trigger: 'oil on canvas' },
         rows: 0,
-        images: { train: 8, held_out: 2, test: 0, neighbours: 0 },
+        images: { train: 8, held_out: 2, test: 0, neighbors: 0 },
         dropped: {},
         bytesRead: 0,
         files: [],

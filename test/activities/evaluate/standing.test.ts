@@ -51,7 +51,7 @@ const judge = (context: RunContext, evaluation: Evaluation, now = 1) =>
   createJudge({ hub: at.stand.hub, now: () => now })({ context, evaluation });
 
 function requestOf(p: { context: RunContext; evaluation: Evaluation; gate: GateDecision }): DeployRequest {
-  const images = { train: 1, held_out: 1, test: 1, neighbours: 1 };
+  const images = { train: 1, held_out: 1, test: 1, neighbors: 1 };
   const { dataset, training } = at;
   return { ...p, training, dataset: { dataset, images, dropped: {}, cached: true }, approval: null };
 }

@@ -25,7 +25,7 @@ beforeAll(async () => {
   rows = await soundRows(ROWS);
   await plantDefects(rows);
   context = await world.seed('small-wikiart', shardsOf(rows));
-  prepared = await world.prepare(context({ dataset: { neighboursPerStyle: 5 } }));
+  prepared = await world.prepare(context({ dataset: { neighborsPerStyle: 5 } }));
 }, 240_000);
 
 afterAll(() => world.close());
@@ -69,7 +69,7 @@ describe('prepare', () => {
       [source(0), 'corrupt'],
       [source(1), 'corrupt'],
       [source(3), 'too-small'],
-      [source(4), 'greyscale'],
+      [source(4), 'grayscale'],
       [source(7), 'exact-duplicate'],
       [source(9), 'near-duplicate'],
     ]);
@@ -80,9 +80,9 @@ describe('prepare', () => {
     expect(nearestCrossSplit?.bits).toBeGreaterThan(8);
   });
 
-  it('keeps pictures of other styles out of every split but neighbours', async () => {
+  it('keeps pictures of other styles out of every split but neighbors', async () => {
     const styles: Record<string, Set<string>> = {};
-    for (const split of ['train', 'held_out', 'test', 'neighbours'] as const)
+    for (const split of ['train', 'held_out', 'test', 'neighbors'] as const)
       styles[split] = new Set(
         (await readDatasetRows({ ...world, dataset: prepared.dataset, split })).map((row) => row.style),
       );
@@ -90,7 +90,7 @@ describe('prepare', () => {
       train: new Set(['Impressionism']),
       held_out: new Set(['Impressionism']),
       test: new Set(['Impressionism']),
-      neighbours: new Set(['Cubism']),
+      neighbors: new Set(['Cubism']),
     });
   });
 
@@ -122,7 +122,7 @@ describe('prepare', () => {
         return world.hub.readRange(...p);
       },
     };
-    const again = await world.prepare(context({ dataset: { neighboursPerStyle: 5 } }), { hub: counting });
+    const again = await world.prepare(context({ dataset: { neighborsPerStyle: 5 } }), { hub: counting });
     expect(again).toEqual({ ...prepared, cached: true });
     expect(ranges).toBe(0);
   });
@@ -157,12 +157,12 @@ describe('prepare', () => {
   });
 
   it('makes a dataset of its own for other settings', async () => {
-    const other = await world.prepare(context({ dataset: { neighboursPerStyle: 5, maxPerArtist: 2 } }));
+    const other = await world.prepare(context({ dataset: { neighborsPerStyle: 5, maxPerArtist: 2 } }));
     expect(other.dataset.repo).not.toBe(prepared.dataset.repo);
     expect(other.dropped['artist-cap']).toBeGreaterThan(0);
   });
 
-  it('reads no row group without a wanted or neighbouring row', async () => {
+  it('reads no row group without a wanted or neighboring row', async () => {
     const cubism: WikiArtRow[] = [];
     for (let i = 0; i < 24; i++) cubism.push(await soundRow(5000 + i, 'Cubism'));
     const mixed = [...cubism, ...rows.slice(12, 20)];
@@ -170,7 +170,7 @@ describe('prepare', () => {
     const seeded = await world.seed('one-group', [
       { path: 'data/train-00000-of-00001.parquet', content: parquet },
     ]);
-    const result = await world.prepare(seeded({ dataset: { neighboursPerStyle: 0 } }));
+    const result = await world.prepare(seeded({ dataset: { neighborsPerStyle: 0 } }));
     const { bytesRead } = await world.manifest(result);
     const group = mixed.slice(24).reduce((sum, row) => sum + (row.bytes?.length ?? 0), 0);
     const footers = 2 * 16 * 1024;
@@ -185,7 +185,7 @@ describe('prepare', () => {
   });
 
   it('writes the same bytes after being interrupted and starting again', async () => {
-    const config = { dataset: { neighboursPerStyle: 4 } };
+    const config = { dataset: { neighborsPerStyle: 4 } };
     await expect(
       world.prepare(context(config), {
         work: 'interrupted',
@@ -212,7 +212,7 @@ describe('prepare', () => {
   });
 
   it('ends with the dataset of another run that is done and has cleaned up while this one was at work', async () => {
-    const config = { dataset: { neighboursPerStyle: 3 } };
+    const config = { dataset: { neighborsPerStyle: 3 } };
     let quick: ReturnType<typeof world.prepare> | null = null;
     const hub: Hub = {
       ...world.hub,

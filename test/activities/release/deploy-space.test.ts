@@ -10,7 +10,7 @@ import type { DeployRequest } from '../../../src/domain/run/activities.ts';
 import { connectHub } from '../../../src/hub/client.ts';
 import type { Hub } from '../../../src/hub/hub.ts';
 import { startLocalHub } from '../../../src/local-hub/server.ts';
-import { PRODUCTION, tagAt } from '../../../src/releases/catalogue.ts';
+import { PRODUCTION, tagAt } from '../../../src/releases/catalog.ts';
 import { readJournal } from '../../../src/releases/journal.ts';
 import { connectSpaceApp } from '../../../src/space/gradio.ts';
 import { servedRelease } from '../../../src/space/space-repo.ts';

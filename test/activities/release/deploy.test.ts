@@ -17,7 +17,7 @@ import {
   PRODUCTION,
   releaseRepo,
   tagAt,
-} from '../../../src/releases/catalogue.ts';
+} from '../../../src/releases/catalog.ts';
 import { readJournal } from '../../../src/releases/journal.ts';
 import { servedRelease } from '../../../src/space/space-repo.ts';
 import { dyingHub, runInTest, sha, store, WorkerDied } from '../run-in-test.ts';
@@ -223,19 +223,19 @@ describe('deploy refuses', () => {
   });
 
   it('a public Space on FLUX.1 [dev] that nobody signed off, and keeps the name of who did', async () => {
-    const open = { private: false, licenceSignOff: 'Ada Lovelace' };
+    const open = { private: false, licenseSignOff: 'Ada Lovelace' };
     const signed = await run('public', { config: { profile: 'a100', namespace, deployment: open } });
     const { config } = signed.context;
-    const deployment = { ...config.deployment, licenceSignOff: null };
+    const deployment = { ...config.deployment, licenseSignOff: null };
     const unsigned = { ...signed, context: { ...signed.context, config: { ...config, deployment } } };
     await expect(deploy(unsigned)).rejects.toMatchObject({
       ...refused,
-      message: expect.stringContaining('deployment.licenceSignOff'),
+      message: expect.stringContaining('deployment.licenseSignOff'),
     });
     expect(await hub.resolve(releaseRepo(signed.context.repos.release))).toBeNull();
     const { release } = await deploy(signed);
     const entry = await findRelease(hub, release.repo, release.tag);
-    expect(entry?.provenance.context.config.deployment.licenceSignOff).toBe('Ada Lovelace');
+    expect(entry?.provenance.context.config.deployment.licenseSignOff).toBe('Ada Lovelace');
   });
 
   it('a release that nobody approved where approval is asked for', async () => {
@@ -423,7 +423,7 @@ describe('the published repositories', () => {
     });
   });
 
-  it("carry the notice and the statement of modification that FLUX.1 [dev]'s licence asks for", async () => {
+  it("carry the notice and the statement of modification that FLUX.1 [dev]'s license asks for", async () => {
     const request = await run('flux', { config: { profile: 'a100', namespace } });
     await deploy(request);
     const { release, space } = request.context.repos;

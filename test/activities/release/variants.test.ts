@@ -15,7 +15,7 @@ import { CommitSha, RepoId } from '../../../src/domain/refs.ts';
 import { connectHub } from '../../../src/hub/client.ts';
 import type { Hub } from '../../../src/hub/hub.ts';
 import { startLocalHub } from '../../../src/local-hub/server.ts';
-import { findRelease, releaseRepo } from '../../../src/releases/catalogue.ts';
+import { findRelease, releaseRepo } from '../../../src/releases/catalog.ts';
 import { referencesOf } from '../../../src/releases/references.ts';
 import { readVariant, wholeVariant } from '../../../src/releases/variants.ts';
 import { createTrainer } from '../../../src/trainer/process.ts';
@@ -139,9 +139,9 @@ described('whole transformers beside an adapter, by the real trainer on the tiny
   it('paint what the gate judged: exactly but for rounding, or nearly', async () => {
     const trials = await Promise.all(made.map(async (v) => JSON.parse(await read(v, 'variant.json')).trial));
     expect(trials.map((t) => t.pictures)).toEqual([4, 4, 4]);
-    const [fused, ...quantised] = trials.map((t) => t.distance as number);
+    const [fused, ...quantized] = trials.map((t) => t.distance as number);
     expect(fused).toBeLessThan(0.01);
-    for (const distance of quantised) expect(distance).toBeGreaterThan(0);
+    for (const distance of quantized) expect(distance).toBeGreaterThan(0);
   });
 
   it('are not made again when they lie there whole', async () => {

@@ -51,7 +51,7 @@ const open = (change: object, runId = 'first') =>
   createOpenRun({ hub })({ config: config(change), workflowId: 'wf', runId });
 
 describe('opening a run', () => {
-  it('says in its record’s repository whose licence holds and what was modified', async () => {
+  it('says in its record’s repository whose license holds and what was modified', async () => {
     const { repos } = await open({ run: 'noticed' });
     const record = { type: 'dataset', repo: repos.record } as const;
     const notice = (await hub.read(record, 'main', 'NOTICE'))?.toString() ?? '';

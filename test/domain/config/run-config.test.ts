@@ -44,7 +44,7 @@ describe('parseRunConfig', () => {
     expect(problems({ dataset: { heldOutFraction: 0.4, testFraction: 0.4 } })).toContain(
       'dataset.heldOutFraction',
     );
-    expect(problems({ deployment: { private: false } })).toContain('deployment.licenceSignOff');
+    expect(problems({ deployment: { private: false } })).toContain('deployment.licenseSignOff');
   });
 
   it('refuses anything that is not an object', () => {

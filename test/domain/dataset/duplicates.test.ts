@@ -3,15 +3,15 @@ import fc from 'fast-check';
 import { allPairs, closePictures, groupPairs, indexedPairs } from '../../../src/domain/dataset/duplicates.ts';
 
 const hash = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map((v) => v.toString(16).padStart(16, '0'));
-/** Hashes of which many are close to one another: a few centres with some bits turned. */
+/** Hashes of which many are close to one another: a few centers with some bits turned. */
 const clustered = fc
   .tuple(
     fc.array(hash, { minLength: 1, maxLength: 4 }),
     fc.array(fc.tuple(fc.nat(3), fc.array(fc.nat(63), { maxLength: 9 })), { maxLength: 40 }),
   )
-  .map(([centres, turned]) =>
+  .map(([centers, turned]) =>
     turned.map(([which, bits]) => {
-      let value = BigInt(`0x${centres[which % centres.length]}`);
+      let value = BigInt(`0x${centers[which % centers.length]}`);
       for (const bit of bits) value ^= 1n << BigInt(bit);
       return value.toString(16).padStart(16, '0');
     }),

@@ -8,8 +8,8 @@ import { pictureTeraFlops, trainingNeeds } from '../../../src/domain/training/ne
 
 /** A picture whose features lie around the style's own place, spread by its number. */
 function pictureOf(style: string, at: number, looksLike = style) {
-  const centre = looksLike === 'Impressionism' ? 0 : 4;
-  const features = STYLE_FEATURES.map((_, f) => centre + Math.sin(at * 7.1 + f * 3.3));
+  const center = looksLike === 'Impressionism' ? 0 : 4;
+  const features = STYLE_FEATURES.map((_, f) => center + Math.sin(at * 7.1 + f * 3.3));
   return { id: `${style}-${at}`, style, features };
 }
 

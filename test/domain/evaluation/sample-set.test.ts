@@ -137,7 +137,7 @@ describe('a sample seed', () => {
     );
   });
 
-  it('differs between neighbouring runs', () => {
+  it('differs between neighboring runs', () => {
     expect(new Set(Array.from({ length: 1000 }, (_, run) => sampleSeed(run, 0, 0))).size).toBe(1000);
   });
 });
@@ -145,7 +145,7 @@ describe('a sample seed', () => {
 describe('the identity of a set', () => {
   it('changes with every setting that changes a picture, and with nothing else', () => {
     const samples = [{ id: 'a', prompt: 'x', seed: 1 }];
-    const settings = { size: 128, inferenceSteps: 12, guidance: 1, precision: 'fp32', quantisation: 'none' };
+    const settings = { size: 128, inferenceSteps: 12, guidance: 1, precision: 'fp32', quantization: 'none' };
     const text = sampleSetText(samples, settings);
     expect(text).toBe('["plein-air sample set 1",128,12,1,"fp32",[["a","x",1]]]');
     for (const change of [
@@ -153,7 +153,7 @@ describe('the identity of a set', () => {
       { inferenceSteps: 8 },
       { guidance: 3.5 },
       { precision: 'bf16' },
-      { quantisation: 'nf4' },
+      { quantization: 'nf4' },
     ])
       expect(sampleSetText(samples, { ...settings, ...change })).not.toBe(text);
   });

@@ -36,8 +36,8 @@ describe('what a training of FLUX.1-dev needs', () => {
 
   it.each([
     // Published: NF4 on an RTX 4090 about 9 GB; fp16 with NF4 on a T4 8.4 to 9.8 GB; a 16 bit base 26 GB.
-    ['NF4, rank 4, 512×768', { quantisation: 'nf4', rank: 4, targets: 'attention' }, 627, 8.4, 11],
-    ['16 bit, rank 4, 512×768', { quantisation: 'none', rank: 4, targets: 'attention' }, 627, 25, 28],
+    ['NF4, rank 4, 512×768', { quantization: 'nf4', rank: 4, targets: 'attention' }, 627, 8.4, 11],
+    ['16 bit, rank 4, 512×768', { quantization: 'none', rank: 4, targets: 'attention' }, 627, 25, 28],
   ] as const)('lies near the published memory of %s', (_, change, side, low, high) => {
     const { vramBytes } = trainingNeeds(FLUX, training('a100', change), side);
     expect(vramBytes / 1e9).toBeGreaterThan(low);
@@ -58,7 +58,7 @@ describe('what a training of FLUX.1-dev needs', () => {
   });
 
   it('takes about the published time on the machines that there are figures for', () => {
-    const needs = trainingNeeds(FLUX, training('a100', { quantisation: 'nf4', rank: 4 }), 627);
+    const needs = trainingNeeds(FLUX, training('a100', { quantization: 'nf4', rank: 4 }), 627);
     expect(microStepSeconds(needs, { name: 'NVIDIA GeForce RTX 4090' })).toBeCloseTo(0.88, 1);
     expect(microStepSeconds(needs, { name: 'Tesla T4' })).toBeCloseTo(4.8, 0);
     expect(microStepSeconds(needs, { name: 'something else' })).toBeNull();
@@ -68,7 +68,7 @@ describe('what a training of FLUX.1-dev needs', () => {
     const chosen = training('a100', { batchSize: 4, gradientCheckpointing: false });
     const problem = overflow(trainingNeeds(FLUX, chosen, 768), machine(15.6, 'Tesla T4'), chosen);
     expect(problem).toMatch(/fits on Tesla T4 with 15\.6 GB.*needs about \d+\.\d GB/);
-    for (const way of ['quantisation nf4', 'gradientCheckpointing true', 'smaller training.batchSize'])
+    for (const way of ['quantization nf4', 'gradientCheckpointing true', 'smaller training.batchSize'])
       expect(problem).toContain(way);
   });
 
@@ -80,8 +80,8 @@ describe('what a training of FLUX.1-dev needs', () => {
         fc.constantFrom('none', 'nf4', 'int8', 'fp8' as const),
         fc.integer({ min: 1, max: 8 }),
         fc.integer({ min: 0, max: 50 }),
-        (quantisation, batchSize, offloadBlocks) => {
-          const change = { quantisation, batchSize, offloadBlocks };
+        (quantization, batchSize, offloadBlocks) => {
+          const change = { quantization, batchSize, offloadBlocks };
           const here = of(change);
           expect(of({ ...change, batchSize: batchSize + 1 })).toBeGreaterThanOrEqual(here);
           expect(of({ ...change, rank: 64 })).toBeGreaterThanOrEqual(here);
@@ -89,7 +89,7 @@ describe('what a training of FLUX.1-dev needs', () => {
           expect(of({ ...change, gradientCheckpointing: false })).toBeGreaterThanOrEqual(here);
           if (offloadBlocks > 0)
             expect(of({ ...change, offloadBlocks: offloadBlocks + 1 })).toBeLessThanOrEqual(here);
-          expect(of({ ...change, quantisation: 'nf4' })).toBeLessThanOrEqual(here);
+          expect(of({ ...change, quantization: 'nf4' })).toBeLessThanOrEqual(here);
         },
       ),
     );

@@ -22,7 +22,7 @@ const choice: CheckpointChoice = {
 };
 
 describe('the curves of the checkpoints', () => {
-  it('draw every measured step with its interval, and the chosen one in another colour', async () => {
+  it('draw every measured step with its interval, and the chosen one in another color', async () => {
     const svg = await checkpointCurves(choice);
     for (const title of ['held-out loss', 'style gained', 'diversity', 'close pictures'])
       expect(svg).toContain(title);

@@ -118,7 +118,7 @@ describe('the generated WikiArt', () => {
     'makes a %s that differs in bytes and hardly to the eye',
     async (defect) => {
       const small = (bytes: Uint8Array) =>
-        sharp(bytes).resize(16, 16, { fit: 'fill' }).greyscale().raw().toBuffer();
+        sharp(bytes).resize(16, 16, { fit: 'fill' }).grayscale().raw().toBuffer();
       for (const { row, planned } of having(defect)) {
         const original = rows[planned.copyOf as number]?.image.bytes as Uint8Array;
         expect(Buffer.from(row.image.bytes).equals(original)).toBe(false);
@@ -129,13 +129,13 @@ describe('the generated WikiArt', () => {
     },
   );
 
-  it('plants tiny, greyscale, CMYK, alpha and turned pictures as their headers say', async () => {
+  it('plants tiny, grayscale, CMYK, alpha and turned pictures as their headers say', async () => {
     const header = async (defect: Defect) => {
       const { row, planned } = having(defect)[0] as { row: Row; planned: TrueRow };
       return { planned, ...(await sharp(row.image.bytes).metadata()) };
     };
     expect(Math.min((await header('tiny')).width, (await header('tiny')).height)).toBe(96);
-    expect((await header('greyscale')).space).toBe('b-w');
+    expect((await header('grayscale')).space).toBe('b-w');
     expect((await header('cmyk')).space).toBe('cmyk');
     expect(await header('alpha')).toMatchObject({ format: 'png', hasAlpha: true });
     const turned = await header('exif-rotated');
@@ -146,7 +146,7 @@ describe('the generated WikiArt', () => {
     });
   });
 
-  it('frames a picture in one colour on every side', async () => {
+  it('frames a picture in one color on every side', async () => {
     for (const { row, planned } of having('framed')) {
       const { data, info } = await sharp(row.image.bytes).raw().toBuffer({ resolveWithObject: true });
       expect(info.width).toBeGreaterThan(planned.width);

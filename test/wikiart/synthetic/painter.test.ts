@@ -8,11 +8,11 @@ const picture = (seed: number, style: StyleName): Promise<Buffer> =>
   paint({ seed, style, genre: 'landscape', width: size, height: size });
 
 interface Measured {
-  /** Mean brightness step between neighbours. */
+  /** Mean brightness step between neighbors. */
   texture: number;
   /** Mean distance of a pixel's channels. */
   chroma: number;
-  /** Share of pixels that are exactly like their neighbour. */
+  /** Share of pixels that are exactly like their neighbor. */
   flat: number;
 }
 
@@ -85,7 +85,7 @@ describe('the painter', () => {
     expect(pointillism.texture).toBeGreaterThan(1.2 * impressionism.texture);
   });
 
-  it('makes analytical cubism nearly colourless and fauvism loud', async () => {
+  it('makes analytical cubism nearly colorless and fauvism loud', async () => {
     const [analytical, fauvism] = await Promise.all([mean('Analytical_Cubism'), mean('Fauvism')]);
     expect(fauvism.chroma).toBeGreaterThan(2 * analytical.chroma);
   });

@@ -51,7 +51,7 @@ describe('the plan of the generated WikiArt', () => {
         for (const row of planned) {
           expect(ARTIST_NAMES[row.artist]).toBeDefined();
           expect(Math.min(row.width, row.height)).toBeGreaterThanOrEqual(240);
-          expect(row.paintedStyle === row.style).toBe(row.defect !== 'mislabelled');
+          expect(row.paintedStyle === row.style).toBe(row.defect !== 'mislabeled');
         }
       }),
       { numRuns: 30 },

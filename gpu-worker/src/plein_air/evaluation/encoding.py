@@ -51,7 +51,7 @@ class Seen:
     unseen: dict[str, Floats]
     train: Floats
     """In the space of copying, shape (n, 2, d): as it is, and mirrored as a training with flips sees it."""
-    neighbours: Floats
+    neighbors: Floats
 
 
 class Encoding:
@@ -66,13 +66,13 @@ class Encoding:
     def run(self, name: str, side: int, dataset: Dataset, shown: Sequence[Shown], texts: Sequence[str]) -> Seen:
         """Fills in the features and scores of every model's pictures; returns those of the paintings."""
         real = [
-            [painting.pixels for painting in split] for split in (dataset.held_out, dataset.train, dataset.neighbours)
+            [painting.pixels for painting in split] for split in (dataset.held_out, dataset.train, dataset.neighbors)
         ]
-        unseen, train, neighbours = real
+        unseen, train, neighbors = real
         self._total = self._count(len(shown) * len(texts), *map(len, real))
         encoder = self._set_encoder(name, side)
         seen = {"set": self._features(encoder, unseen)}
-        beside = self._features(encoder, neighbours)
+        beside = self._features(encoder, neighbors)
         for one in shown:
             one.features["set"] = self._features(encoder, one.pixels)
         if "style" in self._folders:
@@ -87,8 +87,8 @@ class Encoding:
         self._words(seen, unseen, shown, texts)
         return Seen(encoder, seen, train_seen, beside)
 
-    def _count(self, painted: int, unseen: int, train: int, neighbours: int) -> int:
-        total = painted + unseen + neighbours
+    def _count(self, painted: int, unseen: int, train: int, neighbors: int) -> int:
+        total = painted + unseen + neighbors
         each = {"copies": painted + 2 * (unseen + train), "style": painted + unseen, "clip": painted + unseen}
         return total + sum(each.get(role, painted) for role in self._folders if role != "features")
 

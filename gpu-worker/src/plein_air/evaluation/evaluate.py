@@ -73,7 +73,7 @@ def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, A
     side = int(pictures.candidate.manifest["size"])
     seen = Encoding(folders, emit, stop).run(params["encoder"], side, pictures.dataset, shown, texts)
     scene = Scene.of(
-        pictures.dataset, seen.unseen, seen.neighbours, seen.train, float(params["confidence"]), int(params["seed"])
+        pictures.dataset, seen.unseen, seen.neighbors, seen.train, float(params["confidence"]), int(params["seed"])
     )
     part = Part.of(samples, [sample.get("trigger", True) for sample in samples])
     encoder = seen.encoder
@@ -100,7 +100,7 @@ def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, A
         "dataset": {
             "train": len(pictures.dataset.train),
             "unseen": len(pictures.dataset.held_out),
-            "neighbours": len(pictures.dataset.neighbours),
+            "neighbors": len(pictures.dataset.neighbors),
             "files": pictures.dataset.files,
         },
         "confidence": params["confidence"],
@@ -250,7 +250,7 @@ def _per_sample(scene: Scene, pictures: Pictures, samples: list[dict[str, Any]])
     unknown = np.full(len(samples), np.nan)
     margins, base_margins = own.get("style.margin", unknown), of_base.get("style.margin", unknown)
     features = pictures.ours.features["set"]
-    rivals = scene.styles.nearest_neighbour(features) if scene.styles else [None] * len(samples)
+    rivals = scene.styles.nearest_neighbor(features) if scene.styles else [None] * len(samples)
     nearest = scene.nearest(pictures.ours)
     return [
         {

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from plein_air.evaluation.scene import Part, Scene
 
-MARGIN = "cosine to the style's centroid minus the best to a neighbour's"
+MARGIN = "cosine to the style's centroid minus the best to a neighbor's"
 
 
 def own_figures(scene: Scene, ours: Shown, part: Part) -> dict[str, Measured]:

@@ -90,7 +90,7 @@ def log_jackknifed(
 def clustered_mean(
     values: Floats, clusters: NDArray[np.int64], confidence: float, seed: int, method: str, rounds: int = 4000
 ) -> Measured:
-    """Bounds of a mean by a studentised bootstrap of whole clusters.
+    """Bounds of a mean by a studentized bootstrap of whole clusters.
 
     Pictures of one prompt resemble each other, so prompts are drawn, not pictures; and each draw is measured in its own
     standard errors, which holds its coverage with as few as 16 prompts, where the percentile bootstrap is too narrow.

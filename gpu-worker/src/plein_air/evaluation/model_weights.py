@@ -14,7 +14,7 @@ from plein_air.evaluation.models import (
     IMAGENET_PIXELS,
     ModelFolder,
     named_encoder,
-    normalised,
+    normalized,
     open_dinov2,
 )
 
@@ -53,7 +53,7 @@ def open_csd(folder: ModelFolder) -> Encoder:
 
     def encode(batch: NDArray[np.float32]) -> Floats:
         with torch.inference_mode():
-            style = model(pixel_values=normalised(batch, CLIP_PIXELS)).pooler_output @ head
+            style = model(pixel_values=normalized(batch, CLIP_PIXELS)).pooler_output @ head
             return _unit(style)
 
     return named_encoder(folder, head.shape[1], grid * patch, encode)
@@ -89,7 +89,7 @@ def open_sscd(folder: ModelFolder) -> Encoder:
 
     def encode(batch: NDArray[np.float32]) -> Floats:
         with torch.inference_mode():
-            maps = model(pixel_values=normalised(batch, IMAGENET_PIXELS)).last_hidden_state
+            maps = model(pixel_values=normalized(batch, IMAGENET_PIXELS)).last_hidden_state
             pooled = maps.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3)
             return _unit(pooled @ head.T + bias)
 

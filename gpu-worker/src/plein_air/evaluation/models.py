@@ -102,7 +102,7 @@ def forget() -> None:
         torch.cuda.empty_cache()
 
 
-def normalised(batch: NDArray[np.float32], statistics: tuple[tuple[float, ...], tuple[float, ...]]) -> torch.Tensor:
+def normalized(batch: NDArray[np.float32], statistics: tuple[tuple[float, ...], tuple[float, ...]]) -> torch.Tensor:
     """Pictures (n, side, side, 3) of 0 to 1 as the network wants them: (n, 3, side, side), mean 0, deviation 1."""
     import torch
 
@@ -131,7 +131,7 @@ def open_dinov2(folder: ModelFolder) -> Encoder:
 
     def encode(batch: NDArray[np.float32]) -> Floats:
         with torch.inference_mode():
-            return model(pixel_values=normalised(batch, IMAGENET_PIXELS)).pooler_output.double().cpu().numpy()
+            return model(pixel_values=normalized(batch, IMAGENET_PIXELS)).pooler_output.double().cpu().numpy()
 
     return named_encoder(folder, model.config.hidden_size, side, encode)
 
@@ -167,7 +167,7 @@ def open_clip(folder: ModelFolder) -> TextImage:
 
     def encode(batch: NDArray[np.float32]) -> Floats:
         with torch.inference_mode():
-            pooled = model.vision_model(pixel_values=normalised(batch, CLIP_PIXELS)).pooler_output
+            pooled = model.vision_model(pixel_values=normalized(batch, CLIP_PIXELS)).pooler_output
             return unit(model.visual_projection(pooled))
 
     def texts(wanted: Sequence[str]) -> Floats:
@@ -211,7 +211,7 @@ def open_questions(folder: ModelFolder) -> Callable[[Sequence[Picture], Sequence
             for picture, text in zip(pictures, texts, strict=True):
                 question = QUESTION.format(text=text).replace("<image>", image * places)
                 tokens = tokenizer(question, return_tensors="pt").to(device)
-                pixels = normalised(square(picture, vision.image_size)[None], CLIP_PIXELS).to(dtype)
+                pixels = normalized(square(picture, vision.image_size)[None], CLIP_PIXELS).to(dtype)
                 logits = model(**tokens, pixel_values=pixels, logits_to_keep=1).logits[0, -1]
                 answers.append(float(torch.softmax(logits.double(), 0)[yes]))
                 if on_progress:

@@ -41,7 +41,7 @@ class Dataset:
     train: list[Painting]
     held_out: list[Painting]
     """Splits `held_out` and `test`: neither was trained on."""
-    neighbours: list[Painting]
+    neighbors: list[Painting]
     files: dict[str, str]
     """sha256 of each file read, by its path in the dataset."""
 
@@ -60,7 +60,7 @@ class SampleFolder:
 def read_dataset(folder: Path) -> Dataset:
     """Every painting of the splits, in the order of their ids, so that the order of files and rows cannot matter."""
     files: dict[str, str] = {}
-    splits = {split: _read_split(folder, split, files) for split in ("train", "held_out", "test", "neighbours")}
+    splits = {split: _read_split(folder, split, files) for split in ("train", "held_out", "test", "neighbors")}
     unseen = sorted(splits["held_out"] + splits["test"], key=lambda painting: painting.id)
     for name, paintings, least in (("train", splits["train"], 1), ("held_out and test", unseen, 3)):
         if len(paintings) < least:
@@ -70,7 +70,7 @@ def read_dataset(folder: Path) -> Dataset:
                 "prepare more pictures, or raise dataset.heldOutFraction.",
                 {"split": name},
             )
-    return Dataset(splits["train"], unseen, splits["neighbours"], dict(sorted(files.items())))
+    return Dataset(splits["train"], unseen, splits["neighbors"], dict(sorted(files.items())))
 
 
 def _read_split(folder: Path, split: str, files: dict[str, str]) -> list[Painting]:
@@ -120,7 +120,7 @@ def read_samples(folder: Path, wanted: Sequence[dict[str, str]]) -> SampleFolder
 
 
 def fault_of(picture: Picture, size: int) -> str | None:
-    """`size` for other than size x size pixels, `blank` for one colour, else None."""
+    """`size` for other than size x size pixels, `blank` for one color, else None."""
     if picture.shape != (size, size, 3):
         return "size"
     return "blank" if picture.astype(np.float64).std(axis=(0, 1)).max() <= _FLAT else None

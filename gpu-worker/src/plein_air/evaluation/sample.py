@@ -143,7 +143,7 @@ def _check_ids(samples: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _batches(samples: Sequence[dict[str, Any]], size: int) -> list[Sequence[dict[str, Any]]]:
-    """Groups by position in the set: a picture's last bits may depend on its neighbours in a batch, so those are fixed."""
+    """Groups by position in the set: a picture's last bits may depend on its neighbors in a batch, so those are fixed."""
     length = max(1, min(16, _BATCH_PIXELS // size**2))
     return [samples[start : start + length] for start in range(0, len(samples), length)]
 

@@ -73,7 +73,7 @@ class Scene:
         cls,
         dataset: Dataset,
         unseen: dict[str, Floats],
-        neighbours: Floats,
+        neighbors: Floats,
         train: Floats,
         confidence: float,
         seed: int,
@@ -81,8 +81,8 @@ class Scene:
         """From the features of the dataset's splits."""
         clusters = sorted({painting.cluster for painting in dataset.held_out})
         place = {cluster: index for index, cluster in enumerate(clusters)}
-        names = np.array([painting.style for painting in dataset.neighbours])
-        by_style = {str(name): neighbours[names == name] for name in sorted(set(names.tolist()))}
+        names = np.array([painting.style for painting in dataset.neighbors])
+        by_style = {str(name): neighbors[names == name] for name in sorted(set(names.tolist()))}
         styles = StyleMap.of(unseen["set"], by_style) if by_style else None
         middle = unseen["set"].mean(0) if styles is None else styles.middle
         clip = "clip" if "clip" in unseen else "set"

@@ -1,4 +1,4 @@
-"""The embedded copy descriptor: what a picture's composition and colours are, whatever it is painted like.
+"""The embedded copy descriptor: what a picture's composition and colors are, whatever it is painted like.
 
 Pooled features of a classifier tell strokes from outlines and pass over where things are: a model that had learnt six
 pictures by heart was no nearer to them than an honest one. A thumbnail sees the composition and nothing of the strokes.

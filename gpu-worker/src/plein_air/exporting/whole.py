@@ -1,4 +1,4 @@
-"""The verb `fuse`: whole transformers with the adapter in their weights, plain and quantised, as diffusers loads them.
+"""The verb `fuse`: whole transformers with the adapter in their weights, plain and quantized, as diffusers loads them.
 
 Weights are read, changed and written one by one, so a machine that trained on a base can also write it, whatever
 memory the whole of it would take.
@@ -20,7 +20,7 @@ from plein_air.errors import Stopped, TrainerError
 from plein_air.holding import Holding, Precision
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
-from plein_air.quantised import load_quantised, stored_quantisation
+from plein_air.quantized import load_quantized, stored_quantization
 from plein_air.tensor_file import Shape, read_shapes, read_tensors, write_tensors
 from plein_air.training.adapter import rank_and_alpha
 
@@ -48,10 +48,10 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
     """Writes a folder each, named after its kind; `fused` is there in any case, for the others come from it."""
     wanted = decode(FuseParams, params)
     base = open_base(wanted.base, Holding(wanted.precision))
-    # What the session holds of the base would take the memory that quantising needs.
+    # What the session holds of the base would take the memory that quantizing needs.
     base.release("transformer", "text")
     source, out = Path(wanted.base) / "transformer", Path(wanted.out)
-    stored = stored_quantisation(source)
+    stored = stored_quantization(source)
     if stored is not None:
         raise TrainerError(
             "InvalidInput",
@@ -66,7 +66,7 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
         written = fused
         if kind != PLAIN:
             holding = Holding(wanted.precision, kind)  # pyright: ignore[reportArgumentType]
-            written = _quantise(out / PLAIN, holding, out / kind, steps)
+            written = _quantize(out / PLAIN, holding, out / kind, steps)
         made.append({"kind": kind, "folder": str(out / kind), "files": _listed(out / kind, written)})
     return {"variants": made}
 
@@ -155,15 +155,15 @@ class _Updates:
         return (weight.to(self._device, torch.float32) + update).to("cpu", weight.dtype)
 
 
-def _quantise(fused: Path, holding: Holding, out: Path, steps: _Steps) -> dict[str, str]:
-    """The fused transformer with its blocks' linear layers quantised, as diffusers itself would write it; sha256 by file."""
+def _quantize(fused: Path, holding: Holding, out: Path, steps: _Steps) -> dict[str, str]:
+    """The fused transformer with its blocks' linear layers quantized, as diffusers itself would write it; sha256 by file."""
     import torch
 
-    stage = f"quantising to {holding.quantisation}"
-    model = load_quantised(fused, holding, prepare_torch(), lambda done: steps.tell(stage, done))
+    stage = f"quantizing to {holding.quantization}"
+    model = load_quantized(fused, holding, prepare_torch(), lambda done: steps.tell(stage, done))
     blocks = "transformer_blocks."
     plain = [n for n, m in model.named_modules() if type(m) is torch.nn.Linear and blocks not in n]
-    stored = (_int8 if holding.quantisation == "int8" else _nf4)(model, holding, plain)
+    stored = (_int8 if holding.quantization == "int8" else _nf4)(model, holding, plain)
     config = {**json.loads((fused / "config.json").read_text()), "quantization_config": stored.settings}
     metadata = {"format": "pt", **stored.metadata}
     sha256 = write_tensors(out / WEIGHTS, stored.shapes, stored.tensor_of, metadata)
@@ -173,7 +173,7 @@ def _quantise(fused: Path, holding: Holding, out: Path, steps: _Steps) -> dict[s
 
 @dataclass(frozen=True)
 class _Stored:
-    """A quantised model as files hold it, one tensor at a time."""
+    """A quantized model as files hold it, one tensor at a time."""
 
     shapes: dict[str, Shape]
     tensor_of: Callable[[str], torch.Tensor]
@@ -209,7 +209,7 @@ def _int8(model: Any, _holding: Holding, plain: list[str]) -> _Stored:
 
 
 def _nf4(model: Any, holding: Holding, plain: list[str]) -> _Stored:
-    """Bitsandbytes' own form: packed weights with their quantisation state beside them."""
+    """Bitsandbytes' own form: packed weights with their quantization state beside them."""
     from diffusers import BitsAndBytesConfig
 
     settings = BitsAndBytesConfig(

@@ -35,8 +35,8 @@ def build_base(
         pictures_folder: What `writeTrainingSet` wrote.
         out: A folder that does not exist yet.
         size: Side of the pictures in pixels.
-        vae_steps: Optimiser steps of the VAE.
-        flow_steps: Optimiser steps of the transformer.
+        vae_steps: Optimizer steps of the VAE.
+        flow_steps: Optimizer steps of the transformer.
         seed: Decides everything that is drawn.
         stages: Keeps the state of training here, and goes on from what is there.
         grid: Writes a sample grid to this PNG.

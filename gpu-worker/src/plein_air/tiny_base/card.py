@@ -26,7 +26,7 @@ whole pipeline can run on a CPU with the same code as on a GPU. It holds no weig
 | transformer | 2 double + 4 single blocks, 4 heads of 32; {flow_steps} steps of 32, rectified flow, moving average |
 | text | tokenizers over the captions' words; encoders are random and frozen |
 | seed | {seed} |
-| licence | Apache-2.0 |
+| license | Apache-2.0 |
 
 ## Sampling
 

@@ -72,7 +72,7 @@ def train_flow(
         latents: (N, 16, h, w), scaled to deviation 1.
         pictures: What each latent shows.
         text: Frozen encoders.
-        stage: Optimiser steps of 32 pictures, kept state and progress.
+        stage: Optimizer steps of 32 pictures, kept state and progress.
         seed: Decides the start, the order, captions, timesteps and noise.
     """
     rows = [captions_of(picture) for picture in pictures]

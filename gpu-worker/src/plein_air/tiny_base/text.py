@@ -94,7 +94,7 @@ _EXTRA_WORDS = [
     "soft",
     "warm",
     "cool",
-    "colourful",
+    "colorful",
     "one",
     "two",
     "three",
@@ -162,7 +162,7 @@ def encode_captions(parts: TextParts, captions: Sequence[str], batch: int = 256)
 
 
 def _spellings(word: str) -> list[str]:
-    """A word as captions may write it: lower case, capitalised, and with capitals after hyphens."""
+    """A word as captions may write it: lower case, capitalized, and with capitals after hyphens."""
     return sorted({word, word.capitalize(), "-".join(part.capitalize() for part in word.split("-"))})
 
 

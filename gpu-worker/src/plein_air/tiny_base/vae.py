@@ -16,7 +16,7 @@ from plein_air.tiny_base.stage import Held, Stage
 
 _CHANNELS = (16, 32, 48, 64)
 _GROUPS = 2
-"""Few groups: a norm over two or three channels of a picture would throw its overall colour away."""
+"""Few groups: a norm over two or three channels of a picture would throw its overall color away."""
 _LATENTS = 16
 _CONSTANT = 4.0
 _LOG_VARIANCE = -4.0
@@ -47,9 +47,9 @@ def new_vae(size: int) -> AutoencoderKL:
 
 @torch.no_grad()
 def start_linear(vae: AutoencoderKL) -> AutoencoderKL:
-    """Starts the VAE as a linear map: Haar averages and details in, smoothly interpolated colours out.
+    """Starts the VAE as a linear map: Haar averages and details in, smoothly interpolated colors out.
 
-    From random weights the first thousands of steps go into carrying colour past the group norms. Here every residual
+    From random weights the first thousands of steps go into carrying color past the group norms. Here every residual
     branch starts at zero, and what must pass a norm and a SiLU does so as a mirrored pair beside large constants:
     their variance is nearly constant, and silu(x) - silu(-x) = x.
     """
@@ -68,7 +68,7 @@ def start_linear(vae: AutoencoderKL) -> AutoencoderKL:
 
 
 def _start_encoder(encoder: torch.nn.Module) -> None:
-    _set_taps(encoder.conv_in, {(colour, colour): 1.0 for colour in range(3)})
+    _set_taps(encoder.conv_in, {(color, color): 1.0 for color in range(3)})
     for block in encoder.down_blocks[:3]:
         _halve(block.downsamplers[0].conv)
     # Two groups, each of 8 latents, their negatives, and 16 constants.
@@ -103,32 +103,32 @@ def _start_decoder(decoder: torch.nn.Module) -> None:
             conv.weight[index] = 0
             conv.weight[index, index] = torch.outer(tent, tent)
             conv.bias[index] = 0
-    # One group of the three colours, their negatives and two constants; the other group is free.
+    # One group of the three colors, their negatives and two constants; the other group is free.
     shortcut = decoder.up_blocks[3].resnets[0].conv_shortcut
     shortcut.weight[:8] = 0
     shortcut.bias[:8] = 0
-    for colour in range(3):
-        shortcut.weight[colour, colour] = 1.0
-        shortcut.weight[colour + 3, colour] = -1.0
+    for color in range(3):
+        shortcut.weight[color, color] = 1.0
+        shortcut.weight[color + 3, color] = -1.0
     shortcut.bias[6], shortcut.bias[7] = _CONSTANT, -_CONSTANT
     decoder.conv_out.weight.mul_(0.1)
     decoder.conv_out.weight[:, :8] = 0
     decoder.conv_out.bias.zero_()
-    for colour in range(3):
-        decoder.conv_out.weight[colour, colour, 1, 1] = _CONSTANT / 2
-        decoder.conv_out.weight[colour, colour + 3, 1, 1] = -_CONSTANT / 2
+    for color in range(3):
+        decoder.conv_out.weight[color, color, 1, 1] = _CONSTANT / 2
+        decoder.conv_out.weight[color, color + 3, 1, 1] = -_CONSTANT / 2
 
 
 def _halve(conv: torch.nn.Conv2d) -> None:
-    """Averages of 2 x 2 for what is there, and the colours' horizontal, vertical and diagonal differences beside them."""
+    """Averages of 2 x 2 for what is there, and the colors' horizontal, vertical and diagonal differences beside them."""
     taps: dict[tuple[int, int], torch.Tensor] = {}
     average = torch.full((2, 2), 0.25)
     sign = torch.tensor([1.0, -1.0])
     details = [torch.outer(torch.ones(2), sign), torch.outer(sign, torch.ones(2)), torch.outer(sign, sign)]
-    for colour in range(3):
-        taps[colour, colour] = average
+    for color in range(3):
+        taps[color, color] = average
         for index, detail in enumerate(details):
-            taps[3 + 3 * index + colour, colour] = detail * 0.25
+            taps[3 + 3 * index + color, color] = detail * 0.25
     for index in range(12, _LATENTS):
         taps[index, index - 9] = average * 2
     for (out, source), values in taps.items():

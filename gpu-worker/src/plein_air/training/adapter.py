@@ -39,7 +39,7 @@ class Adapter:
     """LoRA matrices in fp32 on a frozen transformer, by their names in diffusers' file."""
 
     def __init__(self, transformer: Any, training: Training, device: torch.device) -> None:
-        """Adds the matrices: A uniform as in Kaiming's initialisation but drawn from the seed, B zero."""
+        """Adds the matrices: A uniform as in Kaiming's initialization but drawn from the seed, B zero."""
         import torch
         from peft import LoraConfig
 
@@ -71,7 +71,7 @@ class Adapter:
                 if ".lora_B." in name:
                     parameter.zero_()
                     continue
-                generator = torch.Generator().manual_seed(draw(training.seed, "initialise", name))
+                generator = torch.Generator().manual_seed(draw(training.seed, "initialize", name))
                 bound = 1 / math.sqrt(parameter.shape[1])
                 parameter.copy_(torch.rand(parameter.shape, generator=generator).mul_(2 * bound).sub_(bound))
 

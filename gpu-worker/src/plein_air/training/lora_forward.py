@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def lean_forward(transformer: Any, adapter: str) -> None:
-    """Gives every plain LoRA layer a forward pass of its own; quantised ones keep peft's. It goes with the adapter."""
+    """Gives every plain LoRA layer a forward pass of its own; quantized ones keep peft's. It goes with the adapter."""
     from peft.tuners.lora import Linear
 
     for layer in transformer.modules():

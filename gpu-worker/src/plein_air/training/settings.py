@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from plein_air.holding import Holding, Precision, Quantisation
+from plein_air.holding import Holding, Precision, Quantization
 
 Schedule = Literal["constant", "cosine", "linear", "inverse-sqrt", "rex"]
 
@@ -33,7 +33,7 @@ class Training:
     timesteps: Literal["logit-normal", "uniform"]
     guidance: float
     precision: Precision
-    quantisation: Quantisation
+    quantization: Quantization
     offload_blocks: int
     gradient_checkpointing: bool
     attention: Literal["auto", "flash", "memory-efficient", "cudnn", "math"]
@@ -47,7 +47,7 @@ class Training:
 
     def holding(self) -> Holding:
         """How the base is held."""
-        return Holding(self.precision, self.quantisation, self.offload_blocks)
+        return Holding(self.precision, self.quantization, self.offload_blocks)
 
 
 @dataclass(frozen=True)

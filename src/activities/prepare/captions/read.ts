@@ -12,7 +12,7 @@ import {
   type TokenCounters,
   tokenCounters,
 } from '../../../wikiart/caption-tokens.ts';
-import { licenceOf } from '../../../wikiart/dataset-card.ts';
+import { licenseOf } from '../../../wikiart/dataset-card.ts';
 import type { GroupResult } from '../local-store.ts';
 import { idOf } from '../records.ts';
 import { readCaptions } from './work-repo.ts';
@@ -35,8 +35,8 @@ export async function openCaptions(
     throw new PipelineError('Internal', 'Expected the captioner at a commit (dataset.captioner), got none');
   const texts = await readCaptions(hub, work, head);
   const card = (await hub.read(captioner, captioner.commit, 'README.md'))?.toString('utf8') ?? '';
-  const labelled = p.groups.flatMap(({ candidates }) => candidates.map(({ candidate }) => candidate.artist));
-  const artists = [...new Set([...labelled, ...RENOWNED_PAINTERS])].sort();
+  const labeled = p.groups.flatMap(({ candidates }) => candidates.map(({ candidate }) => candidate.artist));
+  const artists = [...new Set([...labeled, ...RENOWNED_PAINTERS])].sort();
   const fits = fitsInto(await tokenCounters(hub, base));
   const made = new Map<string, DescribedCaption>();
   const { trigger } = context.config.dataset;
@@ -55,7 +55,7 @@ export async function openCaptions(
       const count = (is: (caption: DescribedCaption) => boolean) => all.filter(is).length;
       return {
         model: { repo: captioner.repo, commit: captioner.commit },
-        licence: licenceOf(card),
+        license: licenseOf(card),
         described: count(({ described }) => described),
         fromGenre: count(({ described }) => !described),
         cleaned: count(({ cleaned }) => cleaned),

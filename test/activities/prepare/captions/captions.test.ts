@@ -15,7 +15,7 @@ import { type CaptionStand, openCaptionStand, PIECE } from '../../caption-stand.
 
 const input = (repo: string, change: object = {}) => ({
   dataset: {
-    ...{ source: 'plein-air/small-wikiart', neighboursPerStyle: 3, minTrainingImages: 4 },
+    ...{ source: 'plein-air/small-wikiart', neighborsPerStyle: 3, minTrainingImages: 4 },
     captioner: { repo: `plein-air/${repo}`, maxTokens: 20, batchSize: 3 },
     ...change,
   },
@@ -62,7 +62,7 @@ const bound = (trainer: Trainer) => ({
   close: () => trainer.close(),
 });
 
-const rowsOf = (result: PreparationResult, split: 'train' | 'held_out' | 'test' | 'neighbours') =>
+const rowsOf = (result: PreparationResult, split: 'train' | 'held_out' | 'test' | 'neighbors') =>
   readDatasetRows({ hub: stand.hub, dataset: result.dataset.dataset, split });
 
 const describedRows = async () =>
@@ -89,8 +89,8 @@ describe('captions by a model', () => {
       expect(content.startsWith(caption.replace(/, plnr impressionism$/, ''))).toBe(true);
     }
     expect(new Set(rows.map(({ caption }) => caption)).size).toBeGreaterThan(rows.length / 2);
-    const neighbours = await rowsOf(first, 'neighbours');
-    expect(neighbours.every(({ caption }) => /painting, plnr impressionism$/.test(caption))).toBe(true);
+    const neighbors = await rowsOf(first, 'neighbors');
+    expect(neighbors.every(({ caption }) => /painting, plnr impressionism$/.test(caption))).toBe(true);
   });
 
   it('are of a length that both text encoders see, cut to it where need be, which the analysis counts', async () => {
@@ -105,7 +105,7 @@ describe('captions by a model', () => {
     expect(JSON.parse(analysis?.toString() ?? '').tokens).toMatchObject({ clip: { cut: 0 }, t5: { cut: 0 } });
   });
 
-  it('name their model, commit and licence in manifest and card', async () => {
+  it('name their model, commit and license in manifest and card', async () => {
     const { captions, images } = await manifestOf(first);
     const commit = await stand.hub.resolve({
       type: 'model',
@@ -113,14 +113,14 @@ describe('captions by a model', () => {
     });
     expect(captions).toMatchObject({
       model: { repo: 'plein-air/seeing', commit },
-      licence: 'apache-2.0',
+      license: 'apache-2.0',
       fromGenre: 0,
     });
     expect(captions?.described).toBe((images.train ?? 0) + (images.held_out ?? 0) + (images.test ?? 0));
     const { dataset } = first.dataset;
     const card = (await stand.hub.read(dataset, dataset.commit, 'README.md'))?.toString() ?? '';
     expect(card).toContain(
-      `plein-air/seeing) at commit \`${commit}\` (licence \`apache-2.0\`, as its card says)`,
+      `plein-air/seeing) at commit \`${commit}\` (license \`apache-2.0\`, as its card says)`,
     );
     const { source, settings } = await manifestOf(first);
     const rebuilt = await rebuildDatasetCard(stand.hub, {

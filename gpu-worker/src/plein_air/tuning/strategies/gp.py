@@ -16,7 +16,7 @@ class Options:
     first_points: int = 3
     """Sobol points after the default."""
     window: int = 150
-    """Trials that are modelled at most: fitting costs their cube."""
+    """Trials that are modeled at most: fitting costs their cube."""
 
 
 def suggest(ask: Ask, options: Options) -> dict[str, Any] | None:

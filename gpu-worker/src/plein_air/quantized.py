@@ -1,4 +1,4 @@
-"""Loads a FLUX transformer weight by weight, each quantised as it arrives.
+"""Loads a FLUX transformer weight by weight, each quantized as it arrives.
 
 The host never holds more than one weight beyond the page cache, so a machine with 13 GB of memory can load a base of
 24 GB. A base that is stored in NF4 (diffusers' format) is taken as it is.
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _STORED_MARK = ".quant_state.bitsandbytes__nf4"
 
 
-def stored_quantisation(folder: Path) -> str | None:
-    """How the files themselves are quantised: `nf4`, `int8`, another method's name, or None for plain weights."""
+def stored_quantization(folder: Path) -> str | None:
+    """How the files themselves are quantized: `nf4`, `int8`, another method's name, or None for plain weights."""
     settings = json.loads((folder / "config.json").read_text()).get("quantization_config")
     if settings is None:
         return None
@@ -33,20 +33,20 @@ def stored_quantisation(folder: Path) -> str | None:
 
 def check_holding(folder: Path, holding: Holding) -> None:
     """Refuses a base whose files cannot be held as asked."""
-    stored = stored_quantisation(folder)
-    if stored is not None and stored != holding.quantisation:
+    stored = stored_quantization(folder)
+    if stored is not None and stored != holding.quantization:
         raise TrainerError(
             "InvalidInput",
-            f"Expected training.quantisation to be {stored!r}, as the files in {folder} are stored, "
-            f"got {holding.quantisation!r}: set it, or use a base with plain weights (base.repo).",
-            {"field": "training.quantisation", "stored": stored},
+            f"Expected training.quantization to be {stored!r}, as the files in {folder} are stored, "
+            f"got {holding.quantization!r}: set it, or use a base with plain weights (base.repo).",
+            {"field": "training.quantization", "stored": stored},
         )
 
 
-def load_quantised(
+def load_quantized(
     folder: Path, holding: Holding, device: torch.device, on_weight: Callable[[int], None] | None = None
 ) -> Any:
-    """The transformer with the linear layers of its blocks quantised, on the device or where `holding` puts them.
+    """The transformer with the linear layers of its blocks quantized, on the device or where `holding` puts them.
 
     `on_weight` hears how many weights were read so far.
     """
@@ -71,7 +71,7 @@ def load_quantised(
         elif attribute == "weight" and tensor.dtype == torch.uint8:
             stored[module] = tensor
         elif attribute == "weight" and module in linear:
-            _set_quantised(model, module, tensor.to(holding.dtype()), holding, where)
+            _set_quantized(model, module, tensor.to(holding.dtype()), holding, where)
         else:
             _set(model, name, torch.nn.Parameter(tensor.to(where(name), holding.dtype()), requires_grad=False))
     for module, tensor in stored.items():
@@ -115,12 +115,12 @@ def _set(model: Any, name: str, value: Any) -> None:
     setattr(parent, attribute, value)
 
 
-def _set_quantised(model: Any, module: str, weight: torch.Tensor, holding: Holding, where: Placement) -> None:
-    """Quantises on the accelerator even what then waits on the host: both give the same bytes there and back."""
+def _set_quantized(model: Any, module: str, weight: torch.Tensor, holding: Holding, where: Placement) -> None:
+    """Quantizes on the accelerator even what then waits on the host: both give the same bytes there and back."""
     import torch
 
     target = where(f"{module}.weight")
-    if holding.quantisation == "nf4":
+    if holding.quantization == "nf4":
         four_bit, parameters = _nf4()
         layer = model.get_submodule(module)
         weight_shape = layer.weight.shape
@@ -184,8 +184,8 @@ def _torchao(holding: Holding) -> tuple[Any, Any]:
     try:
         from torchao.quantization import Float8WeightOnlyConfig, Int8WeightOnlyConfig, quantize_
     except ImportError as error:
-        raise _absent(holding.quantisation, "torchao", error) from error
-    return quantize_, Int8WeightOnlyConfig(version=2) if holding.quantisation == "int8" else Float8WeightOnlyConfig()
+        raise _absent(holding.quantization, "torchao", error) from error
+    return quantize_, Int8WeightOnlyConfig(version=2) if holding.quantization == "int8" else Float8WeightOnlyConfig()
 
 
 def _absent(asked: str, package: str, error: ImportError) -> TrainerError:

@@ -1,4 +1,4 @@
-"""Bases in NF4, int8 and fp8: near to the plain one, smaller, and loadable where they are stored quantised."""
+"""Bases in NF4, int8 and fp8: near to the plain one, smaller, and loadable where they are stored quantized."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def bytes_of(transformer: Any) -> int:
 
 
 @pytest.mark.parametrize(("kind", "off", "size"), [("nf4", 0.2, 0.36), ("int8", 0.04, 0.6), ("fp8", 0.1, 0.6)])
-def test_a_quantised_base_predicts_nearly_what_the_plain_one_does_and_is_smaller(kind, off, size):
+def test_a_quantized_base_predicts_nearly_what_the_plain_one_does_and_is_smaller(kind, off, size):
     import torch
 
     plain = open_base(str(TINY), Holding("bf16")).transformer()
@@ -89,7 +89,7 @@ def stored_in_nf4(tmp_path: Path) -> Path:
     return tmp_path / "base"
 
 
-def test_a_base_that_is_stored_in_nf4_loads_as_the_one_that_was_quantised_on_loading(tmp_path):
+def test_a_base_that_is_stored_in_nf4_loads_as_the_one_that_was_quantized_on_loading(tmp_path):
     import torch
 
     path = stored_in_nf4(tmp_path)
@@ -100,7 +100,7 @@ def test_a_base_that_is_stored_in_nf4_loads_as_the_one_that_was_quantised_on_loa
 
 def test_a_base_that_is_stored_in_nf4_is_refused_as_anything_else(tmp_path):
     path = stored_in_nf4(tmp_path)
-    with pytest.raises(TrainerError, match=r"Expected training.quantisation to be 'nf4'.*got 'none'"):
+    with pytest.raises(TrainerError, match=r"Expected training.quantization to be 'nf4'.*got 'none'"):
         open_base(str(path), Holding("bf16")).transformer()
 
 

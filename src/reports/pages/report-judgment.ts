@@ -6,7 +6,7 @@ import { figure } from '../render/markdown.ts';
 import type { ReportBuild } from './run-report.ts';
 
 /** Sections about the candidate: its pictures, its gate, and how near it came to its training set. */
-export async function judgementSections(
+export async function judgmentSections(
   build: ReportBuild,
   at: Place,
 ): Promise<{ pictures: Section[]; gate: Section[]; copying: Section[] }> {
