@@ -10,7 +10,8 @@ COPY temporal temporal
 COPY gpu-worker gpu-worker
 COPY space space
 COPY src src
-RUN npm run setup && npm cache clean --force && chown -R node:node /app
+RUN npm run setup && npm cache clean --force && chown -R node:node /app \
+  && mkdir -p /hub/tls && chown -R node:node /hub
 USER node
 ENV NODE_ENV=production
 CMD ["node", "dist/cli/main.js", "--help"]

@@ -28,8 +28,7 @@ export class HubFailure extends Error {
     this.code = p.code ?? null;
     this.where = p.where;
     this.retryAfterMs = p.retryAfterMs ?? null;
-    const passing = p.status === null || p.status === 408 || p.status === 429 || p.status >= 500;
-    this.transient = passing || this.code === 'Damaged';
+    this.transient = p.status === null || p.status === 408 || p.status === 429 || p.status >= 500;
   }
 }
 

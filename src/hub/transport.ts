@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describeRequest, failureOf, HubFailure, isError } from './hub-failure.ts';
-import { createSealing } from './sealing.ts';
 
 /** How long requests are waited for and how often they are repeated. */
 export interface Patience {
@@ -84,16 +83,14 @@ function mayRepeat(method: string, url: string, failure: HubFailure): boolean {
   return !(method === 'POST' && /\/api\/(?:models|datasets|spaces)\/[^/]+\/[^/]+\/commit\//.test(url));
 }
 
-/** Wraps a bare `fetch` with seals, time-outs, retries and errors that tell what happened. */
+/** Wraps a bare `fetch` with time-outs, retries and errors that tell what happened. */
 export function createTransport(bare: typeof fetch, patience: Patience): Transport {
-  const send = createSealing(bare);
   const attempt = async (url: string, init: RequestInit, method: string): Promise<Response> => {
     const limit = AbortSignal.timeout(patience.timeoutMs + Math.ceil(sizeOf(init.body) / SLOWEST_UPLOAD));
     const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit;
     try {
-      const { response, check } = await send(url, { ...init, ...(method === 'PUT' ? STREAMED : {}), signal });
+      const response = await bare(url, { ...init, ...(method === 'PUT' ? STREAMED : {}), signal });
       const body = await response.arrayBuffer();
-      check(new Uint8Array(body));
       const none = method === 'HEAD' || [204, 205, 304].includes(response.status);
       const whole = new Response(none ? null : body, { status: response.status, headers: response.headers });
       Object.defineProperty(whole, 'url', { value: response.url });
@@ -127,7 +124,7 @@ export function createTransport(bare: typeof fetch, patience: Patience): Transpo
       const timer = setTimeout(() => limit.abort(new Error('no answer in time')), patience.timeoutMs);
       const signal = init.signal ? AbortSignal.any([init.signal, limit.signal]) : limit.signal;
       try {
-        const { response } = await send(url, { ...init, signal });
+        const response = await bare(url, { ...init, signal });
         if (!response.ok) throw await failureOf(method, response, url);
         return response;
       } catch (error) {

@@ -1,10 +1,11 @@
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import { askerOf } from './http/access.ts';
 import { Capabilities } from './http/capabilities.ts';
 import { HubError, toHubError } from './http/errors.ts';
-import { Exchange } from './http/exchange.ts';
+import { Exchange, type ServerAddress } from './http/exchange.ts';
 import { isLoopback, requireLoopbackName } from './http/loopback.ts';
 import { type RateLimit, RateLimiter } from './http/rate-limit.ts';
 import { DEFAULT_TOKEN, type HubToken, TokenBook } from './http/tokens.ts';
@@ -15,6 +16,7 @@ import { BlobStore } from './store/blobs.ts';
 import { lockFolder } from './store/process-lock.ts';
 import { RepoCollection } from './store/repos.ts';
 import { sweepTemporary } from './store/temporary.ts';
+import { selfSigned, type TlsIdentity, type TrustFiles, trustFiles } from './tls/self-signed.ts';
 
 /** How to serve a Hub from a folder. `port` 0 takes a free one; `tokens` defaults to the one local token. */
 export interface LocalHubOptions {
@@ -23,6 +25,8 @@ export interface LocalHubOptions {
   readonly port?: number;
   readonly tokens?: readonly HubToken[];
   readonly rateLimit?: RateLimit;
+  /** Speaks HTTPS with this certificate and key in PEM, or with ones that the Hub makes and an authority in its folder signs. */
+  readonly tls?: TlsIdentity | 'self-signed';
   /** Runs Spaces' apps as processes of this machine; leave it out where you do not trust them. */
   readonly runSpaces?: RunSpaces;
 }
@@ -31,6 +35,8 @@ export interface LocalHubOptions {
 export interface LocalHub {
   readonly url: string;
   readonly port: number;
+  /** Files that clients have to trust; absent for plain HTTP and for a certificate that was given. */
+  readonly trust?: TrustFiles;
   close(): Promise<void>;
 }
 
@@ -48,14 +54,18 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
   const unlock = await lockFolder(root);
   try {
     const hub = await openHub(root, options);
-    const server = serve(hub, { rateLimit: options.rateLimit, loopback: isLoopback(host) });
+    const tls = options.tls === 'self-signed' ? await selfSigned(root, host) : options.tls;
+    const server = serve(hub, { rateLimit: options.rateLimit, loopback: isLoopback(host), tls });
     await listen(server, options.port ?? 0, host);
     const { port } = server.address() as AddressInfo;
-    const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
-    hub.spaces?.open(`http://127.0.0.1:${port}`, await hub.repos.list('space'));
+    const scheme = tls === undefined ? 'http' : 'https';
+    const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const trust = options.tls === 'self-signed' ? { trust: trustFiles(root) } : {};
+    hub.spaces?.open({ url: `${scheme}://127.0.0.1:${port}`, ...trust }, await hub.repos.list('space'));
     return {
       url,
       port,
+      ...trust,
       close: async () => {
         await closeServer(server);
         await hub.spaces?.close();
@@ -83,22 +93,25 @@ async function openHub(root: string, { tokens, runSpaces }: LocalHubOptions): Pr
 
 function serve(
   hub: Hub,
-  { rateLimit, loopback }: { rateLimit: RateLimit | undefined; loopback: boolean },
+  {
+    rateLimit,
+    loopback,
+    tls,
+  }: { rateLimit: RateLimit | undefined; loopback: boolean; tls: TlsIdentity | undefined },
 ): Server {
   const limiter = rateLimit && new RateLimiter(rateLimit);
-  let ownUrl = 'http://127.0.0.1';
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: 30_000 }, (request, response) => {
+  const own: ServerAddress = { scheme: tls === undefined ? 'http' : 'https', host: '127.0.0.1' };
+  const listener: RequestListener = (request, response) => {
     const answer = async (): Promise<void> => {
       let exchange: Exchange | undefined;
       try {
-        exchange = new Exchange(request, response, ownUrl);
-        exchange.sealed?.requireWholeHead();
+        exchange = new Exchange(request, response, own);
         if (loopback) requireLoopbackName(request.headers.host);
         if (limiter && exchange.segments[0] === 'api') takeRequest(limiter, askerOf(hub, exchange), exchange);
         await route(hub, exchange);
       } catch (error) {
         const failure = toHubError(error);
-        if (exchange) exchange.fail((await exchange.sealed?.judge(failure)) ?? failure);
+        if (exchange) exchange.fail(failure);
         // No more than the HTTP parser says to what it cannot read: clients must not take it for a word about their request.
         else response.writeHead(failure.status, { Connection: 'close' }).end();
       } finally {
@@ -106,10 +119,14 @@ function serve(
       }
     };
     void answer();
-  });
+  };
+  const settings = { requestTimeout: 0, keepAliveTimeout: 30_000 };
+  const server =
+    tls === undefined
+      ? createServer(settings, listener)
+      : createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, listener);
   server.on('listening', () => {
-    const address = server.address() as AddressInfo;
-    ownUrl = `http://127.0.0.1:${address.port}`;
+    own.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
   server.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n');

@@ -9,11 +9,13 @@
  * Everything is real but the trainer, which is simulated: its weights are a hash chain over the steps, so that a lost or
  * repeated step shows in the adapter's sha256.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { selfSigned, trustFiles } from '../../src/local-hub/tls/self-signed.ts';
 import { FAULTS, type Fault, lacks, type Scene } from './faults.ts';
 import { type Relay, startRelay } from './relay.ts';
 import { endOf, faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
@@ -128,7 +130,20 @@ function table(rows: Row[]): string {
   );
 }
 
-const root = values.root ?? mkdtempSync(join(tmpdir(), 'plein-air-chaos-'));
+/** Node takes authorities to trust at its start: the script makes the Hub's first, and runs again as a process that trusts it. */
+async function trustHub(root: string): Promise<void> {
+  const { authority } = trustFiles(join(root, 'hub'));
+  if (process.env.NODE_EXTRA_CA_CERTS === authority) return;
+  mkdirSync(join(root, 'hub', 'tmp'), { recursive: true });
+  await selfSigned(join(root, 'hub'), '127.0.0.1');
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: authority, PLEIN_AIR_CHAOS_ROOT: root };
+  const args = ['scripts/ts.mjs', ...process.argv.slice(1)];
+  process.exit(spawnSync(process.execPath, args, { env, stdio: 'inherit' }).status ?? 1);
+}
+
+const root =
+  values.root ?? process.env.PLEIN_AIR_CHAOS_ROOT ?? mkdtempSync(join(tmpdir(), 'plein-air-chaos-'));
+await trustHub(root);
 const proxies: Relay[] = [];
 const topology = await Topology.start({
   root,
@@ -138,6 +153,7 @@ const topology = await Topology.start({
   postgres: values.postgres,
   smallDisks: true,
   clocks: true,
+  tls: true,
   through: async (real) => {
     const [temporal, hub] = [await startRelay(real.temporal), await startRelay(real.hub)];
     proxies.push(temporal, hub);

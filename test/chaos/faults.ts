@@ -113,7 +113,7 @@ export const FAULTS: Fault[] = [
     strike: weather('hubProxy', { kind: 'slow', ms: 200 }, 5),
   },
   {
-    name: 'Hub: one byte in 4,096 changed for 1 s',
+    name: 'Hub: one byte in 4,096 changed for 1 s, TLS',
     strike: weather('hubProxy', { kind: 'corrupt', every: 4096 }, 1),
   },
   { name: 'Temporal: network cut for 3 s', strike: weather('temporalProxy', { kind: 'cut' }, 3) },

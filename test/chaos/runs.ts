@@ -7,7 +7,7 @@ import type { Topology } from './topology.ts';
 
 /** Puts a small generated WikiArt and a base in name only on the Hub: the simulated trainer loads none. */
 export async function seedSmall(topology: Topology): Promise<void> {
-  const { hub, ports, root } = topology;
+  const { hub, hubUrl, root } = topology;
   const base = { type: 'model', repo: RepoId.parse('plein-air/simulated-base') } as const;
   await hub.ensureRepo(base);
   if ((await hub.resolve(base)) === null || (await hub.list(base, 'main', '')).length < 2)
@@ -17,7 +17,7 @@ export async function seedSmall(topology: Topology): Promise<void> {
       files: [{ path: 'model_index.json', content: '{}' }],
     });
   await seedGeneratedWikiArt({
-    hubUrl: `http://127.0.0.1:${ports.hub}`,
+    hubUrl,
     accessToken: LOCAL_TOKEN,
     repo: 'plein-air/generated-wikiart',
     workDir: root,

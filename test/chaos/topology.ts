@@ -46,6 +46,8 @@ export interface TopologyOptions {
   smallDisks?: boolean;
   /** Whether parts get wall clocks that can be moved, where libfaketime is installed. */
   clocks?: boolean;
+  /** Whether the Hub speaks TLS; this process must trust the authority in `root/hub` from its start. */
+  tls?: boolean;
   /** Ports that workers use, where a proxy stands before the servers. */
   through?: (real: Ports) => Promise<Ports>;
 }
@@ -60,6 +62,7 @@ const TRAINER = fileURLToPath(new URL('./simulated-trainer.mjs', import.meta.url
 export class Topology {
   readonly root: string;
   readonly ports: Ports;
+  private readonly hubScheme: 'http' | 'https';
   client!: Client;
   hub!: Hub;
   private readonly plans = new Map<string, PartPlan>();
@@ -75,6 +78,7 @@ export class Topology {
   private constructor(options: TopologyOptions, ports: Ports) {
     this.root = options.root;
     this.ports = ports;
+    this.hubScheme = options.tls === true ? 'https' : 'http';
     this.withClocks = options.clocks === true && clockOf(options.root, 'any') !== null;
     for (const folder of Object.keys(FOLDERS) as Folder[]) {
       if (folder === (options.postgres === true ? 'temporal' : 'postgres')) continue;
@@ -101,11 +105,20 @@ export class Topology {
   private async startServers(options: TopologyOptions): Promise<void> {
     const { root, ports } = this;
     const cli = join(PROJECT, 'dist', 'cli', 'main.js');
-    const hubUrl = `http://127.0.0.1:${ports.hub}`;
+    const { hubUrl } = this;
     this.plan({
       name: 'hub',
       file: process.execPath,
-      args: [cli, 'hub', 'serve', '--root', join(root, 'hub'), '--port', String(ports.hub)],
+      args: [
+        cli,
+        'hub',
+        'serve',
+        '--root',
+        join(root, 'hub'),
+        '--port',
+        String(ports.hub),
+        ...(options.tls === true ? ['--tls-self-signed'] : []),
+      ],
       ready: async () =>
         (await fetch(`${hubUrl}/api/whoami-v2`, { headers: { authorization: `Bearer ${LOCAL_TOKEN}` } })).ok,
     });
@@ -122,6 +135,11 @@ export class Topology {
     }
     this.connection = Connection.lazy({ address: `127.0.0.1:${ports.temporal}` });
     this.client = new Client({ connection: this.connection });
+  }
+
+  /** Where the Hub itself answers, with no proxy between. */
+  get hubUrl(): string {
+    return `${this.hubScheme}://127.0.0.1:${this.ports.hub}`;
   }
 
   private devServer(): PartPlan {
@@ -158,7 +176,7 @@ export class Topology {
   private async startWorkers(options: TopologyOptions, seen: Ports): Promise<void> {
     const env: Record<string, string> = {
       TEMPORAL_ADDRESS: `127.0.0.1:${seen.temporal}`,
-      HF_ENDPOINT: `http://127.0.0.1:${seen.hub}`,
+      HF_ENDPOINT: `${this.hubScheme}://127.0.0.1:${seen.hub}`,
       HF_TOKEN: LOCAL_TOKEN,
       PLEIN_AIR_GRACE_SECONDS: '20',
       ...(options.stepMs === null ? {} : { PLEIN_AIR_PYTHON: this.simulatedPython(options.stepMs) }),

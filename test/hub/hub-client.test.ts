@@ -10,7 +10,6 @@ import { sha256Of } from '../../src/hub/hashing.ts';
 import { type Hub, HubConflict } from '../../src/hub/hub.ts';
 import { readVerified } from '../../src/hub/verified-json.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
-import { SEAL } from '../../src/wire/seal.ts';
 
 const TOKEN = 'hf_local_plein_air';
 const QUICK = { firstDelayMs: 1, longestDelayMs: 5, longestRateLimitMs: 20 };
@@ -42,13 +41,6 @@ function meddling(
 ): Hub {
   const wrapped: typeof fetch = (input, init = {}) => meddle(String(input), init, () => fetch(input, init));
   return connectHub({ endpoint: server.url, accessToken: TOKEN, fetch: wrapped, patience: QUICK });
-}
-
-/** An answer as of a Hub that knows no seals. */
-function unsealed(answer: Response, body: ConstructorParameters<typeof Response>[0] = answer.body): Response {
-  const headers = new Headers(answer.headers);
-  headers.delete(SEAL);
-  return new Response(body, { status: answer.status, headers });
 }
 
 describe('commits', () => {
@@ -223,9 +215,13 @@ describe('downloads', () => {
   });
 
   it('whose bytes stay wrong are Corrupt and leave no file behind', async () => {
-    const lying = meddling(async (url, _init, pass) =>
-      unsealed(await pass(), url.endsWith('big.parquet') ? new Uint8Array(content.length) : undefined),
-    );
+    const lying = meddling(async (url, _init, pass) => {
+      const { status, headers, body } = await pass();
+      return new Response(url.endsWith('big.parquet') ? new Uint8Array(content.length) : body, {
+        status,
+        headers,
+      });
+    });
     await expect(lying.download({ repo, commit, toFolder: to })).rejects.toMatchObject({ kind: 'Corrupt' });
     await expect(stat(join(to, 'data/big.parquet'))).rejects.toThrow();
   });

@@ -1,12 +1,15 @@
 import { readFile } from 'node:fs/promises';
+import { createSecureContext } from 'node:tls';
 import { type Command, InvalidArgumentError } from 'commander';
 import { pythonPath, readEnvironment } from '../../config/env.ts';
 import { ERROR_KINDS, PipelineError } from '../../domain/errors.ts';
 import { fsck } from '../../local-hub/fsck.ts';
 import { gc } from '../../local-hub/gc.ts';
+import { isLoopback } from '../../local-hub/http/loopback.ts';
 import type { RateLimit } from '../../local-hub/http/rate-limit.ts';
 import { DEFAULT_TOKEN, type HubToken } from '../../local-hub/http/tokens.ts';
 import { startLocalHub } from '../../local-hub/server.ts';
+import type { TlsIdentity, TrustFiles } from '../../local-hub/tls/self-signed.ts';
 import { print, reportError } from '../output.ts';
 
 const DEFAULT_ROOT = '.plein-air/hub';
@@ -23,6 +26,9 @@ interface ServeFlags extends FolderFlags {
   token?: string[];
   tokenFile?: string;
   rateLimit?: RateLimit;
+  tlsCert?: string;
+  tlsKey?: string;
+  tlsSelfSigned?: true;
   runSpaces?: string | true;
 }
 
@@ -81,6 +87,9 @@ export function addHubCommands(parent: Command): void {
       'answer 429 beyond so many API requests in a window',
       parseRateLimit,
     )
+    .option('--tls-cert <file>', 'speak HTTPS with this certificate (PEM, with its chain)')
+    .option('--tls-key <file>', 'the key of that certificate (PEM)')
+    .option('--tls-self-signed', 'speak HTTPS with a certificate of its own; clients trust ROOT/tls/ca.pem')
     .option('--run-spaces [python]', 'run Spaces as processes of this machine, with this Python')
     .action((flags: ServeFlags) => reporting(flags.json, () => serve(flags)));
   folderCommand('fsck', 'verify every commit, folder and file, also those that no ref reaches')
@@ -114,6 +123,7 @@ async function reporting(json: boolean, run: () => Promise<void>): Promise<void>
 async function serve(flags: ServeFlags): Promise<void> {
   const { root, host, port, token, tokenFile, json, rateLimit, runSpaces } = flags;
   const texts = [...(token ?? []), ...(tokenFile === undefined ? [] : await readTokens(tokenFile))];
+  const tls = await readTls(flags);
   const python = runSpaces === true ? pythonPath(readEnvironment()) : runSpaces;
   const hub = await startLocalHub({
     root,
@@ -121,19 +131,57 @@ async function serve(flags: ServeFlags): Promise<void> {
     port,
     ...(texts.length > 0 ? { tokens: texts.map(parseToken) } : {}),
     ...(rateLimit ? { rateLimit } : {}),
+    ...(tls === undefined ? {} : { tls }),
     ...(python === undefined ? {} : { runSpaces: { python } }),
   }).catch((error: unknown) => {
     throw startError(error, flags);
   });
+  if (tls === undefined && !isLoopback(host))
+    process.stderr.write(
+      `Warning: ${host} is reached from other machines, and this Hub speaks plain HTTP: tokens and files can be read and changed on the way. Give --tls-cert and --tls-key, or --tls-self-signed\n`,
+    );
   process.stdout.write(
     json
-      ? `${JSON.stringify({ url: hub.url, port: hub.port })}\n`
-      : `The Hub in ${root} serves at ${hub.url}; Ctrl+C ends it\n`,
+      ? `${JSON.stringify({ url: hub.url, port: hub.port, trust: hub.trust })}\n`
+      : `The Hub in ${root} serves at ${hub.url}; Ctrl+C ends it\n${trustAdvice(hub.trust)}`,
   );
   await new Promise<void>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done());
   });
   await hub.close();
+}
+
+function trustAdvice(files: TrustFiles | undefined): string {
+  if (files === undefined) return '';
+  return `Clients trust it with NODE_EXTRA_CA_CERTS=${files.authority} (workers, JavaScript) or SSL_CERT_FILE=${files.bundle} (Python)\n`;
+}
+
+/** Certificate and key from the options: both or neither, and not both kinds at once. */
+async function readTls(flags: ServeFlags): Promise<TlsIdentity | 'self-signed' | undefined> {
+  const { tlsCert, tlsKey, tlsSelfSigned } = flags;
+  if (tlsSelfSigned && (tlsCert !== undefined || tlsKey !== undefined))
+    throw new PipelineError(
+      'InvalidInput',
+      'Expected --tls-self-signed or --tls-cert with --tls-key, got both',
+    );
+  if (tlsSelfSigned) return 'self-signed';
+  if (tlsCert === undefined && tlsKey === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new PipelineError('InvalidInput', 'Expected --tls-cert and --tls-key together, got one of them');
+  const read = (option: string, file: string): Promise<string> =>
+    readFile(file, 'utf8').catch((error: Error) => {
+      throw new PipelineError('InvalidInput', `Expected a PEM file as ${option}: ${error.message}`);
+    });
+  const [cert, key] = [await read('--tls-cert', tlsCert), await read('--tls-key', tlsKey)];
+  try {
+    createSecureContext({ cert, key });
+  } catch (error) {
+    throw new PipelineError(
+      'InvalidInput',
+      `Expected a certificate in ${tlsCert} and its key in ${tlsKey} (PEM): ${error instanceof Error ? error.message : error}`,
+    );
+  }
+  return { cert, key };
 }
 
 async function readTokens(file: string): Promise<string[]> {

@@ -135,7 +135,7 @@ export async function lfsTransfer(hub: Hub, exchange: Exchange): Promise<void> {
   } else if (verb === 'download' && exchange.method === 'GET' && claims.get) {
     const size = await hub.blobs.size(String(claims.get));
     const headers = { 'Content-Length': String(size), 'Content-Type': 'application/octet-stream' };
-    exchange.head(200, headers, String(claims.get));
+    exchange.response.writeHead(200, headers);
     await pipeline(hub.blobs.read(String(claims.get)), exchange.response);
   } else {
     throw badRequest('Expected the method and URL of a batch answer');

@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
-import { NO_BODY } from '../../wire/seal.ts';
 import { requireContent } from '../http/access.ts';
 import { contentType } from '../http/content-type.ts';
 import { entryNotFound, HubError } from '../http/errors.ts';
@@ -48,8 +46,7 @@ export async function resolveFile(
     ...(entry.lfs ? { 'X-Linked-Size': String(size), 'X-Linked-Etag': etag } : {}),
   };
   if (etagMatches(exchange.request.headers['if-none-match'], etag)) {
-    exchange.head(304, headers, NO_BODY);
-    exchange.response.end();
+    exchange.response.writeHead(304, headers).end();
     return;
   }
   const ifRange = exchange.request.headers['if-range'];
@@ -62,24 +59,17 @@ export async function resolveFile(
   if (range === 'whole') {
     const empty =
       size === 0 && exchange.request.headers.range !== undefined ? { 'Content-Range': 'bytes */0' } : {};
-    exchange.head(200, { ...headers, ...empty, 'Content-Length': String(size) }, entry.sha256);
+    exchange.response.writeHead(200, { ...headers, ...empty, 'Content-Length': String(size) });
   } else {
     const { start, end } = range;
     const more = {
       'Content-Range': `bytes ${start}-${end}/${size}`,
       'Content-Length': String(end - start + 1),
     };
-    const sha256 = exchange.sealed ? await sha256Of(hub.blobs.read(entry.sha256, range)) : '';
-    exchange.head(206, { ...headers, ...more }, sha256);
+    exchange.response.writeHead(206, { ...headers, ...more });
   }
   if (exchange.method === 'HEAD' || size === 0) exchange.response.end();
   else await pipeline(hub.blobs.read(entry.sha256, range === 'whole' ? undefined : range), exchange.response);
-}
-
-async function sha256Of(chunks: AsyncIterable<Buffer>): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of chunks) hash.update(chunk);
-  return hash.digest('hex');
 }
 
 function etagMatches(header: string | undefined, etag: string): boolean {

@@ -5,9 +5,7 @@ export type HubErrorCode =
   | 'EntryNotFound'
   | 'GatedRepo'
   | 'PreconditionFailed'
-  | 'BadRequest'
-  /** The request is not as it was sent: the same one may be sent again. */
-  | 'Damaged';
+  | 'BadRequest';
 
 /** An answer with a status of 400 or more, thrown anywhere while a request is handled. */
 export class HubError extends Error {

@@ -1,13 +1,17 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
-import { NO_BODY } from '../../wire/seal.ts';
 import { badRequest, HubError } from './errors.ts';
-import { SealedRequest } from './sealed-request.ts';
 import type { Identity } from './tokens.ts';
 
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/;
 const JSON_LIMIT = 32 * 1024 * 1024;
+
+/** How this server is reached where a request does not say. */
+export interface ServerAddress {
+  readonly scheme: 'http' | 'https';
+  host: string;
+}
 
 /** One request and the means to answer it. */
 export class Exchange {
@@ -18,16 +22,13 @@ export class Exchange {
   readonly segments: readonly string[];
   readonly requestId = randomUUID();
   identity: Identity | undefined;
-  /** Undefined where the client did not seal its request. */
-  readonly sealed: SealedRequest | undefined;
-  readonly #ownUrl: string;
+  readonly #own: ServerAddress;
 
-  constructor(request: IncomingMessage, response: ServerResponse, ownUrl: string) {
+  constructor(request: IncomingMessage, response: ServerResponse, own: ServerAddress) {
     this.request = request;
     this.response = response;
-    this.#ownUrl = ownUrl;
+    this.#own = own;
     this.method = request.method ?? 'GET';
-    this.sealed = SealedRequest.of(request);
     this.url = parseTarget(request.url ?? '/');
     this.segments = splitPath(this.url.pathname);
   }
@@ -35,7 +36,7 @@ export class Exchange {
   /** The address under which the client reached this server, for links in answers. */
   get base(): string {
     const { host } = this.request.headers;
-    return host !== undefined && HOST.test(host) ? `http://${host}` : this.#ownUrl;
+    return `${this.#own.scheme}://${host !== undefined && HOST.test(host) ? host : this.#own.host}`;
   }
 
   /** Answers with JSON. */
@@ -59,16 +60,7 @@ export class Exchange {
 
   /** Answers with nothing but a status. */
   empty(status: number, headers: Record<string, string> = {}): void {
-    this.head(status, { ...this.#common(), ...headers }, NO_BODY);
-    this.response.end();
-  }
-
-  /** Sends the head of an answer whose body, where it has one, will have this sha256: it seals the answer to a sealed request. */
-  head(status: number, headers: Record<string, string>, bodySha256: string): void {
-    const named = new Map(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-    const header = (name: string) => named.get(name) ?? this.response.getHeader(name)?.toString();
-    const sha256 = this.method === 'HEAD' ? NO_BODY : bodySha256;
-    this.response.writeHead(status, { ...headers, ...this.sealed?.answer(status, header, sha256) });
+    this.response.writeHead(status, { ...this.#common(), ...headers }).end();
   }
 
   #common(): Record<string, string> {
@@ -78,8 +70,7 @@ export class Exchange {
   #send(status: number, type: string, body: string, headers: Record<string, string>): void {
     const bytes = Buffer.from(body);
     const more = { 'Content-Type': type, 'Content-Length': String(bytes.length), ...headers };
-    const sha256 = this.sealed ? createHash('sha256').update(bytes).digest('hex') : '';
-    this.head(status, { ...this.#common(), ...more }, sha256);
+    this.response.writeHead(status, { ...this.#common(), ...more });
     this.response.end(this.method === 'HEAD' ? undefined : bytes);
   }
 
@@ -93,7 +84,6 @@ export class Exchange {
     this.json({ error: error.message, ...error.data }, error.status, {
       'X-Error-Message': message,
       ...(error.code === undefined || error.code === 'BadRequest' ? {} : { 'X-Error-Code': error.code }),
-      ...(error.code === 'Damaged' ? { Connection: 'close' } : {}),
       ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
       ...(error.location === undefined ? {} : { Location: error.location }),
     });
@@ -101,9 +91,7 @@ export class Exchange {
 
   /** The body as it arrives; leaving it early keeps the connection open, so that the refusal can be sent. */
   get chunks(): AsyncIterable<Buffer> {
-    return (
-      this.sealed?.body() ?? (this.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>)
-    );
+    return this.request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
   }
 
   /** Reads the body whole; longer than `limit` bytes is 413. */

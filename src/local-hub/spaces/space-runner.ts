@@ -8,6 +8,7 @@ import { Mutex } from '../store/mutex.ts';
 import type { Repo } from '../store/repo.ts';
 import { splitRepoPath } from '../store/repo-path.ts';
 import { locate } from '../store/tree.ts';
+import type { TrustFiles } from '../tls/self-signed.ts';
 import { AppProcess } from './app-process.ts';
 import { checkOut } from './checkout.ts';
 
@@ -19,6 +20,19 @@ const REST_LOOK_MS = 250;
 export interface RunSpaces {
   readonly python: string;
   readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** Where Spaces' clients find this Hub, and the files that they have to trust for it. */
+export interface HubForSpaces {
+  readonly url: string;
+  readonly trust?: TrustFiles;
+}
+
+/** Variables by which Python's and Node's clients trust a Hub's own authority. */
+function trusting(files: TrustFiles | undefined): Record<string, string> {
+  if (files === undefined) return {};
+  const { authority, bundle } = files;
+  return { SSL_CERT_FILE: bundle, REQUESTS_CA_BUNDLE: bundle, NODE_EXTRA_CA_CERTS: authority };
 }
 
 /** What is known of a Space's app. */
@@ -50,7 +64,7 @@ export class SpaceRunner {
   readonly #root: string;
   readonly #blobs: BlobStore;
   readonly #slots = new Map<string, Slot>();
-  #hubUrl = '';
+  #hub: HubForSpaces = { url: '' };
   #closed = false;
 
   constructor(options: RunSpaces, root: string, blobs: BlobStore) {
@@ -59,9 +73,9 @@ export class SpaceRunner {
     this.#blobs = blobs;
   }
 
-  /** Starts every Space that is not paused; `hubUrl` is where their clients find this Hub. */
-  open(hubUrl: string, spaces: readonly Repo[]): void {
-    this.#hubUrl = hubUrl;
+  /** Starts every Space that is not paused. */
+  open(hub: HubForSpaces, spaces: readonly Repo[]): void {
+    this.#hub = hub;
     for (const repo of spaces) this.refresh(repo);
   }
 
@@ -181,7 +195,8 @@ export class SpaceRunner {
         : '/usr/local/bin:/usr/bin:/bin',
       HOME: folder,
       HF_HOME: join(this.#root, 'running-spaces', 'hf-home'),
-      HF_ENDPOINT: this.#hubUrl,
+      HF_ENDPOINT: this.#hub.url,
+      ...trusting(this.#hub.trust),
       GRADIO_ANALYTICS_ENABLED: 'False',
       OMP_NUM_THREADS: '1',
       ...environment,

@@ -44,10 +44,11 @@ export function temporaryPath(root: string): string {
 export async function writeTemporary(
   root: string,
   write: (file: FileHandle) => Promise<void>,
+  mode = 0o600,
 ): Promise<string> {
   const path = temporaryPath(root);
   try {
-    const file = await open(path, 'wx');
+    const file = await open(path, 'wx', mode);
     try {
       await write(file);
       await file.sync();
@@ -80,9 +81,12 @@ export async function publish(temporary: string, target: string): Promise<void> 
 }
 
 /** Replaces a small file whole: a reader, or a restart after a crash, sees the old text or the new. */
-export async function replaceFile(root: string, target: string, text: string): Promise<void> {
-  const temporary = await writeTemporary(root, async (file) => {
+export async function replaceFile(root: string, target: string, text: string, mode = 0o600): Promise<void> {
+  const fill = async (file: FileHandle): Promise<void> => {
     await file.writeFile(text);
-  });
+    // The umask may have taken from it what others are meant to read.
+    await file.chmod(mode);
+  };
+  const temporary = await writeTemporary(root, fill, mode);
   await publish(temporary, target);
 }
