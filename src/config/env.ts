@@ -16,6 +16,8 @@ export const Environment = z.object({
   HF_TOKEN: text(),
   /** Token that may only read, for the Space of a private release: it becomes a secret of that Space. */
   PLEIN_AIR_SPACE_TOKEN: text(),
+  /** Tokens that `hub serve` accepts, as in its `--token`, separated by commas. */
+  PLEIN_AIR_HUB_TOKENS: text(),
   /** Python with the trainer's packages; default `gpu-worker/.venv`. */
   PLEIN_AIR_PYTHON: text(),
   /** GPUs of this machine that one training shares, a process each. */

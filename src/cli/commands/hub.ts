@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { type Command, InvalidArgumentError } from 'commander';
 import { pythonPath, readEnvironment } from '../../config/env.ts';
@@ -9,7 +10,12 @@ import { isLoopback } from '../../local-hub/http/loopback.ts';
 import type { RateLimit } from '../../local-hub/http/rate-limit.ts';
 import { DEFAULT_TOKEN, type HubToken } from '../../local-hub/http/tokens.ts';
 import { startLocalHub } from '../../local-hub/server.ts';
-import type { TlsIdentity, TrustFiles } from '../../local-hub/tls/self-signed.ts';
+import {
+  openAuthority,
+  type TlsIdentity,
+  type TrustFiles,
+  trustFiles,
+} from '../../local-hub/tls/self-signed.ts';
 import { print, reportError } from '../output.ts';
 
 const DEFAULT_ROOT = '.plein-air/hub';
@@ -61,7 +67,7 @@ export function parseRateLimit(text: string): RateLimit {
   return { requests: Number(match[1]), windowSeconds: Number(match[2]) };
 }
 
-/** Mounts `hub serve`, `hub fsck` and `hub gc` under a command. */
+/** Mounts `hub serve`, `hub authority`, `hub fsck` and `hub gc` under a command. */
 export function addHubCommands(parent: Command): void {
   const hub = parent.command('hub').description('the embedded Hub: the real Hub’s HTTP API over a folder');
   const folderCommand = (name: string, description: string): Command =>
@@ -80,7 +86,7 @@ export function addHubCommands(parent: Command): void {
     .option('--token <token...>', 'tokens to accept: hf_…, user=hf_… or user:read=hf_…')
     .option(
       '--token-file <file>',
-      'a file with such tokens, one a line: unlike options, it shows in no process list',
+      'a file with such tokens, one a line: unlike options, it shows in no process list; nor does PLEIN_AIR_HUB_TOKENS',
     )
     .option(
       '--rate-limit <requests/seconds>',
@@ -101,6 +107,16 @@ export function addHubCommands(parent: Command): void {
         if (report.problems.length > 0) process.exitCode = ERROR_KINDS.Corrupt.exitCode;
       }),
     );
+  folderCommand(
+    'authority',
+    'make the authority of --tls-self-signed now, and say which files clients trust',
+  ).action(({ root, json }: FolderFlags) =>
+    reporting(json, async () => {
+      await openAuthority(resolve(root));
+      const files = trustFiles(resolve(root));
+      print(json, files, () => describe(files));
+    }),
+  );
   folderCommand('gc', 'remove what no ref reaches; stop the server first').action(
     ({ root, json }: FolderFlags) =>
       reporting(json, async () => {
@@ -122,7 +138,15 @@ async function reporting(json: boolean, run: () => Promise<void>): Promise<void>
 
 async function serve(flags: ServeFlags): Promise<void> {
   const { root, host, port, token, tokenFile, json, rateLimit, runSpaces } = flags;
-  const texts = [...(token ?? []), ...(tokenFile === undefined ? [] : await readTokens(tokenFile))];
+  const listed =
+    readEnvironment()
+      .PLEIN_AIR_HUB_TOKENS?.split(',')
+      .map((text) => text.trim()) ?? [];
+  const texts = [
+    ...(token ?? []),
+    ...(tokenFile === undefined ? [] : await readTokens(tokenFile)),
+    ...listed,
+  ];
   const tls = await readTls(flags);
   const python = runSpaces === true ? pythonPath(readEnvironment()) : runSpaces;
   const hub = await startLocalHub({

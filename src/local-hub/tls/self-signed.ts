@@ -54,8 +54,10 @@ export async function selfSigned(root: string, host: string): Promise<TlsIdentit
   };
 }
 
-async function openAuthority(root: string): Promise<TlsIdentity> {
+/** The authority in a Hub's folder; made where there is none, or where it is damaged or near its end. */
+export async function openAuthority(root: string): Promise<TlsIdentity> {
   const keyFile = join(root, 'tls-authority.key');
+  for (const folder of ['tmp', 'tls']) await mkdir(join(root, folder), { recursive: true });
   const [cert, key] = await Promise.all(
     [trustFiles(root).authority, keyFile].map((path) => readFile(path, 'utf8').catch(() => '')),
   );
@@ -74,7 +76,6 @@ async function openAuthority(root: string): Promise<TlsIdentity> {
       names: [],
     }),
   };
-  await mkdir(join(root, 'tls'), { recursive: true, mode: 0o755 });
   await replaceFile(root, keyFile, fresh.key, 0o600);
   await replaceFile(root, trustFiles(root).authority, fresh.cert, 0o644);
   return writeBundle(root, fresh);
