@@ -89,10 +89,10 @@ def measure(base: Path, folder: Path, plan: dict[str, Any], options: argparse.Na
     side = 64 if options.tiny else plan["resolution"]
     accumulation = plan["training"]["accumulation"]
     steps = max(2, -(-options.micro_steps // accumulation))
-    rare = {"heldOutEvery": 10**6, "checkpointEvery": 10**6, "sampleEvery": 0, "earlyStopping": 0}
+    often = {"heldOutEvery": 1, "checkpointEvery": 10**6, "sampleEvery": 1, "earlyStopping": 0}
     training = {
         **plan["training"],
-        **rare,
+        **often,
         "steps": steps,
         "scheduleSteps": steps,
         "resolution": side,

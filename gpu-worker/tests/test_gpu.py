@@ -38,7 +38,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def run(params: dict[str, Any], out: Path, settings: dict[str, Any], **more: Any) -> dict[str, Any]:
-    training = {**params["training"], **settings}
+    training = {**params["training"], "heldOutEvery": 2, "sampleEvery": 2, **settings}
     request = {**params, "out": str(out), "training": training, **more}
     return train.run(request, NoEvents(), threading.Event())  # pyright: ignore[reportArgumentType]
 

@@ -150,3 +150,30 @@ def test_the_gap_between_held_out_and_learnt_pictures_is_measured_with_the_held_
 def test_early_stopping_without_strips_is_refused_before_anything_is_loaded(train_params, tmp_path):
     with pytest.raises(TrainerError, match="sampleEvery: expected a multiple of heldOutEvery"):
         run(settings(train_params, tmp_path, earlyStopping=2, sampleEvery=4))
+
+
+def test_validation_images_that_fail_are_logged_and_change_no_byte_of_the_adapter(
+    train_params, whole_run, tmp_path, monkeypatch, capsys
+):
+    from plein_air.training.strips import Strips
+
+    def broken(self: Strips, step: int, on_progress: Any) -> Any:
+        raise RuntimeError(f"no image at {step}")
+
+    monkeypatch.setattr(Strips, "paint", broken)
+    events = NoEvents()
+    done = run(settings(train_params, tmp_path, sampleEvery=2), events)
+    assert (done["outcome"], done["adapterSha256"]) == ("done", whole_run["adapterSha256"])
+    assert [step for step, values in events.metrics if "validationImagesFailed" in values] == [2, 4, 6]
+    assert "validation images of step 2 failed (RuntimeError: no image at 2)" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_cannot_be_written_during_validation_images_is_an_error(train_params, tmp_path, monkeypatch):
+    from plein_air.training.trainer import Trainer
+
+    def full(self: Trainer) -> None:
+        raise TrainerError("Internal", "the disk is full")
+
+    monkeypatch.setattr(Trainer, "_save_if_wished", lambda self: full(self) if self.state.step == 2 else None)
+    with pytest.raises(TrainerError, match="the disk is full"):
+        run(settings(train_params, tmp_path, sampleEvery=2))

@@ -15,8 +15,10 @@ from plein_air.holding import Holding, bring_when_needed, clip_activations, offl
 from plein_air.quantized import check_holding, load_quantized, stored_quantization
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from diffusers import AutoencoderKL, FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from numpy.typing import NDArray
 
 Part = Literal["vae", "text", "transformer"]
 
@@ -200,6 +202,20 @@ class FluxBase:
                 {"field": "base", "component": folder},
             ) from error
         return model.requires_grad_(False).eval().to(device or self.device)
+
+
+def decode_latents(pipeline: Any, latents: torch.Tensor, size: int) -> NDArray[np.float32]:
+    """Images (n, size, size, 3) in 0 to 1 from packed latents, decoded in the VAE's own type.
+
+    FluxPipeline hands its VAE latents of the transformer's type: with a transformer in half precision it cannot decode.
+    """
+    import numpy as np
+
+    vae = pipeline.vae
+    unpacked = pipeline._unpack_latents(latents, size, size, pipeline.vae_scale_factor)
+    shifted = (unpacked / vae.config.scaling_factor) + vae.config.shift_factor
+    pixels = vae.decode(shifted.to(vae.dtype), return_dict=False)[0]
+    return np.asarray(pipeline.image_processor.postprocess(pixels, output_type="np"), dtype=np.float32)
 
 
 def _pin(block: Any, device: torch.device) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plein_air.base import FluxBase, open_base
+from plein_air.base import FluxBase, decode_latents, open_base
 from plein_air.durable import sha256_file, write_atomically
 from plein_air.encoding.encode import encode_prompt
 from plein_air.errors import Stopped, TrainerError
@@ -175,7 +175,7 @@ def _painter(base: FluxBase, params: Mapping[str, Any]) -> Iterator[Any]:
                 generator=[torch.Generator("cpu").manual_seed(int(sample["seed"])) for sample in batch],
                 output_type="latent",
             )
-            return _decode(pipeline, made.images, params["size"])  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+            return decode_latents(pipeline, made.images, params["size"])  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
 
     try:
         yield paint
@@ -183,15 +183,6 @@ def _painter(base: FluxBase, params: Mapping[str, Any]) -> Iterator[Any]:
         # The transformer is the session's: it goes back as it came.
         if params["adapter"] is not None:
             pipeline.unload_lora_weights()
-
-
-def _decode(pipeline: Any, latents: torch.Tensor, size: int) -> NDArray[np.float32]:
-    """Pictures from latents as FluxPipeline decodes them, in the VAE's own type: the transformer's may be shorter."""
-    vae = pipeline.vae
-    unpacked = pipeline._unpack_latents(latents, size, size, pipeline.vae_scale_factor)
-    shifted = (unpacked / vae.config.scaling_factor) + vae.config.shift_factor
-    pixels = vae.decode(shifted.to(vae.dtype), return_dict=False)[0]
-    return np.asarray(pipeline.image_processor.postprocess(pixels, output_type="np"), dtype=np.float32)
 
 
 _encoded: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}

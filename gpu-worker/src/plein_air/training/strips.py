@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plein_air.base import FluxBase
+from plein_air.base import FluxBase, decode_latents
 from plein_air.durable import write_atomically
 from plein_air.encoding.prepared import Picture, read_images
 from plein_air.evaluation.copying import both_ways, find_nearest
@@ -96,10 +96,10 @@ class Strips:
             num_inference_steps=sampling.inference_steps,
             guidance_scale=float(sampling.guidance),
             generator=noise,
-            output_type="np",
+            output_type="latent",
             callback_on_step_end=heard,
         )
-        picture = np.nan_to_num(np.asarray(made.images[0], dtype=np.float32)).clip(0, 1)
+        picture = np.nan_to_num(decode_latents(pipeline, made.images, sampling.size)[0]).clip(0, 1)
         return np.round(picture * 255).astype(np.uint8)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import sys
 import time
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from plein_air.base import FluxBase
@@ -256,15 +258,34 @@ class Trainer:
                 raise _EndWished
 
     def _paint(self) -> None:
-        """A strip of samples, and whether the training has gone on for too long."""
+        """Validation images, and whether the training has gone on for too long; a failure of them ends no training."""
         state, patience = self.state, self._settings.early_stopping
-        path, sha256 = self._strips.paint(state.step, self._alive)
-        self._emit.sample(step=state.step, path=str(path), sha256=sha256)
-        if patience > 0:
-            copying = self._strips.copying()
-            self._emit.metric(state.step, {"copying": copying})
-            state.measurements = [*state.measurements, [float(state.step), state.held_out_loss or 0.0, copying]]
-            state.stopped_early = should_stop(state.measurements, patience)
+        interruptions: list[Exception] = []
+
+        def alive() -> None:
+            try:
+                self._alive()
+            except Exception as error:
+                interruptions.append(error)
+                raise
+
+        try:
+            path, sha256 = self._strips.paint(state.step, alive)
+            self._emit.sample(step=state.step, path=str(path), sha256=sha256)
+            if patience > 0:
+                copying = self._strips.copying()
+                self._emit.metric(state.step, {"copying": copying})
+                state.measurements = [*state.measurements, [float(state.step), state.held_out_loss or 0.0, copying]]
+                state.stopped_early = should_stop(state.measurements, patience)
+        except Exception as error:
+            if interruptions:
+                raise
+            traceback.print_exc()
+            sys.stderr.write(
+                f"validation images of step {state.step} failed ({type(error).__name__}: {error}); training continues, "
+                "training.sampleEvery=0 switches them off\n"
+            )
+            self._emit.metric(state.step, {"validationImagesFailed": 1})
         state.painted_step = state.step
         self._clock = time.monotonic()
 
