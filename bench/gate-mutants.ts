@@ -7,8 +7,10 @@
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import type { GateDecision } from '../src/domain/evaluation/decision.ts';
 import { CommitSha, type RepoRef, Sha256 } from '../src/domain/refs.ts';
-import type { GateDecision, RunContext, Training } from '../src/domain/run/activities.ts';
+import type { RunContext } from '../src/domain/run/context.ts';
+import type { Training } from '../src/domain/training/training.ts';
 import { sha256Of } from '../src/hub/hashing.ts';
 import {
   type Candidate,

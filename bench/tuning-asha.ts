@@ -10,7 +10,7 @@ import { connectClient } from '../src/cli/connect.ts';
 import { seedStack } from '../src/cli/seed.ts';
 import { Stack } from '../src/cli/stack/stack.ts';
 import { readEnvironment } from '../src/config/env.ts';
-import type { StudyResult } from '../src/domain/run/run-result.ts';
+import type { StudyResult } from '../src/domain/tuning/study-result.ts';
 
 const [trials = 12, steps = 54, minSteps = 6, seed = 0] = process.argv.slice(2).map(Number);
 const dataDir = await mkdtemp(join(tmpdir(), 'plein-air-asha-'));

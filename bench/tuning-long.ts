@@ -11,7 +11,7 @@ import { createSuggest } from '../src/activities/tune/suggest.ts';
 import { pythonPath, readEnvironment, temporalPath } from '../src/config/env.ts';
 import { PYTHON_PACKAGE, WORKFLOW_BUNDLE } from '../src/config/paths.ts';
 import type { PipelineActivities, TrainRequest } from '../src/domain/run/activities.ts';
-import type { StudyResult } from '../src/domain/run/run-result.ts';
+import type { StudyResult } from '../src/domain/tuning/study-result.ts';
 import { createTrainer } from '../src/trainer/process.ts';
 import { activities, trainingOf } from '../test/workflow/fakes.ts';
 

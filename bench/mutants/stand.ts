@@ -14,16 +14,13 @@ import { GENERATED_WIKIART, TINY_FLUX } from '../../src/cli/seed.ts';
 import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT, PYTHON_PACKAGE, TINY_BASE } from '../../src/config/paths.ts';
 import { parseRunConfig } from '../../src/domain/config/run-config.ts';
+import type { Evaluation, GateDecision } from '../../src/domain/evaluation/decision.ts';
 import { Verdict } from '../../src/domain/evaluation/gate.ts';
 import { EvaluationReport, type Metric } from '../../src/domain/evaluation/report.ts';
 import { type CommitRef, RepoId, type RepoRef } from '../../src/domain/refs.ts';
-import type {
-  DeployRequest,
-  Evaluation,
-  GateDecision,
-  RunContext,
-  Training,
-} from '../../src/domain/run/activities.ts';
+import type { DeployRequest } from '../../src/domain/run/activities.ts';
+import type { RunContext } from '../../src/domain/run/context.ts';
+import type { Training } from '../../src/domain/training/training.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { readVerified } from '../../src/hub/verified-json.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';

@@ -1,5 +1,6 @@
-import type { StudyResult, StudyStatus } from '../domain/run/run-result.ts';
+import type { StudyStatus } from '../domain/run/run-result.ts';
 import type { Trial } from '../domain/tuning/search-space.ts';
+import type { StudyResult } from '../domain/tuning/study-result.ts';
 import { violation } from '../domain/tuning/tuning.ts';
 import pc from './colors.ts';
 import { duration, table } from './output.ts';

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { DeploymentConfig } from '../domain/config/run-config.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { sizeProblems } from '../domain/release/release-limits.ts';
-import type { RunContext } from '../domain/run/activities.ts';
+import type { RunContext } from '../domain/run/context.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
 
 /** What is about to be uploaded, and what will be loaded with it. */

@@ -1,8 +1,8 @@
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoId } from '../domain/refs.ts';
 import type { ReleaseEntry } from '../domain/release/provenance.ts';
+import type { Release } from '../domain/release/release.ts';
 import type { SpaceTrial } from '../domain/release/space-trial.ts';
-import type { Release } from '../domain/run/activities.ts';
 import type { Hub } from '../hub/hub.ts';
 import { servedRelease } from '../space/space-repo.ts';
 import { findRelease, PREVIOUS, PRODUCTION, releaseRepo, tagAt, verifyRelease } from './catalog.ts';

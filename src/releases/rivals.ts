@@ -2,7 +2,7 @@ import type { Rival } from '../domain/evaluation/gate.ts';
 import { EvaluationReport } from '../domain/evaluation/report.ts';
 import type { Sha256 } from '../domain/refs.ts';
 import type { ReleaseEntry } from '../domain/release/provenance.ts';
-import type { RunContext } from '../domain/run/activities.ts';
+import type { RunContext } from '../domain/run/context.ts';
 import type { Hub } from '../hub/hub.ts';
 import { jsonOrNull } from '../hub/verified-json.ts';
 import { listReleases, PRODUCTION, tagAt } from './catalog.ts';

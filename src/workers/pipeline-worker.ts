@@ -77,7 +77,7 @@ await runWorker('pipeline', async ({ env, client }) => {
     notify: createNotify({ webhook: webhookOf(env.PLEIN_AIR_WEBHOOK_URL, env.PLEIN_AIR_WEBHOOK_FORMAT) }),
     openRelease: withOperations(createOpenRelease({ hub }), operations, (production, offered) => ({
       ...production,
-      context: { ...production.context, operations: offered },
+      operations: offered,
     })),
   };
   return {

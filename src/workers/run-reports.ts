@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { activityInfo, Context, getClient } from '@temporalio/activity';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
-import type { GpuProgress, RunContext } from '../domain/run/activities.ts';
+import type { GpuProgress } from '../domain/run/activities.ts';
+import type { RunContext } from '../domain/run/context.ts';
 import { type GpuReport, isReportDue } from '../domain/run/gpu-report.ts';
 
 /** Sees every progress of the GPU activity that runs now. */

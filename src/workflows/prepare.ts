@@ -1,13 +1,10 @@
 import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/workflow';
 import { parseRunConfig } from '../domain/config/run-config.ts';
+import type { Analysis } from '../domain/dataset/analysis-result.ts';
+import type { PreparedDataset } from '../domain/dataset/prepared-dataset.ts';
 import type { RepoId } from '../domain/refs.ts';
-import type {
-  Analysis,
-  PictureActivities,
-  PipelineActivities,
-  PreparedDataset,
-  RunContext,
-} from '../domain/run/activities.ts';
+import type { PictureActivities, PipelineActivities } from '../domain/run/activities.ts';
+import type { RunContext } from '../domain/run/context.ts';
 import { LONG, preparationOptions, SHORT, shardOptions } from './support/activity-options.ts';
 import { invalidInput } from './support/failures.ts';
 import { gpuActivities } from './support/gpu-activities.ts';

@@ -1,7 +1,9 @@
 import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import { ReevaluateInput } from '../domain/config/release-inputs.ts';
 import { parseFields } from '../domain/config/run-config.ts';
-import type { GateDecision, PipelineActivities, Release } from '../domain/run/activities.ts';
+import type { GateDecision } from '../domain/evaluation/decision.ts';
+import type { Release } from '../domain/release/release.ts';
+import type { PipelineActivities } from '../domain/run/activities.ts';
 import { PROMOTE, SHORT } from './support/activity-options.ts';
 import { movesOn } from './support/auto-upgrade.ts';
 import { invalidInput } from './support/failures.ts';
@@ -38,8 +40,7 @@ export async function reevaluate(input: unknown = {}): Promise<ReevaluationResul
   setHandler(releaseStatusQuery, () => ({ model, now, gpu: watch.work }));
 
   const production = await quick.openRelease({ model, namespace, workflowId, runId });
-  const { dataset, training, tag } = production;
-  const { operations, ...context } = production.context;
+  const { context, dataset, training, tag, operations } = production;
   const visible = new Visible(operations);
   const notifier = new Notifier(operations, { run: workflowId, model });
   visible.show({ PleinAirModel: model, PleinAirPhase: 'evaluate' });

@@ -1,7 +1,8 @@
 import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import { RollbackInput } from '../domain/config/release-inputs.ts';
 import { parseFields } from '../domain/config/run-config.ts';
-import type { PipelineActivities, Release } from '../domain/run/activities.ts';
+import type { Release } from '../domain/release/release.ts';
+import type { PipelineActivities } from '../domain/run/activities.ts';
 import { PROMOTE, SHORT } from './support/activity-options.ts';
 import { movesOn } from './support/auto-upgrade.ts';
 import { invalidInput } from './support/failures.ts';

@@ -15,7 +15,7 @@ import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { parseRunConfig } from '../../src/domain/config/run-config.ts';
 import { RepoId, type RepoRef } from '../../src/domain/refs.ts';
-import type { RunContext } from '../../src/domain/run/activities.ts';
+import type { RunContext } from '../../src/domain/run/context.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { createTrainer } from '../../src/trainer/process.ts';

@@ -4,8 +4,10 @@ import { execa } from 'execa';
 import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { type CommitRef, RepoId, type RepoRef, RunName } from '../../src/domain/refs.ts';
-import type { RunContext, Training, TrainRequest } from '../../src/domain/run/activities.ts';
+import type { TrainRequest } from '../../src/domain/run/activities.ts';
+import type { RunContext } from '../../src/domain/run/context.ts';
 import { runRepos } from '../../src/domain/run/repositories.ts';
+import type { Training } from '../../src/domain/training/training.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
 import { attempt, openStand, type Stand } from './training-stand.ts';
 

@@ -11,10 +11,12 @@ import {
   RunName,
   Sha256,
 } from '../../src/domain/refs.ts';
-import type { PipelineActivities, RunContext, Training } from '../../src/domain/run/activities.ts';
+import type { PipelineActivities } from '../../src/domain/run/activities.ts';
+import type { RunContext } from '../../src/domain/run/context.ts';
 import { runRepos } from '../../src/domain/run/repositories.ts';
 import type { TrainingLedger } from '../../src/domain/training/ledger.ts';
 import { formatMetricLog } from '../../src/domain/training/metric-log.ts';
+import type { Training } from '../../src/domain/training/training.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 
 export type DeployRequest = Parameters<PipelineActivities['deploy']>[0];

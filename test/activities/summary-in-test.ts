@@ -1,5 +1,5 @@
-import type { RunSummary } from '../../src/domain/run/activities.ts';
 import { PHASES } from '../../src/domain/run/phases.ts';
+import type { RunSummary } from '../../src/domain/run/summary.ts';
 import type { Trial } from '../../src/domain/tuning/search-space.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { runInTest } from './run-in-test.ts';

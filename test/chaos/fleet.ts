@@ -10,8 +10,9 @@ import { processEnvironment, pythonPath, readEnvironment, temporalPath } from '.
 import { PROJECT, TINY_BASE } from '../../src/config/paths.ts';
 import { parseRunConfig } from '../../src/domain/config/run-config.ts';
 import { type CommitRef, RepoId, type RepoRef, RunName } from '../../src/domain/refs.ts';
-import type { Training, TrainRequest } from '../../src/domain/run/activities.ts';
+import type { TrainRequest } from '../../src/domain/run/activities.ts';
 import { runRepos } from '../../src/domain/run/repositories.ts';
+import type { Training } from '../../src/domain/training/training.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { freePort } from '../../src/wire/free-port.ts';

@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { RepoId } from '../../src/domain/refs.ts';
-import type { StudyResult } from '../../src/domain/run/run-result.ts';
 import { ledgerTotals, TrainingLedger } from '../../src/domain/training/ledger.ts';
 import type { Trial } from '../../src/domain/tuning/search-space.ts';
 import type { StudyMove } from '../../src/domain/tuning/study.ts';
+import type { StudyResult } from '../../src/domain/tuning/study-result.ts';
 import { type Random, seeded } from '../local-hub/random.ts';
 import { MACHINES, type Machine, StudyStand } from './study-stand.ts';
 

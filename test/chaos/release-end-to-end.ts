@@ -12,7 +12,7 @@ import { seedStack } from '../../src/cli/seed.ts';
 import { LOCAL_TOKEN, Stack } from '../../src/cli/stack/stack.ts';
 import { readEnvironment } from '../../src/config/env.ts';
 import { RepoId } from '../../src/domain/refs.ts';
-import type { Release } from '../../src/domain/run/activities.ts';
+import type { Release } from '../../src/domain/release/release.ts';
 import type { RunResult } from '../../src/domain/run/run-result.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { findRelease } from '../../src/releases/catalog.ts';

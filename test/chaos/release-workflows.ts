@@ -1,5 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { DeployRequest, PipelineActivities, Release } from '../../src/domain/run/activities.ts';
+import type { Release } from '../../src/domain/release/release.ts';
+import type { DeployRequest, PipelineActivities } from '../../src/domain/run/activities.ts';
 import { PROMOTE } from '../../src/workflows/support/activity-options.ts';
 
 export { rollback } from '../../src/workflows/rollback.ts';

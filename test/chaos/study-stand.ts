@@ -9,7 +9,7 @@ import { processEnvironment, pythonPath, readEnvironment, temporalPath } from '.
 import { PROJECT } from '../../src/config/paths.ts';
 import { parseRunConfig } from '../../src/domain/config/run-config.ts';
 import { type CommitRef, RepoId, type RepoRef, RunName } from '../../src/domain/refs.ts';
-import type { RunContext } from '../../src/domain/run/activities.ts';
+import type { RunContext } from '../../src/domain/run/context.ts';
 import { runRepos } from '../../src/domain/run/repositories.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';

@@ -1,5 +1,6 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { GpuActivities, Training, TrainRequest } from '../../src/domain/run/activities.ts';
+import type { GpuActivities, TrainRequest } from '../../src/domain/run/activities.ts';
+import type { Training } from '../../src/domain/training/training.ts';
 import { gpuOptions } from '../../src/workflows/support/activity-options.ts';
 import { Hold } from '../../src/workflows/support/pause.ts';
 

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Lane, readLane } from '../../src/activities/train/branch.ts';
-import type { Training, TrainRequest } from '../../src/domain/run/activities.ts';
+import type { TrainRequest } from '../../src/domain/run/activities.ts';
+import type { Training } from '../../src/domain/training/training.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 import { seeded } from '../local-hub/random.ts';
 import { Fleet, isAlive, type Machine, signal, until } from './fleet.ts';

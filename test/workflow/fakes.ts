@@ -1,17 +1,13 @@
 import { Context } from '@temporalio/activity';
 import type { RunConfig } from '../../src/domain/config/run-config.ts';
+import type { PreparedDataset } from '../../src/domain/dataset/prepared-dataset.ts';
+import type { Evaluation, GateDecision } from '../../src/domain/evaluation/decision.ts';
 import { CommitSha, type FileRef, RepoId, RunName, Sha256 } from '../../src/domain/refs.ts';
-import type {
-  Evaluation,
-  GateDecision,
-  GpuActivities,
-  PipelineActivities,
-  PreparedDataset,
-  Release,
-  RunContext,
-  Training,
-} from '../../src/domain/run/activities.ts';
+import type { Release } from '../../src/domain/release/release.ts';
+import type { GpuActivities, PipelineActivities } from '../../src/domain/run/activities.ts';
+import type { RunContext } from '../../src/domain/run/context.ts';
 import { runRepos } from '../../src/domain/run/repositories.ts';
+import type { Training } from '../../src/domain/training/training.ts';
 
 /** Ports' answers for tests of the workflows' own decisions; no claim about a phase rests on them. */
 export const commit = CommitSha.parse('a'.repeat(40));

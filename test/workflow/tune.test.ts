@@ -4,9 +4,10 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowBundleWithSourceMap } from '@temporalio/worker';
 import type { GpuActivities, PipelineActivities, TrainRequest } from '../../src/domain/run/activities.ts';
-import type { StudyResult, StudyStatus } from '../../src/domain/run/run-result.ts';
+import type { StudyStatus } from '../../src/domain/run/run-result.ts';
 import type { Trial } from '../../src/domain/tuning/search-space.ts';
 import { STRETCHES_PER_RUN } from '../../src/domain/tuning/study.ts';
+import type { StudyResult } from '../../src/domain/tuning/study-result.ts';
 import { bundle, timeSkipping, withWorkers } from './environment.ts';
 import { activities, stopped, trainingOf } from './fakes.ts';
 

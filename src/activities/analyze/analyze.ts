@@ -6,6 +6,7 @@ import {
   judgeReadiness,
   verdictOf,
 } from '../../domain/dataset/analysis.ts';
+import type { Analysis } from '../../domain/dataset/analysis-result.ts';
 import { isUnknownArtist } from '../../domain/dataset/filters.ts';
 import { promptCoverage } from '../../domain/dataset/prompt-coverage.ts';
 import {
@@ -19,7 +20,8 @@ import { nearestCrossSplit } from '../../domain/dataset/split.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { PROMPT_SETS, picturesToPaint } from '../../domain/evaluation/sample-set.ts';
 import { type CommitRef, FileRef, type RepoRef } from '../../domain/refs.ts';
-import type { Analysis, PipelineActivities, RunContext } from '../../domain/run/activities.ts';
+import type { PipelineActivities } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import { forecast } from '../../domain/training/forecast.ts';
 import { TransformerShape } from '../../domain/training/lora-size.ts';
 import { pictureTeraFlops, trainingNeeds } from '../../domain/training/needs.ts';

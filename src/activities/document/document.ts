@@ -1,11 +1,12 @@
 import type { CommitRef, CommitSha, RepoRef } from '../../domain/refs.ts';
-import type { Documents, PipelineActivities, RunSummary } from '../../domain/run/activities.ts';
+import type { Documents, PipelineActivities } from '../../domain/run/activities.ts';
+import type { RunSummary } from '../../domain/run/summary.ts';
+import { StoredSummary, SUMMARY_RECORD } from '../../domain/run/summary.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import { type Hub, HubConflict, type HubContent } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { runReport } from '../../reports/pages/run-report.ts';
 import { readRunRecords } from '../../reports/records/from-records.ts';
-import { StoredSummary, SUMMARY_RECORD } from '../../reports/records/stored-summary.ts';
 import { toHtml } from '../../reports/render/html.ts';
 import { toMarkdown } from '../../reports/render/markdown-report.ts';
 

@@ -1,11 +1,11 @@
 import { PipelineError } from '../../domain/errors.ts';
 import type { RepoRef } from '../../domain/refs.ts';
-import type { RunSummary } from '../../domain/run/activities.ts';
+import type { RunSummary } from '../../domain/run/summary.ts';
+import { StoredSummary, SUMMARY_RECORD } from '../../domain/run/summary.ts';
 import type { Hub, HubContent } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { findRelease, releaseRepo } from '../../releases/catalog.ts';
 import { releaseDocuments } from '../../releases/release-files.ts';
-import { StoredSummary, SUMMARY_RECORD } from '../../reports/records/stored-summary.ts';
 import { rebuildReport } from './document.ts';
 import { rebuildDatasetCard } from './rebuild-dataset-card.ts';
 

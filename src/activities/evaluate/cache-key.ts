@@ -4,7 +4,8 @@ import { RunConfig } from '../../domain/config/run-config.ts';
 import type { Rival } from '../../domain/evaluation/gate.ts';
 import { type StandardSample, sampleSet, sampleSetText } from '../../domain/evaluation/sample-set.ts';
 import { type CommitRef, type CommitSha, Sha256 } from '../../domain/refs.ts';
-import type { RunContext, Training } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
+import type { Training } from '../../domain/training/training.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 
 /** Grows when the same inputs would be measured in another way. */

@@ -13,10 +13,11 @@ import {
 import { EvaluationReport, type Metric } from '../../domain/evaluation/report.ts';
 import { openSamples, type StandardSample } from '../../domain/evaluation/sample-set.ts';
 import type { FileRef, RepoRef, Sha256 } from '../../domain/refs.ts';
-import type { ChosenCheckpoint, GpuActivities, Training } from '../../domain/run/activities.ts';
+import type { ChosenCheckpoint, GpuActivities } from '../../domain/run/activities.ts';
 import { CheckpointManifest, checkpointFolder } from '../../domain/training/checkpoint.ts';
 import { findCheckpoints } from '../../domain/training/checkpoint-choice.ts';
 import { mergeMetrics, parseMetricLog } from '../../domain/training/metric-log.ts';
+import type { Training } from '../../domain/training/training.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import { type Hub, HubConflict } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';

@@ -3,7 +3,7 @@ import type { Verdict } from '../../domain/evaluation/gate.ts';
 import { EvaluationReport } from '../../domain/evaluation/report.ts';
 import type { RepoRef } from '../../domain/refs.ts';
 import type { ReleaseEntry } from '../../domain/release/provenance.ts';
-import type { RunContext } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { listReleases } from '../../releases/catalog.ts';

@@ -1,7 +1,8 @@
 import { MODEL_ROLES, splitModelId } from '../../domain/config/evaluation-models.ts';
 import { PipelineError } from '../../domain/errors.ts';
+import type { Evaluation } from '../../domain/evaluation/decision.ts';
 import { type CommitSha, type FileRef, RepoId, type RepoRef, Sha256 } from '../../domain/refs.ts';
-import type { Evaluation, GpuActivities } from '../../domain/run/activities.ts';
+import type { GpuActivities } from '../../domain/run/activities.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';

@@ -1,13 +1,10 @@
 import { type GateRule, lookConfidence } from '../../domain/config/gate-config.ts';
+import type { Evaluation, GateDecision } from '../../domain/evaluation/decision.ts';
 import { decide, type Expected, type Verdict } from '../../domain/evaluation/gate.ts';
 import { gateRules, rulesText } from '../../domain/evaluation/gate-rules.ts';
 import type { FileRef, RepoRef } from '../../domain/refs.ts';
-import type {
-  Evaluation,
-  GateDecision,
-  PipelineActivities,
-  RunContext,
-} from '../../domain/run/activities.ts';
+import type { PipelineActivities } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import { type Hub, HubConflict } from '../../hub/hub.ts';
 import { jsonOrNull, readVerifiedBytes } from '../../hub/verified-json.ts';

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Evaluation } from '../../domain/evaluation/decision.ts';
 import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
-import type { Evaluation, RunContext } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import type { VerbParams } from '../../domain/trainer-protocol.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { isBlank, pictureDistance } from '../../images/compare.ts';

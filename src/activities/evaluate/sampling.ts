@@ -4,7 +4,7 @@ import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
 import { sampleSet } from '../../domain/evaluation/sample-set.ts';
 import type { Sha256 } from '../../domain/refs.ts';
 import { ADAPTER_FILE } from '../../domain/release/provenance.ts';
-import type { RunContext } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import type { VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { RivalRelease } from '../../releases/rivals.ts';

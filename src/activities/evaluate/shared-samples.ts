@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type EvaluationReport, Metric } from '../../domain/evaluation/report.ts';
 import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
 import { type CommitSha, RepoId, type RepoRef, type Sha256 } from '../../domain/refs.ts';
-import type { RunContext } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';

@@ -6,7 +6,7 @@ import type { DatasetConfig } from '../../domain/config/run-config.ts';
 import { DatasetManifest } from '../../domain/dataset/record.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { type CommitSha, RepoId, type RepoRef, Sha256 } from '../../domain/refs.ts';
-import type { RunContext } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import type { Hub } from '../../hub/hub.ts';
 
 /** Grows when preparation changes what it writes, so that a dataset made by older code is not taken for the same. */

@@ -2,9 +2,11 @@ import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { PreparedDataset } from '../../domain/dataset/prepared-dataset.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { CommitSha, RepoRef } from '../../domain/refs.ts';
-import type { PipelineActivities, PreparedDataset, RunContext } from '../../domain/run/activities.ts';
+import type { PipelineActivities } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { assemble } from './assemble.ts';
 import {

@@ -4,7 +4,7 @@ import { Verdict } from '../../domain/evaluation/gate.ts';
 import { disagreements } from '../../domain/evaluation/verdict-check.ts';
 import type { RepoRef, Sha256 } from '../../domain/refs.ts';
 import { licenseFor } from '../../domain/release/licenses.ts';
-import { type ReleaseEntry, StoredContext } from '../../domain/release/provenance.ts';
+import type { ReleaseEntry } from '../../domain/release/provenance.ts';
 import type { DeployRequest, PipelineActivities } from '../../domain/run/activities.ts';
 import { fingerprintOf } from '../../hub/canonical-json.ts';
 import { type Hub, HubConflict } from '../../hub/hub.ts';
@@ -107,11 +107,9 @@ function promotionOf(deps: DeployDeps, request: DeployRequest): Omit<Promotion, 
 
 async function publishApproved(
   deps: DeployDeps,
-  asked: DeployRequest,
+  request: DeployRequest,
 ): Promise<{ entry: ReleaseEntry; cached: boolean }> {
-  refuseWithoutSignOff(asked);
-  // A run that an older worker opened knows nothing of newer settings: their defaults count.
-  const request = { ...asked, context: StoredContext.parse(asked.context) };
+  refuseWithoutSignOff(request);
   const { hub, onStep = () => undefined, app = appTemplate } = deps;
   const { config, repos } = request.context;
   const approved = await verifyApproved(hub, request);

@@ -8,7 +8,8 @@ import {
 } from '../../domain/config/variants.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { Sha256 } from '../../domain/refs.ts';
-import type { GpuActivities, RunContext } from '../../domain/run/activities.ts';
+import type { GpuActivities } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import type { VerbResult } from '../../domain/trainer-protocol.ts';
 import { fingerprintOf } from '../../hub/canonical-json.ts';
 import { sha256OfFile } from '../../hub/hashing.ts';

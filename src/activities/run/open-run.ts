@@ -1,10 +1,9 @@
-import { z } from 'zod';
-import { GateRule } from '../../domain/config/gate-config.ts';
-import { RunConfig } from '../../domain/config/run-config.ts';
+import type { RunConfig } from '../../domain/config/run-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { gateRules, rulesText } from '../../domain/evaluation/gate-rules.ts';
-import { CommitRef, type RepoRef, RunName, Sha256 } from '../../domain/refs.ts';
+import { type CommitRef, type RepoRef, RunName } from '../../domain/refs.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
+import { RUN_RECORD, RunRecord } from '../../domain/run/context.ts';
 import { releaseRepos, runNameFrom, runRepos } from '../../domain/run/repositories.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import { type Hub, HubConflict } from '../../hub/hub.ts';
@@ -12,24 +11,6 @@ import { parseJson } from '../../hub/verified-json.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
 import { pinCaptioner } from '../prepare/captions/model.ts';
 import { planRunStorage } from '../train/storage-plan.ts';
-
-/** `records/run.json`: what a run was started with and which commits it is pinned to. */
-export const RunRecord = z.strictObject({
-  format: z.literal(1),
-  config: RunConfig,
-  base: CommitRef,
-  source: CommitRef,
-  /** Captioning model; absent: none. */
-  captioner: CommitRef.optional(),
-  /** What later starts of the same run changed, oldest first; `config` has it in place. */
-  amendments: z
-    .array(z.strictObject({ workflowRunId: z.string(), changed: z.record(z.string(), z.unknown()) }))
-    .default([]),
-  /** The gate's rules as they stood before training, and the sha256 of `rulesText`. */
-  gate: z.strictObject({ rules: z.array(GateRule), sha256: Sha256 }).optional(),
-});
-export type RunRecord = z.infer<typeof RunRecord>;
-export const RUN_RECORD = 'records/run.json';
 
 /** Resolves names and revisions, creates the run's repositories, and pins the run to what it found. */
 export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRun'] {

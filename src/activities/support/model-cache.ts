@@ -2,8 +2,8 @@ import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:
 import { dirname, join } from 'node:path';
 import { PipelineError } from '../../domain/errors.ts';
 import type { CommitRef, CommitSha } from '../../domain/refs.ts';
-import type { Training } from '../../domain/run/activities.ts';
 import { CheckpointManifest } from '../../domain/training/checkpoint.ts';
+import type { Training } from '../../domain/training/training.ts';
 import { sha256OfFile } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';

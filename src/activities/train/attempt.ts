@@ -3,7 +3,6 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { PipelineError } from '../../domain/errors.ts';
 import { type CommitSha, Sha256 } from '../../domain/refs.ts';
-import type { Training } from '../../domain/run/activities.ts';
 import { createProgress, initialProgress, progressOf } from '../../domain/run/progress.ts';
 import type { TrainerEvent, VerbResult } from '../../domain/trainer-protocol.ts';
 import { CheckpointManifest, fingerprintDifferences } from '../../domain/training/checkpoint.ts';
@@ -11,6 +10,7 @@ import { secondsBetweenPreemptions } from '../../domain/training/checkpoint-inte
 import type { StoragePlan } from '../../domain/training/checkpoint-storage.ts';
 import { type LaneResult, ledgerTotals, updateAttempt } from '../../domain/training/ledger.ts';
 import { type MetricLine, mergeMetrics } from '../../domain/training/metric-log.ts';
+import type { Training } from '../../domain/training/training.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { EVENTS_FILE, tensorboardEvents } from '../../reports/figures/tensorboard.ts';
 import { type ActivityContext, cancelReason, isGivenUp } from '../support/activity-context.ts';

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import type { CommitSha } from '../../domain/refs.ts';
-import type { Training } from '../../domain/run/activities.ts';
 import type { Fence } from '../../domain/training/checkpoint.ts';
 import type { CheckpointFolder } from '../../domain/training/checkpoint-choice.ts';
 import {
@@ -9,6 +8,7 @@ import {
   type LastSeen,
   type TrainingLedger,
 } from '../../domain/training/ledger.ts';
+import type { Training } from '../../domain/training/training.ts';
 import { HubConflict } from '../../hub/hub.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
 import type { ActivityContext } from '../support/activity-context.ts';

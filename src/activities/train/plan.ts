@@ -1,10 +1,11 @@
 import { BudgetConfig, CheckpointConfig, describeProblems } from '../../domain/config/run-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { CommitSha, Sha256 } from '../../domain/refs.ts';
-import type { Training, TrainRequest } from '../../domain/run/activities.ts';
+import type { TrainRequest } from '../../domain/run/activities.ts';
 import type { TrainerTraining } from '../../domain/trainer-protocol.ts';
 import { type LaneResult, ledgerTotals, type TrainingLedger } from '../../domain/training/ledger.ts';
 import { trainerTraining, trainingFacts } from '../../domain/training/trainer-training.ts';
+import type { Training } from '../../domain/training/training.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { Trainer } from '../../trainer/trainer.ts';

@@ -1,7 +1,7 @@
 import { BudgetConfig, CheckpointConfig, type TrainingConfig } from '../../domain/config/run-config.ts';
 import { TuningConfig } from '../../domain/config/tuning-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
-import type { RunContext } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import { planStorage, type StoragePlan } from '../../domain/training/checkpoint-storage.ts';
 import { checkpointBytes, loraParameters, TransformerShape } from '../../domain/training/lora-size.ts';
 import { studyLanes } from '../../domain/tuning/top-k.ts';

@@ -1,6 +1,7 @@
 import { PipelineError } from '../../domain/errors.ts';
 import { RepoId, type RunName } from '../../domain/refs.ts';
-import type { PipelineActivities, RunContext } from '../../domain/run/activities.ts';
+import type { PipelineActivities } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import { runRepos } from '../../domain/run/repositories.ts';
 import type { Trial, TrialParameters } from '../../domain/tuning/search-space.ts';
 import { STUDY_FILES, StoredStudy, studyFacts } from '../../domain/tuning/stored-study.ts';

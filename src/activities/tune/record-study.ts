@@ -1,5 +1,6 @@
 import type { RepoRef } from '../../domain/refs.ts';
-import type { PipelineActivities, RunContext } from '../../domain/run/activities.ts';
+import type { PipelineActivities } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import { STUDY_FILES, StoredStudy, studyFacts } from '../../domain/tuning/stored-study.ts';
 import type { StudyInsight, StudyState } from '../../domain/tuning/study.ts';
 import { describeChoice } from '../../domain/tuning/study-words.ts';

@@ -1,5 +1,6 @@
 import { TuningConfig } from '../../domain/config/tuning-config.ts';
-import type { PipelineActivities, RunContext } from '../../domain/run/activities.ts';
+import type { PipelineActivities } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import type { Dimension, SearchSpace, TrialParameters } from '../../domain/tuning/search-space.ts';
 import { optionsOf, PRUNERS, STRATEGIES } from '../../domain/tuning/strategies.ts';
 import type { Trainer } from '../../trainer/trainer.ts';

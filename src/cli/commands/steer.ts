@@ -5,7 +5,7 @@ import { ReevaluateInput, RollbackInput } from '../../domain/config/release-inpu
 import { parseFields } from '../../domain/config/run-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { RunName } from '../../domain/refs.ts';
-import type { Release } from '../../domain/run/activities.ts';
+import type { Release } from '../../domain/release/release.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';

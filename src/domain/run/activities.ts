@@ -1,58 +1,23 @@
 import type { RunConfig } from '../config/run-config.ts';
 import type { ReleasedVariant } from '../config/variants.ts';
-import type { CommitRef, CommitSha, FileRef, RepoId, RunName, Sha256 } from '../refs.ts';
-import type { SpaceTrial } from '../release/space-trial.ts';
+import type { Analysis } from '../dataset/analysis-result.ts';
+import type { PreparedDataset } from '../dataset/prepared-dataset.ts';
+import type { Approval, Evaluation, GateDecision } from '../evaluation/decision.ts';
+import type { CommitRef, CommitSha, FileRef, RepoId, Sha256 } from '../refs.ts';
+import type { Release } from '../release/release.ts';
+import type { Training } from '../training/training.ts';
 import type { Trial, TrialParameters } from '../tuning/search-space.ts';
 import type { StudyMove, StudyRecord, StudyState } from '../tuning/study.ts';
+import type { RunContext } from './context.ts';
 import type { Notice } from './notices.ts';
-import type { PhaseRecord } from './phases.ts';
-import type { StudyResult } from './run-result.ts';
+import type { RunSummary } from './summary.ts';
 
-/** A run as its activities see it: what does not change from phase to phase. */
-export interface RunContext {
-  run: RunName;
-  /** Temporal ids, for records and fencing. */
-  workflowId: string;
-  runId: string;
-  config: RunConfig;
-  /** Hub user or organization that owns the repositories. */
-  namespace: string;
-  /** Base model at a commit. */
-  base: CommitRef;
-  /** Source dataset at a commit. */
-  source: CommitRef;
-  /** Captioning model at a commit; absent: captions come from the genre. */
-  captioner?: CommitRef;
-  repos: RunRepos;
-  /** What the service around the run offers; asked once, so that a replay decides the same. */
-  operations?: Operations;
-}
-
-/** What an operator has set up around the runs. */
+/** What an operator has set up around the runs; asked once, so that a replay decides the same. */
 export interface Operations {
   /** All of `PleinAirPhase`, `PleinAirState`, `PleinAirVerdict`, `PleinAirModel` are registered. */
   searchAttributes: boolean;
   /** A webhook is configured. */
   notifications: boolean;
-}
-
-/** The repositories of a run. */
-export interface RunRepos {
-  /** model, private: `fence.json`, `checkpoints/…`, `latest.json`, `metrics.jsonl`. */
-  checkpoints: RepoId;
-  /** dataset, private: `records/<phase>.json`, `evaluation/…`, `report/…`. */
-  record: RepoId;
-  /** model: releases as tags `v1`, `v2`, …, branch `production`. */
-  release: RepoId;
-  /** space. */
-  space: RepoId;
-}
-
-export interface PreparedDataset {
-  dataset: CommitRef;
-  images: { train: number; held_out: number; test: number; neighbors: number };
-  dropped: Record<string, number>;
-  cached: boolean;
 }
 
 /** What is left to do for a dataset: nothing, or pictures by shard, each a piece of work that any worker can take. */
@@ -84,15 +49,6 @@ export interface CaptionedPictures {
   pictures: number;
 }
 
-export interface Analysis {
-  verdict: 'ready' | 'warnings' | 'blocked';
-  /** Sentences for people. */
-  reasons: string[];
-  /** `records/analysis.json` in the record repository. */
-  record: FileRef;
-  cached: boolean;
-}
-
 export interface TrainRequest {
   context: RunContext;
   dataset: CommitRef;
@@ -107,24 +63,6 @@ export interface TrainRequest {
   acceptDifferences: string[];
 }
 
-export interface Training {
-  outcome: 'done' | 'stopped';
-  step: number;
-  steps: number;
-  /** The checkpoint's commit in the checkpoint repository. */
-  checkpoint: CommitRef;
-  /** `checkpoints/step-…` of that commit. */
-  path: string;
-  adapterSha256: Sha256;
-  heldOutLoss: number | null;
-  trainLoss: number | null;
-  /** Steps done again because an attempt died after its last checkpoint, over all attempts. */
-  repeatedSteps: number;
-  /** Attempts that ended without asking to (kill, lost worker), over all attempts. */
-  preemptions: number;
-  gpuSeconds: number;
-}
-
 /** The checkpoint that goes to the gate. */
 export interface ChosenCheckpoint {
   /** The training with that checkpoint in place of its last one. */
@@ -133,43 +71,6 @@ export interface ChosenCheckpoint {
   record: FileRef | null;
   /** In words. */
   reason: string;
-}
-
-export interface Evaluation {
-  /** `evaluation/report.json` in the record repository. */
-  report: FileRef;
-  /** The evaluated adapter, as exported, in the record repository: `evaluation/adapter/pytorch_lora_weights.safetensors`. */
-  adapter: FileRef;
-  /** One line for people. */
-  summary: string;
-}
-
-export interface GateDecision {
-  verdict: 'PASS' | 'FAIL' | 'INCONCLUSIVE';
-  /** One sentence per rule. */
-  reasons: string[];
-  /** `evaluation/verdict.json` in the record repository. */
-  record: FileRef;
-  /** What could still change the verdict: a further look, or the same one against what is in production by now. */
-  next?: 'look' | 'measure-again' | undefined;
-}
-
-export interface Approval {
-  decision: 'approved' | 'rejected';
-  by: string;
-  reason: string;
-  /** Milliseconds since the epoch. */
-  at: number;
-}
-
-export interface Release {
-  release: { repo: RepoId; tag: string; commit: CommitSha; sha256: Sha256 };
-  space: { repo: RepoId; commit: CommitSha } | null;
-  /** The release that was in production before; null: none. */
-  previousTag: string | null;
-  /** What the running Space was found to do; null: there is no Space. */
-  trial: SpaceTrial | null;
-  cached: boolean;
 }
 
 /** A release that is on the Hub under its tag, but not in production. */
@@ -202,22 +103,6 @@ export interface DeployRequest {
   variants?: ReleasedVariant[];
 }
 
-/** All that the run knows at its end, for the documents. */
-export interface RunSummary {
-  context: RunContext;
-  phases: PhaseRecord[];
-  dataset: PreparedDataset | null;
-  analysis: Analysis | null;
-  study: StudyResult | null;
-  training: Training | null;
-  evaluation: Evaluation | null;
-  gate: GateDecision | null;
-  approval: Approval | null;
-  release: Release | null;
-  /** Error text when the run failed. */
-  failure: string | null;
-}
-
 export interface Documents {
   /** `report/index.html` in the record repository. */
   report: FileRef;
@@ -232,12 +117,17 @@ export interface ProductionModel {
   context: RunContext;
   dataset: CommitRef;
   training: Training;
+  operations?: Operations;
 }
 
 /** Activities on queue `pipeline`: CPU, network, no GPU. */
 export interface PipelineActivities {
   /** Names and resolves everything that the run refers to; creates its repositories. */
-  openRun(p: { config: RunConfig; workflowId: string; runId: string }): Promise<RunContext>;
+  openRun(p: {
+    config: RunConfig;
+    workflowId: string;
+    runId: string;
+  }): Promise<RunContext & { operations?: Operations }>;
   /** All of the preparation in one activity: what runs that began before it was fanned out go on with. */
   prepare(p: { context: RunContext }): Promise<PreparedDataset>;
   /** Reads the source's labels and lays the work out by shard; answers with the dataset where it is there already. */

@@ -1,5 +1,5 @@
 import { RepoId, RunName } from '../refs.ts';
-import type { RunRepos } from './activities.ts';
+import type { RunRepos } from './context.ts';
 
 /** Names of a run's repositories; a name that the Hub would refuse is an error of the caller. */
 export function runRepos(namespace: string, run: RunName, model: string): RunRepos {

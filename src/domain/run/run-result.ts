@@ -1,10 +1,12 @@
+import type { Approval, GateDecision } from '../evaluation/decision.ts';
 import type { CommitRef, FileRef, RunName } from '../refs.ts';
-import type { Trial, TrialParameters } from '../tuning/search-space.ts';
-import type { StudyRecord } from '../tuning/study.ts';
+import type { Release } from '../release/release.ts';
+import type { Training } from '../training/training.ts';
+import type { Trial } from '../tuning/search-space.ts';
 import type { Confirmation } from '../tuning/top-k.ts';
-import type { Approval, GateDecision, Release, RunSummary, Training } from './activities.ts';
 import type { GpuWork } from './gpu-report.ts';
 import type { Phase, PhaseRecord } from './phases.ts';
+import type { RunSummary } from './summary.ts';
 
 /** What `fineTune` returns: references and figures, never bytes. */
 export interface RunResult {
@@ -62,20 +64,4 @@ export interface StudyStatus {
   stopped: string | null;
   /** One sentence about how sure the choice is; null: not chosen yet. */
   sure: string | null;
-}
-
-/** What `tune` returns. */
-export interface StudyResult {
-  strategy: string;
-  trials: Trial[];
-  chosen: number;
-  parameters: TrialParameters;
-  pruner: string;
-  confirmations: Confirmation[];
-  /** Why no further trial was started. */
-  stopped: string;
-  /** How sure the choice is, in words. */
-  sure: string;
-  /** Null in studies from before they were recorded. */
-  record: StudyRecord | null;
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { TuningObjective } from '../config/tuning-config.ts';
 import { RunName } from '../refs.ts';
-import type { RunContext } from '../run/activities.ts';
+import type { RunContext } from '../run/context.ts';
 import { SearchSpace, Trial } from './search-space.ts';
 import { StudyInsight } from './study.ts';
 import { Confirmation } from './top-k.ts';

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import type { VariantRecord } from '../../domain/config/variants.ts';
 import { licenseFor } from '../../domain/release/licenses.ts';
-import type { RunContext } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import { titleOf } from '../../space/space-config.ts';
 import { code, escapeMarkdown, figure } from '../render/markdown.ts';
 

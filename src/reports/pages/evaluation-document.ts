@@ -1,6 +1,8 @@
 import { CHOICE_FILE, CheckpointChoice } from '../../domain/evaluation/checkpoint-ranking.ts';
+import type { Evaluation } from '../../domain/evaluation/decision.ts';
 import type { Verdict } from '../../domain/evaluation/gate.ts';
-import type { Evaluation, RunContext, RunSummary } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
+import type { RunSummary } from '../../domain/run/summary.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { jsonOrNull } from '../../hub/verified-json.ts';
 import { checkpointSection } from '../figures/checkpoint-curves.ts';

@@ -1,5 +1,5 @@
-import type { RunSummary } from '../../domain/run/activities.ts';
 import type { PhaseRecord } from '../../domain/run/phases.ts';
+import type { RunSummary } from '../../domain/run/summary.ts';
 import type { Block, Rich, Section } from '../render/blocks.ts';
 import { duration } from '../render/markdown.ts';
 

@@ -1,7 +1,7 @@
 import { variantRepo } from '../../domain/config/variants.ts';
 import type { CommitRef, FileRef } from '../../domain/refs.ts';
-import type { RunSummary } from '../../domain/run/activities.ts';
 import type { PhaseRecord } from '../../domain/run/phases.ts';
+import type { RunSummary } from '../../domain/run/summary.ts';
 import type { RunRecords } from '../records/run-records.ts';
 import type { Block, Inline, ReportDocument, Rich, Section, Tone } from '../render/blocks.ts';
 import { duration, figure, moment } from '../render/markdown.ts';

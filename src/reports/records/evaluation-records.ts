@@ -1,8 +1,8 @@
 import { z } from 'zod';
+import type { Evaluation, GateDecision } from '../../domain/evaluation/decision.ts';
 import { nameOf, type RuleOutcome, Verdict } from '../../domain/evaluation/gate.ts';
 import { EvaluationReport, type Metric } from '../../domain/evaluation/report.ts';
 import type { FileRef } from '../../domain/refs.ts';
-import type { Evaluation, GateDecision } from '../../domain/run/activities.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { readVerifiedBytes } from '../../hub/verified-json.ts';
 import type { ClosestPair, GateRow, RunRecords, SampleRow } from './run-records.ts';

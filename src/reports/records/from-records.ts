@@ -1,14 +1,14 @@
 import { DatasetManifest } from '../../domain/dataset/record.ts';
 import type { CommitRef, CommitSha } from '../../domain/refs.ts';
-import type { RunSummary, Training } from '../../domain/run/activities.ts';
+import type { RunSummary, StoredSummary } from '../../domain/run/summary.ts';
 import { CheckpointManifest } from '../../domain/training/checkpoint.ts';
 import { TrainingLedger } from '../../domain/training/ledger.ts';
 import { mergeMetrics, parseMetricLog } from '../../domain/training/metric-log.ts';
+import type { Training } from '../../domain/training/training.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { type EvaluationRecords, readEvaluationRecords } from './evaluation-records.ts';
 import type { RunRecords } from './run-records.ts';
-import type { StoredSummary } from './stored-summary.ts';
 
 /** The report shows so many prompts and seeds; every picture is in the record repository. */
 const SHOWN = { prompts: 24, seeds: 4 };

@@ -1,6 +1,6 @@
 import type { DatasetManifest } from '../../domain/dataset/record.ts';
 import type { Metric } from '../../domain/evaluation/report.ts';
-import type { RunSummary } from '../../domain/run/activities.ts';
+import type { RunSummary } from '../../domain/run/summary.ts';
 import type { AttemptRecord } from '../../domain/training/ledger.ts';
 import type { CurvePoint } from '../figures/plots.ts';
 

@@ -9,19 +9,19 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { parseRunConfig, type RunConfig } from '../../domain/config/run-config.ts';
+import type { GateDecision } from '../../domain/evaluation/decision.ts';
+import type { Release } from '../../domain/release/release.ts';
 import type {
   DeployRequest,
   Documents,
-  GateDecision,
   GpuActivities,
   PipelineActivities,
-  Release,
-  RunContext,
-  RunSummary,
-  Training,
 } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import type { Phase } from '../../domain/run/phases.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
+import type { RunSummary } from '../../domain/run/summary.ts';
+import type { Training } from '../../domain/training/training.ts';
 import type { TrialParameters } from '../../domain/tuning/search-space.ts';
 import { PREPARE_BY_SHARDS, prepareDataset } from '../prepare.ts';
 import { LONG, PROMOTE, SHORT, UPLOAD } from '../support/activity-options.ts';

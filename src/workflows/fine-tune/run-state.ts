@@ -9,7 +9,8 @@ import {
   type WorkflowResultType,
 } from '@temporalio/workflow';
 import type { RunConfig } from '../../domain/config/run-config.ts';
-import type { Approval, Operations } from '../../domain/run/activities.ts';
+import type { Approval } from '../../domain/evaluation/decision.ts';
+import type { Operations } from '../../domain/run/activities.ts';
 import type { GpuWork } from '../../domain/run/gpu-report.ts';
 import { noticesOf } from '../../domain/run/notices.ts';
 import { PHASES, type Phase, type PhaseStatus } from '../../domain/run/phases.ts';

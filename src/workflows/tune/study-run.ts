@@ -2,8 +2,9 @@ import { workflowInfo } from '@temporalio/workflow';
 import type { RunConfig } from '../../domain/config/run-config.ts';
 import { needsMeasurement } from '../../domain/config/tuning-config.ts';
 import type { CommitRef } from '../../domain/refs.ts';
-import type { GpuActivities, PipelineActivities, RunContext } from '../../domain/run/activities.ts';
-import type { StudyResult, StudyStatus } from '../../domain/run/run-result.ts';
+import type { GpuActivities, PipelineActivities } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
+import type { StudyStatus } from '../../domain/run/run-result.ts';
 import type { Trial } from '../../domain/tuning/search-space.ts';
 import {
   ASKED_BYTES_PER_RUN,
@@ -14,6 +15,7 @@ import {
   type StudyRecord,
   type StudyState,
 } from '../../domain/tuning/study.ts';
+import type { StudyResult } from '../../domain/tuning/study-result.ts';
 import { describeChoice } from '../../domain/tuning/study-words.ts';
 import { type Confirmation, chooseFinalist, chooseFinalists, newSeed } from '../../domain/tuning/top-k.ts';
 import { trialReport } from '../../domain/tuning/trial-report.ts';

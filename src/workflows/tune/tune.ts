@@ -8,9 +8,10 @@ import {
 } from '@temporalio/workflow';
 import { parseRunConfig } from '../../domain/config/run-config.ts';
 import type { CommitRef } from '../../domain/refs.ts';
-import type { PipelineActivities, RunContext } from '../../domain/run/activities.ts';
-import type { StudyResult } from '../../domain/run/run-result.ts';
+import type { PipelineActivities } from '../../domain/run/activities.ts';
+import type { RunContext } from '../../domain/run/context.ts';
 import type { StudyRecord, StudyState } from '../../domain/tuning/study.ts';
+import type { StudyResult } from '../../domain/tuning/study-result.ts';
 import { PREPARE_BY_SHARDS, prepareDataset } from '../prepare.ts';
 import { LONG, SHORT } from '../support/activity-options.ts';
 import { invalidInput } from '../support/failures.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDocument, REPORT_FILE, rebuildReport } from '../../../src/activities/document/document.ts';
 import type { RepoRef } from '../../../src/domain/refs.ts';
-import type { RunSummary } from '../../../src/domain/run/activities.ts';
+import type { RunSummary } from '../../../src/domain/run/summary.ts';
 import { connectHub } from '../../../src/hub/client.ts';
 import type { Hub } from '../../../src/hub/hub.ts';
 import { startLocalHub } from '../../../src/local-hub/server.ts';

@@ -4,16 +4,13 @@ import { HISTORY_FILES } from '../../../src/activities/evaluate/drift.ts';
 import { createEvaluate } from '../../../src/activities/evaluate/evaluate.ts';
 import { createJudge } from '../../../src/activities/evaluate/judge.ts';
 import { createDeploy } from '../../../src/activities/release/deploy.ts';
+import type { Evaluation, GateDecision } from '../../../src/domain/evaluation/decision.ts';
 import { HistoryEntry } from '../../../src/domain/evaluation/drift.ts';
 import { Verdict } from '../../../src/domain/evaluation/gate.ts';
 import { EvaluationReport } from '../../../src/domain/evaluation/report.ts';
 import { RunName } from '../../../src/domain/refs.ts';
-import type {
-  DeployRequest,
-  Evaluation,
-  GateDecision,
-  RunContext,
-} from '../../../src/domain/run/activities.ts';
+import type { DeployRequest } from '../../../src/domain/run/activities.ts';
+import type { RunContext } from '../../../src/domain/run/context.ts';
 import { reevaluationRecord } from '../../../src/domain/run/repositories.ts';
 import { sha256Of } from '../../../src/hub/hashing.ts';
 import { readVerified } from '../../../src/hub/verified-json.ts';

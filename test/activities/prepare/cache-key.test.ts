@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { settingsOf, targetOf } from '../../../src/activities/prepare/cache-key.ts';
 import { parseRunConfig } from '../../../src/domain/config/run-config.ts';
 import { CommitSha, RepoId } from '../../../src/domain/refs.ts';
-import type { RunContext } from '../../../src/domain/run/activities.ts';
+import type { RunContext } from '../../../src/domain/run/context.ts';
 import { contextOf } from '../../workflow/fakes.ts';
 
 const at = (digit: string) => CommitSha.parse(digit.repeat(40));

@@ -6,7 +6,7 @@ import { trialSamples } from '../../../src/activities/tune/measure-trial.ts';
 import { createOpenStudy } from '../../../src/activities/tune/open-study.ts';
 import { createRecordStudy } from '../../../src/activities/tune/record-study.ts';
 import { parseRunConfig, type RunConfig } from '../../../src/domain/config/run-config.ts';
-import type { RunContext } from '../../../src/domain/run/activities.ts';
+import type { RunContext } from '../../../src/domain/run/context.ts';
 import type { Trial } from '../../../src/domain/tuning/search-space.ts';
 import { StoredStudy } from '../../../src/domain/tuning/stored-study.ts';
 import { newStudy, type StudyInsight, type StudyState } from '../../../src/domain/tuning/study.ts';

@@ -4,7 +4,7 @@ import type { ManifestCaptions } from '../../../domain/dataset/record.ts';
 import { RENOWNED_PAINTERS } from '../../../domain/dataset/renowned-painters.ts';
 import { PipelineError } from '../../../domain/errors.ts';
 import type { CommitSha, RepoRef } from '../../../domain/refs.ts';
-import type { RunContext } from '../../../domain/run/activities.ts';
+import type { RunContext } from '../../../domain/run/context.ts';
 import type { Hub } from '../../../hub/hub.ts';
 import {
   type TextEncoder,

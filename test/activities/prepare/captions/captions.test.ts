@@ -5,7 +5,7 @@ import { CaptionResults, captionResults } from '../../../../src/activities/prepa
 import { contentOf } from '../../../../src/domain/dataset/caption-content.ts';
 import { DatasetManifest } from '../../../../src/domain/dataset/record.ts';
 import { RENOWNED_PAINTERS } from '../../../../src/domain/dataset/renowned-painters.ts';
-import type { RunContext } from '../../../../src/domain/run/activities.ts';
+import type { RunContext } from '../../../../src/domain/run/context.ts';
 import type { Hub } from '../../../../src/hub/hub.ts';
 import type { Trainer } from '../../../../src/trainer/trainer.ts';
 import { tokenCounters } from '../../../../src/wikiart/caption-tokens.ts';

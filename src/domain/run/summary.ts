@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { Analysis } from '../dataset/analysis-result.ts';
+import { PreparedDataset } from '../dataset/prepared-dataset.ts';
+import { Approval, Evaluation, GateDecision } from '../evaluation/decision.ts';
+import { Release } from '../release/release.ts';
+import { Training } from '../training/training.ts';
+import { StudyResult } from '../tuning/study-result.ts';
+import { RunContext } from './context.ts';
+import { PhaseRecord } from './phases.ts';
+
+/** All that a run knows at its end, for the documents; null: the run did not get that far. */
+export const RunSummary = z.strictObject({
+  context: RunContext,
+  phases: z.array(PhaseRecord),
+  dataset: PreparedDataset.nullable(),
+  analysis: Analysis.nullable(),
+  study: StudyResult.nullable(),
+  training: Training.nullable(),
+  evaluation: Evaluation.nullable(),
+  gate: GateDecision.nullable(),
+  approval: Approval.nullable(),
+  release: Release.nullable(),
+  /** Error text when the run failed. */
+  failure: z.string().nullable(),
+});
+export type RunSummary = z.infer<typeof RunSummary>;
+
+/** Path of the stored summary in the record repository. */
+export const SUMMARY_RECORD = 'records/summary.json';
+
+/** `records/summary.json`: a run's summary, and the Hub that its links lead to. */
+export const StoredSummary = z.strictObject({
+  format: z.literal(1),
+  endpoint: z.string(),
+  summary: RunSummary,
+});
+export type StoredSummary = z.infer<typeof StoredSummary>;
