@@ -9,7 +9,6 @@ import type { RepoRef } from '../../src/domain/refs.ts';
 import { Provenance } from '../../src/domain/release/provenance.ts';
 import { RunContext, RunRecord } from '../../src/domain/run/context.ts';
 import { RunSummary, StoredSummary } from '../../src/domain/run/summary.ts';
-import { StoredStudy } from '../../src/domain/tuning/stored-study.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
@@ -34,7 +33,7 @@ afterAll(async () => {
 
 describe('a record with every optional field set', () => {
   it('is what the schemas make of it, for every record that a run stores', () => {
-    for (const schema of [RunContext, RunRecord, RunSummary, StoredSummary, StoredStudy, Provenance])
+    for (const schema of [RunContext, RunRecord, RunSummary, StoredSummary, Provenance])
       expect(schema.parse(JSON.parse(JSON.stringify(fullValue(schema))))).toEqual(fullValue(schema));
   });
 
