@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MODEL_ROLES } from './config/evaluation-models.ts';
+import { TrainingConfig } from './config/run-config.ts';
 import { VariantKind } from './config/variants.ts';
 import { Dimension, Trial, TrialParameters } from './tuning/search-space.ts';
 import { StudyInsight } from './tuning/study.ts';
@@ -13,46 +14,33 @@ import { Confirmation } from './tuning/top-k.ts';
 const Path = z.string().min(1);
 const Sha = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** How the frozen base is held in memory; names as in `TrainingConfig`. */
-const Holding = {
-  precision: z.enum(['fp32', 'bf16', 'fp16']),
-  quantization: z.enum(['none', 'nf4', 'int8', 'fp8']),
-  offloadBlocks: z.int().min(0),
+/** A schema's fields as they are once their defaults are filled in. */
+type Filled<S extends z.ZodRawShape> = {
+  [K in keyof S]: S[K] extends z.ZodDefault<infer T extends z.ZodType> ? T : S[K];
 };
+function filled<S extends z.ZodRawShape>(shape: S): Filled<S> {
+  const entries = Object.entries(shape).map(([name, field]) => [
+    name,
+    field instanceof z.ZodDefault ? field.unwrap() : field,
+  ]);
+  return Object.fromEntries(entries) as Filled<S>;
+}
 
-/** The part of the training configuration that the trainer needs; names as in `TrainingConfig`. */
+const { keepCheckpoints: _, ...settings } = TrainingConfig.unwrap().shape;
+
+/** The part of the training configuration that the trainer needs, defaults filled in, and what comes from other parts. */
 export const TrainerTraining = z.strictObject({
+  ...filled(settings),
   seed: z.int(),
-  steps: z.int(),
-  batchSize: z.int(),
-  accumulation: z.int(),
-  learningRate: z.number(),
-  schedule: z.enum(['constant', 'cosine', 'linear', 'inverse-sqrt', 'rex']),
   /** Steps over which the schedule runs: the same as `steps`, except in a trial that stops early. */
   scheduleSteps: z.int(),
-  warmupSteps: z.int(),
-  rank: z.int(),
-  alpha: z.number(),
-  targets: z.enum(['attention', 'attention+feed-forward', 'all-linear']),
-  optimizer: z.enum(['adamw', 'adamw-8bit', 'prodigy']),
-  weightDecay: z.number(),
-  gradientClip: z.number(),
-  captionDropout: z.number(),
-  flip: z.number(),
-  timesteps: z.enum(['logit-normal', 'uniform']),
-  guidance: z.number(),
-  ...Holding,
-  gradientCheckpointing: z.boolean(),
-  attention: z.enum(['auto', 'flash', 'memory-efficient', 'cudnn', 'math']),
-  compile: z.boolean(),
-  ema: z.number(),
-  checkpointEvery: z.int(),
-  heldOutEvery: z.int(),
-  sampleEvery: z.int(),
-  earlyStopping: z.int(),
   resolution: z.int(),
 });
 export type TrainerTraining = z.infer<typeof TrainerTraining>;
+
+/** How the frozen base is held in memory; names as in `TrainingConfig`. */
+const { precision, quantization, offloadBlocks } = TrainerTraining.shape;
+const Holding = { precision, quantization, offloadBlocks };
 
 export const ProbeParams = z.strictObject({});
 export const ProbeResult = z.strictObject({

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { parseRunConfig, RunConfig } from '../../src/domain/config/run-config.ts';
 import { CommitSha, RepoId, RunName, Sha256 } from '../../src/domain/refs.ts';
+import { ReleaseTag } from '../../src/domain/release/release.ts';
 
 /** Values of schemas whose strings have a form that cannot be guessed. */
 const GIVEN = new Map<unknown, unknown>([
@@ -8,6 +9,7 @@ const GIVEN = new Map<unknown, unknown>([
   [CommitSha, 'c'.repeat(40)],
   [Sha256, 'a'.repeat(64)],
   [RunName, 'full'],
+  [ReleaseTag, 'v1'],
 ]);
 
 /**

@@ -4,6 +4,7 @@ import { Approval } from '../evaluation/decision.ts';
 import { CommitRef, type CommitSha, FileRef, Sha256 } from '../refs.ts';
 import { RunContext } from '../run/context.ts';
 import { Training } from '../training/training.ts';
+import { ReleaseTag } from './release.ts';
 
 /** Name of the adapter in a release: what diffusers looks for. */
 export const ADAPTER_FILE = 'pytorch_lora_weights.safetensors';
@@ -17,7 +18,7 @@ const WeightFile = z.strictObject({ path: z.string().min(1), bytes: z.int().min(
 export const Provenance = z.strictObject({
   format: z.literal(1),
   model: z.string(),
-  tag: z.string().regex(/^v[1-9]\d*$/),
+  tag: ReleaseTag,
   adapter: WeightFile,
   /** The same adapter in other tools' formats. */
   exports: z.array(WeightFile.extend({ format: z.string() })),

@@ -2,6 +2,9 @@ import { z } from 'zod';
 import { CommitSha, RepoId, Sha256 } from '../refs.ts';
 import { SpaceTrial } from './space-trial.ts';
 
+/** Tag of a release: `v1`, `v2`, … */
+export const ReleaseTag = z.string().regex(/^v[1-9]\d*$/, 'expected a release tag such as "v1"');
+
 /** A release in production. */
 export const Release = z.strictObject({
   release: z.strictObject({ repo: RepoId, tag: z.string(), commit: CommitSha, sha256: Sha256 }),
