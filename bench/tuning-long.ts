@@ -9,7 +9,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
 import { createSuggest } from '../src/activities/tune/suggest.ts';
 import { pythonPath, readEnvironment, temporalPath } from '../src/config/env.ts';
-import { PYTHON_PACKAGE, WORKFLOW_BUNDLE } from '../src/config/paths.ts';
+import { PYTHON_PACKAGE, workflowBundle } from '../src/config/paths.ts';
 import type { PipelineActivities, TrainRequest } from '../src/domain/run/activities.ts';
 import type { StudyResult } from '../src/domain/tuning/study-result.ts';
 import { createTrainer } from '../src/trainer/process.ts';
@@ -68,7 +68,7 @@ try {
   const pipeline = await Worker.create({
     ...shared,
     taskQueue: 'pipeline',
-    workflowBundle: { codePath: WORKFLOW_BUNDLE },
+    workflowBundle: { codePath: workflowBundle() },
   });
   const gpu = await Worker.create({ ...shared, taskQueue: 'gpu' });
   const began = Date.now();

@@ -18,7 +18,7 @@ import { createOpenStudy } from '../activities/tune/open-study.ts';
 import { createRecordStudy } from '../activities/tune/record-study.ts';
 import { createSuggest } from '../activities/tune/suggest.ts';
 import { type Environment, pythonPath } from '../config/env.ts';
-import { ENCRYPTED_WORKFLOW_BUNDLE, PYTHON_PACKAGE, WORKFLOW_BUNDLE } from '../config/paths.ts';
+import { PYTHON_PACKAGE, workflowBundle } from '../config/paths.ts';
 import type { PictureActivities, PipelineActivities } from '../domain/run/activities.ts';
 import { DEPLOYMENT, PICTURES_QUEUE, PIPELINE_QUEUE } from '../domain/run/task-queues.ts';
 import { createTrainer } from '../trainer/process.ts';
@@ -85,7 +85,10 @@ await runWorker('pipeline', async ({ env, client }) => {
       taskQueue: PIPELINE_QUEUE,
       activities,
       workflowBundle: {
-        codePath: env.PLEIN_AIR_CODEC_KEYS === undefined ? WORKFLOW_BUNDLE : ENCRYPTED_WORKFLOW_BUNDLE,
+        codePath: workflowBundle({
+          encrypted: env.PLEIN_AIR_CODEC_KEYS !== undefined,
+          traced: env.OTEL_EXPORTER_OTLP_ENDPOINT !== undefined,
+        }),
       },
       maxConcurrentActivityTaskExecutions: env.PLEIN_AIR_ACTIVITY_SLOTS,
       // A cached run costs about a megabyte here; one that is not cached costs a replay of its history.

@@ -7,7 +7,7 @@ import { dataConverter } from '../temporal/data-converter.ts';
 import { activityErrors } from './activity-errors.ts';
 import { connectTemporal } from './connect.ts';
 import { installRuntime } from './telemetry.ts';
-import { startTracing, UNTRACED } from './tracing.ts';
+import { startTracing } from './tracing.ts';
 
 /** What a kind of worker puts together. */
 export interface WorkerParts {
@@ -54,7 +54,7 @@ export async function runWorker(
       shutdownForceTime: `${env.PLEIN_AIR_GRACE_SECONDS + 30}s`,
       maxHeartbeatThrottleInterval: '2s',
       defaultHeartbeatThrottleInterval: '2s',
-      sinks: tracing?.sinks ?? UNTRACED,
+      ...(tracing === null ? {} : { sinks: tracing.sinks }),
     } satisfies Partial<WorkerOptions>;
     const traced = tracing?.interceptors ?? { activity: [], client: {} };
     const ours = [...traced.activity, () => ({ inbound: activityErrors })];

@@ -23,9 +23,6 @@ export interface Tracing {
   close(): Promise<void>;
 }
 
-/** Where the spans of workflows go while nobody traces: without it the worker's log has an error for each of them. */
-export const UNTRACED = { exporter: { export: { fn: () => undefined, callDuringReplay: false } } } as const;
-
 /** Traces workflows and activities to `OTEL_EXPORTER_OTLP_ENDPOINT`; null where it is not set. */
 export function startTracing(kind: string, env: Environment): Tracing | null {
   if (env.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return null;

@@ -6,7 +6,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { readEnvironment } from '../../src/config/env.ts';
-import { ENCRYPTED_WORKFLOW_BUNDLE } from '../../src/config/paths.ts';
+import { workflowBundle } from '../../src/config/paths.ts';
 import type { RunStatus } from '../../src/domain/run/run-result.ts';
 import { dataConverter } from '../../src/temporal/data-converter.ts';
 import { activities, contextOf, trainingOf } from '../workflow/fakes.ts';
@@ -56,7 +56,7 @@ async function exported(keys: string | undefined): Promise<string> {
   const pipeline = await Worker.create({
     ...shared,
     taskQueue: queue,
-    workflowBundle: { codePath: ENCRYPTED_WORKFLOW_BUNDLE },
+    workflowBundle: { codePath: workflowBundle({ encrypted: true }) },
   });
   const gpu = await Worker.create({ ...shared, taskQueue: 'gpu' });
   const workflowId = keys === undefined ? 'plain' : 'sealed';

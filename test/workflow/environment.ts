@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import {
@@ -18,10 +17,11 @@ import type {
 const at = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const silent = new DefaultLogger('ERROR', () => undefined);
 
-/** The interceptors that production has: with them an update's end comes later than the timer that its decision cancels. */
-export const TRACING = createRequire(import.meta.url).resolve(
-  '@temporalio/interceptors-opentelemetry/lib/workflow-interceptors',
-);
+/** The interceptors of workers that send traces. */
+export const TRACING = at('../../src/workflows/support/tracing.ts');
+
+/** Runs that a worker keeps in memory; 0: every workflow task replays the history, as after a restart of the worker. */
+const CACHED = Number(process.env.PLEIN_AIR_TEST_CACHED_WORKFLOWS ?? 100);
 
 /** The workflows from their sources, bundled as a worker would. */
 export function bundle(workflowInterceptorModules: string[] = []): Promise<WorkflowBundleWithSourceMap> {
@@ -45,6 +45,7 @@ export async function withWorkers<T>(
     environment: TestWorkflowEnvironment;
     workflowBundle: WorkflowBundleWithSourceMap;
     activities: Partial<PipelineActivities & PictureActivities & GpuActivities>;
+    maxCachedWorkflows?: number;
   },
   work: () => Promise<T>,
 ): Promise<T> {
@@ -53,8 +54,33 @@ export async function withWorkers<T>(
     ...shared,
     taskQueue: 'pipeline',
     workflowBundle: p.workflowBundle,
+    maxCachedWorkflows: p.maxCachedWorkflows ?? CACHED,
   });
   const gpu = await Worker.create({ ...shared, taskQueue: 'gpu' });
   const pictures = await Worker.create({ ...shared, taskQueue: 'pictures' });
   return pipeline.runUntil(gpu.runUntil(pictures.runUntil(work())));
+}
+
+/**
+ * Replays every prefix of a history that a worker may have to start from, and answers with the errors: one that is cut at a
+ * workflow task's start, as after a restart there, and the complete one.
+ */
+export async function replayErrors(
+  p: { workflowId: string; workflowBundle: WorkflowBundleWithSourceMap },
+  history: { events?: { workflowTaskStartedEventAttributes?: unknown }[] | null },
+): Promise<string[]> {
+  const events = history.events ?? [];
+  const ends = events.flatMap((event, i) => (event.workflowTaskStartedEventAttributes ? [i + 1] : []));
+  const prefixes = [...ends, events.length].map((end) => ({
+    workflowId: p.workflowId,
+    history: { events: events.slice(0, end) },
+  }));
+  const errors: string[] = [];
+  let prefix = 0;
+  for await (const { error } of Worker.runReplayHistories({ workflowBundle: p.workflowBundle }, prefixes)) {
+    if (error !== undefined)
+      errors.push(`${prefixes[prefix]?.history.events.length} events: ${error.message}`);
+    prefix += 1;
+  }
+  return errors;
 }

@@ -1,4 +1,5 @@
 import {
+  allHandlersFinished,
   type ChildWorkflowHandle,
   condition,
   log,
@@ -139,7 +140,8 @@ export class RunState {
       'needs-approval',
       `the candidate passed the gate and waits for a person: ${this.status.needs}`,
     );
-    await condition(() => this.approval !== null, timeoutHours * 3_600_000);
+    // Once the update has answered: the order of its answer and of what follows would else depend on the handler's ticks.
+    await condition(() => this.approval !== null && allHandlersFinished(), timeoutHours * 3_600_000);
     this.approvalOpen = false;
     this.status.state = 'running';
     this.status.needs = null;
