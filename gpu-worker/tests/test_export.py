@@ -15,6 +15,7 @@ from plein_air.durable import sha256_file
 from plein_air.exporting import export
 from plein_air.exporting.kohya import from_kohya, to_kohya
 from plein_air.tensor_file import read_header, read_tensors
+from plein_air.training.adapter import FILE, header_config, rank_and_alpha
 
 
 def run(checkpoint: str, out: Path, sabotage: str = "none") -> dict[str, dict[str, Any]]:
@@ -30,10 +31,35 @@ def run(checkpoint: str, out: Path, sabotage: str = "none") -> dict[str, dict[st
     return {file["format"]: file for file in result["files"]}
 
 
-def test_the_diffusers_file_is_the_checkpoints_byte_for_byte(whole_run, tmp_path):
+def trained_of(whole_run: dict[str, Any]) -> dict[str, Any]:
+    return read_tensors(Path(whole_run["checkpoint"]) / FILE)
+
+
+def test_the_exported_update_is_the_trained_one_with_alpha_equal_to_rank(whole_run, tmp_path):
     file = run(whole_run["checkpoint"], tmp_path)["diffusers"]
-    assert file["sha256"] == whole_run["adapterSha256"] == sha256_file(file["path"])
+    assert file["sha256"] == sha256_file(file["path"])
     assert file["bytes"] == Path(file["path"]).stat().st_size
+    assert rank_and_alpha(Path(whole_run["checkpoint"]) / FILE) == (4, 8)
+    assert rank_and_alpha(Path(file["path"])) == (4, 4)
+    trained, exported = trained_of(whole_run), read_tensors(file["path"])
+    assert exported.keys() == trained.keys()
+    for name, tensor in trained.items():
+        assert exported[name].equal(tensor * 2 if ".lora_B." in name else tensor), name
+
+
+def test_the_header_has_what_older_diffusers_read_and_nothing_that_an_older_peft_refuses(whole_run, tmp_path):
+    from dataclasses import fields
+
+    from peft import LoraConfig
+
+    file = Path(run(whole_run["checkpoint"], tmp_path)["diffusers"]["path"])
+    config = header_config(file)
+    # diffusers 0.34 to 0.39 take these without a default.
+    assert {"rank_pattern", "alpha_pattern", "target_modules", "r", "lora_alpha"} <= config.keys()
+    # Fields that came to LoraConfig after peft 0.15.
+    newer = {"peft_version", "use_qalora", "target_parameters", "ensure_weight_tying", "lora_ga_config", "use_bdlora"}
+    assert not newer & config.keys()
+    assert config.keys() <= {field.name for field in fields(LoraConfig)} | {"peft_type"}
 
 
 def test_the_kohya_file_has_the_same_bytes_each_time_and_names_title_and_trigger(whole_run, tmp_path):
@@ -44,9 +70,12 @@ def test_the_kohya_file_has_the_same_bytes_each_time_and_names_title_and_trigger
     assert metadata["modelspec.trigger_phrase"] == "plnr impressionism"
 
 
-def test_the_kohya_file_converts_back_to_the_trained_matrices_bit_for_bit(whole_run, tmp_path):
+def test_the_kohya_file_converts_back_to_the_exported_matrices_bit_for_bit(whole_run, tmp_path):
     files = run(whole_run["checkpoint"], tmp_path)
     trained = read_tensors(files["diffusers"]["path"])
+    kohya = read_tensors(files["kohya"]["path"])
+    downs = {n.removesuffix(".lora_down.weight"): t for n, t in kohya.items() if n.endswith(".lora_down.weight")}
+    assert all(float(kohya[f"{stem}.alpha"]) == down.shape[0] for stem, down in downs.items())
     restored = from_kohya(read_tensors(files["kohya"]["path"]))
     assert restored.keys() == trained.keys()
     assert all(restored[name].equal(trained[name]) for name in trained)
@@ -109,7 +138,7 @@ def test_diffusers_loads_the_file_and_predicts_what_the_trainer_predicted(whole_
     from plein_air.base import open_base
     from plein_air.holding import Holding
     from plein_air.protocol.decode import decode
-    from plein_air.training.adapter import FILE, fresh_adapter
+    from plein_air.training.adapter import fresh_adapter
     from plein_air.training.settings import Training
 
     file = run(whole_run["checkpoint"], tmp_path)["diffusers"]
@@ -126,7 +155,7 @@ def test_diffusers_loads_the_file_and_predicts_what_the_trainer_predicted(whole_
         "return_dict": False,
     }
     with torch.no_grad(), fresh_adapter(base.transformer(), decode(Training, TRAINING), base.device) as adapter:
-        adapter.load(read_tensors(file["path"]))
+        adapter.load(trained_of(whole_run))
         ours = base.transformer()(**inputs)[0]
     pipeline = base.pipeline()
     with torch.no_grad():
@@ -148,7 +177,7 @@ def test_diffusers_paints_the_same_pictures_with_the_file_as_the_trainer_did_whi
     from plein_air.encoding.store import Store
     from plein_air.holding import Holding
     from plein_air.protocol.decode import decode
-    from plein_air.training.adapter import FILE, fresh_adapter
+    from plein_air.training.adapter import fresh_adapter
     from plein_air.training.samples import Samples
     from plein_air.training.settings import Sampling, Training
     from plein_air.training.strips import Strips
@@ -162,7 +191,7 @@ def test_diffusers_paints_the_same_pictures_with_the_file_as_the_trainer_did_whi
         return strips.paint(step, lambda: None)[1]
 
     with fresh_adapter(base.transformer(), decode(Training, TRAINING), base.device) as adapter:
-        adapter.load(read_tensors(file["path"]))
+        adapter.load(trained_of(whole_run))
         ours = painted(1)
     plain = painted(2)
     pipeline = base.pipeline()

@@ -28,10 +28,10 @@ def test_the_transformer_has_the_weights_that_the_prediction_counts(flux):
 @pytest.mark.parametrize(
     ("targets", "rank", "parameters"),
     [
-        ("attention", 16, 18_677_760),
+        ("attention", 16, 26_148_864),
         ("attention+feed-forward", 16, 44_826_624),
         ("all-linear", 16, 85_917_696),
-        ("attention", 4, 4_669_440),
+        ("attention", 4, 6_537_216),
     ],
 )
 def test_a_lora_of_each_preset_has_the_weights_that_the_prediction_counts(flux, targets, rank, parameters):

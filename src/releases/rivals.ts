@@ -1,7 +1,6 @@
 import type { Rival } from '../domain/evaluation/gate.ts';
 import { EvaluationReport } from '../domain/evaluation/report.ts';
-import type { Sha256 } from '../domain/refs.ts';
-import type { ReleaseEntry } from '../domain/release/provenance.ts';
+import type { Provenance, ReleaseEntry } from '../domain/release/provenance.ts';
 import type { RunContext } from '../domain/run/context.ts';
 import type { Hub } from '../hub/hub.ts';
 import { jsonOrNull } from '../hub/verified-json.ts';
@@ -13,10 +12,14 @@ export interface RivalRelease extends Rival {
 }
 
 /**
- * Who a candidate has to stand against: what is in production, and the best release ever where that is another one. A
- * candidate that is one of them is not compared with itself.
+ * The releases that a candidate has to stand against: what is in production, and the best release ever where that is
+ * another one. A candidate that is one of them is not compared with itself.
  */
-export async function findRivals(hub: Hub, context: RunContext, candidate: Sha256): Promise<RivalRelease[]> {
+export async function findRivals(
+  hub: Hub,
+  context: RunContext,
+  isCandidate: (release: Provenance) => boolean,
+): Promise<RivalRelease[]> {
   const { release } = context.repos;
   if ((await hub.resolve({ type: 'model', repo: release })) === null) return [];
   const releases = await listReleases(hub, release);
@@ -28,7 +31,7 @@ export async function findRivals(hub: Hub, context: RunContext, candidate: Sha25
     ['best', best === production ? null : best],
   ] as const;
   return asked.flatMap(([name, entry]) =>
-    entry === null || entry.provenance.adapter.sha256 === candidate
+    entry === null || isCandidate(entry.provenance)
       ? []
       : [{ name, tag: entry.tag, adapterSha256: entry.provenance.adapter.sha256, entry }],
   );

@@ -1,7 +1,8 @@
 import { MODEL_ROLES, splitModelId } from '../../domain/config/evaluation-models.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { Evaluation } from '../../domain/evaluation/decision.ts';
-import { type CommitSha, type FileRef, RepoId, type RepoRef, Sha256 } from '../../domain/refs.ts';
+import { type CommitSha, type FileRef, RepoId, type RepoRef, type Sha256 } from '../../domain/refs.ts';
+import type { Provenance } from '../../domain/release/provenance.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
@@ -24,16 +25,15 @@ export interface EvaluationInputs {
 export async function lookUp(hub: Hub, request: EvaluateRequest): Promise<EvaluationInputs> {
   const { context, training } = request;
   const look = request.look ?? 1;
-  // A sabotaged export has bytes of its own: nobody's release.
-  const candidate = context.config.sabotage === 'none' ? training.adapterSha256 : NOBODY;
+  // Not exported yet: known by the matrices it was trained to. A sabotaged export is nobody's release.
+  const isCandidate = (release: Provenance) =>
+    context.config.sabotage === 'none' && release.training.adapterSha256 === training.adapterSha256;
   const [rivals, models] = await Promise.all([
-    findRivals(hub, context, candidate),
+    findRivals(hub, context, isCandidate),
     pinModels(hub, context.config.evaluation.models),
   ]);
   return { request, look, rivals, models, key: evaluationKey({ ...request, look, rivals, models }) };
 }
-
-const NOBODY = Sha256.parse('0'.repeat(64));
 
 /** The commit that each named model stands for now. */
 async function pinModels(

@@ -67,7 +67,7 @@ async function expectation(
   // A newer version may have other defaults: the run is judged by those that it began with.
   const rules = context.config.gate.rules ?? pinned?.rules ?? gateRules(context.config);
   const rulesSha256 = sha256Of(rulesText(context.config.gate, rules));
-  const rivals = await findRivals(hub, context, adapterSha256);
+  const rivals = await findRivals(hub, context, (release) => release.adapter.sha256 === adapterSha256);
   return {
     rules,
     expected: {

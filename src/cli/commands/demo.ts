@@ -6,9 +6,11 @@ import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Command } from 'commander';
 import { PipelineError } from '../../domain/errors.ts';
+import { EvaluationReport } from '../../domain/evaluation/report.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
 import { connectHub } from '../../hub/client.ts';
 import type { Hub } from '../../hub/hub.ts';
+import { readVerified } from '../../hub/verified-json.ts';
 import pc from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommandContext, type CommonOptions } from '../context.ts';
@@ -171,7 +173,7 @@ class Demo {
     const served = await productionSha256(hub, result);
     const summary = { ...summarize(result), report };
     const released = result.release !== null && served === result.release.release.sha256;
-    const evaluated = result.release === null || served === result.training?.adapterSha256;
+    const evaluated = result.release === null || served === (await judgedSha256(hub, result));
     if (this.options.summary !== undefined)
       writeWhole(this.options.summary, `${JSON.stringify(summary, null, 2)}\n`);
     if (this.context.json) process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
@@ -217,6 +219,12 @@ async function productionSha256(hub: Hub, result: RunResult): Promise<string | n
   const repo = { type: 'model', repo: result.release.release.repo } as const;
   const bytes = await hub.read(repo, 'production', 'pytorch_lora_weights.safetensors');
   return bytes === null ? null : createHash('sha256').update(bytes).digest('hex');
+}
+
+/** sha256 of the adapter that the run's report is about; null: there is no report. */
+async function judgedSha256(hub: Hub, { evaluation }: RunResult): Promise<string | null> {
+  if (evaluation === null) return null;
+  return (await readVerified(hub, evaluation, EvaluationReport)).adapterSha256;
 }
 
 async function writeHistories(client: Client, runs: string[], folder: string): Promise<void> {

@@ -12,12 +12,12 @@ export type TransformerShape = z.infer<typeof TransformerShape>;
 
 /** (inputs + outputs) / width of a block's adapted layers, summed; a LoRA of rank r has r × (inputs + outputs) weights. */
 const BLOCK_WIDTHS: Record<TrainingConfig['targets'], { double: number; single: number }> = {
-  attention: { double: 4 * 2, single: 3 * 2 },
+  attention: { double: 8 * 2, single: 3 * 2 },
   'attention+feed-forward': { double: 8 * 2 + 4 * 5, single: 3 * 2 },
   'all-linear': { double: 8 * 2 + 4 * 5 + 2 * 7, single: 3 * 2 + 5 + 6 + 4 },
 };
 
-/** Number of weights of a LoRA: 18.7 million for FLUX.1-dev's attention at rank 16. */
+/** Number of weights of a LoRA: 26.1 million for FLUX.1-dev's attention at rank 16. */
 export function loraParameters(
   shape: TransformerShape,
   training: Pick<TrainingConfig, 'rank' | 'targets'>,

@@ -10,10 +10,11 @@ from typing import Any
 
 from plein_air.durable import write_atomically
 from plein_air.exporting.kohya import to_kohya
+from plein_air.exporting.portable import Portable, portable
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
-from plein_air.tensor_file import pack_tensors, read_header, read_tensors
-from plein_air.training.adapter import FILE, rank_and_alpha
+from plein_air.tensor_file import pack_tensors
+from plein_air.training.adapter import FILE
 from plein_air.training.checkpoint import read_manifest
 
 KOHYA_FILE = "kohya_lora_weights.safetensors"
@@ -33,16 +34,15 @@ class ExportParams:
 
 
 def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[str, Any]:
-    """Writes the adapter; diffusers' file is the checkpoint's own, byte for byte, unless sabotaged."""
+    """Writes the adapter in each format, the same bytes every time."""
     wanted = decode(ExportParams, params)
     read_manifest(wanted.checkpoint)
-    source = Path(wanted.checkpoint) / FILE
-    data = source.read_bytes()
+    adapter = portable(Path(wanted.checkpoint) / FILE)
     if wanted.sabotage == "zero-lora":
-        data = _without_effect(source)
+        adapter = adapter.without_effect()
     files: list[dict[str, Any]] = []
     for index, kind in enumerate(dict.fromkeys(wanted.formats)):
-        content = data if kind == "diffusers" else _kohya(source, wanted)
+        content = file_of(adapter, kind, {"title": wanted.title, "trigger_phrase": wanted.trigger})
         path = Path(wanted.out) / (FILE if kind == "diffusers" else KOHYA_FILE)
         write_atomically(path, content)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -51,29 +51,18 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
     return {"files": files}
 
 
-def _without_effect(source: Path) -> bytes:
-    """The same adapter with every B matrix zero: a file that loads and changes nothing."""
-    return pack_tensors(_zeroed(read_tensors(source)), read_header(source)[1])
-
-
-def _zeroed(tensors: dict[str, Any]) -> dict[str, Any]:
-    return {name: tensor.new_zeros(tensor.shape) if ".lora_B." in name else tensor for name, tensor in tensors.items()}
-
-
-def _kohya(source: Path, wanted: ExportParams) -> bytes:
-    tensors = read_tensors(source)
-    if wanted.sabotage == "zero-lora":
-        tensors = _zeroed(tensors)
-    rank, alpha = rank_and_alpha(source)
+def file_of(adapter: Portable, kind: str, about: dict[str, str]) -> bytes:
+    """The adapter in a format (`diffusers` or `kohya`), with facts for people under modelspec's names."""
+    if kind == "diffusers":
+        return adapter.pack()
     metadata = {
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.architecture": "flux-1-dev/lora",
         "modelspec.implementation": "https://github.com/black-forest-labs/flux",
-        "modelspec.title": wanted.title,
-        "modelspec.trigger_phrase": wanted.trigger,
+        **{f"modelspec.{name}": value for name, value in about.items()},
         "ss_network_module": "networks.lora_flux",
-        "ss_network_dim": str(rank),
-        "ss_network_alpha": str(alpha),
+        "ss_network_dim": str(adapter.rank),
+        "ss_network_alpha": str(adapter.rank),
         "format": "pt",
     }
-    return pack_tensors(to_kohya(tensors, alpha), metadata)
+    return pack_tensors(to_kohya(adapter.tensors, adapter.rank), metadata)

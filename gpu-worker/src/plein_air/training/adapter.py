@@ -15,7 +15,7 @@ from plein_air.training.randomness import draw
 from plein_air.training.settings import Training
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     import torch
@@ -25,14 +25,14 @@ FILE = "pytorch_lora_weights.safetensors"
 """Where diffusers looks for an adapter."""
 
 _BLOCK = r"(single_)?transformer_blocks\.\d+\."
+_ATTENTION = r"attn\.(to_q|to_k|to_v|to_out\.0|add_q_proj|add_k_proj|add_v_proj|to_add_out)"
 TARGETS: dict[str, str] = {
-    "attention": _BLOCK + r"attn\.(to_q|to_k|to_v|to_out\.0)",
-    "attention+feed-forward": _BLOCK
-    + r"(attn\.(to_q|to_k|to_v|to_out\.0|add_q_proj|add_k_proj|add_v_proj|to_add_out)"
-    + r"|(ff|ff_context)\.net\.(0\.proj|2))",
+    "attention": _BLOCK + _ATTENTION,
+    "attention+feed-forward": _BLOCK + rf"({_ATTENTION}|(ff|ff_context)\.net\.(0\.proj|2))",
     "all-linear": _BLOCK + r".+",
 }
-"""Linear layers of each preset, as full matches of module names."""
+"""Linear layers of each preset, as full matches of module names: attention of pictures and text, or a loader may not
+recognize the file as one for FLUX."""
 
 
 class Adapter:
@@ -76,20 +76,12 @@ class Adapter:
                 parameter.copy_(torch.rand(parameter.shape, generator=generator).mul_(2 * bound).sub_(bound))
 
     def metadata(self) -> dict[str, str]:
-        """The file's header, as diffusers reads it: without it alpha would be lost."""
+        """The file's header: without it alpha would be lost."""
         config = self._config
-        fields = {
-            "r": config.r,
-            "lora_alpha": config.lora_alpha,
-            "target_modules": sorted(config.target_modules or []),
-            "lora_dropout": 0.0,
-            "bias": "none",
-            "use_dora": False,
-            "use_rslora": False,
-            "peft_type": "LORA",
+        return {
+            "format": "pt",
+            "lora_adapter_metadata": lora_header(config.r, config.lora_alpha, config.target_modules or []),
         }
-        text = json.dumps({f"transformer.{k}": v for k, v in fields.items()}, sort_keys=True)
-        return {"format": "pt", "lora_adapter_metadata": text}
 
     def pack(self, tensors: dict[str, torch.Tensor] | None = None) -> bytes:
         """Bytes of the adapter's file, with these tensors (an average of them, for one) in place of its own."""
@@ -118,13 +110,55 @@ def fresh_adapter(transformer: Any, training: Training, device: torch.device) ->
         adapter.remove()
 
 
+def lora_header(rank: int, alpha: float, modules: Iterable[str]) -> str:
+    """LoRA configuration as diffusers stores it in a file, as JSON.
+
+    Complete, because diffusers 0.34 to 0.39 read fields such as `rank_pattern` without a default; and only fields that
+    every peft since 0.15 knows, because it refuses a configuration with others.
+    """
+    fields = {
+        "r": rank,
+        "lora_alpha": alpha,
+        "target_modules": sorted(modules),
+        "rank_pattern": {},
+        "alpha_pattern": {},
+        "exclude_modules": None,
+        "modules_to_save": None,
+        "layers_to_transform": None,
+        "layers_pattern": None,
+        "layer_replication": None,
+        "lora_dropout": 0.0,
+        "lora_bias": False,
+        "bias": "none",
+        "fan_in_fan_out": False,
+        "init_lora_weights": True,
+        "inference_mode": True,
+        "use_dora": False,
+        "use_rslora": False,
+        "peft_type": "LORA",
+        "task_type": None,
+    }
+    return json.dumps({f"transformer.{key}": value for key, value in fields.items()}, sort_keys=True)
+
+
+def header_config(file: Path) -> dict[str, Any]:
+    """The configuration in an adapter's header."""
+    try:
+        stored = json.loads(read_header(file)[1]["lora_adapter_metadata"])
+        return {key.removeprefix("transformer."): value for key, value in stored.items()}
+    except (KeyError, ValueError, AttributeError) as error:
+        raise TrainerError(
+            "Corrupt", f"Expected a LoRA configuration in the header of {file}, got {error!r}"
+        ) from error
+
+
 def rank_and_alpha(file: Path) -> tuple[int, float]:
     """What an adapter's header says: the update is weighted by alpha / rank."""
+    config = header_config(file)
     try:
-        config = json.loads(read_header(file)[1]["lora_adapter_metadata"])
-        return int(config["transformer.r"]), float(config["transformer.lora_alpha"])
-    except (KeyError, ValueError) as error:
-        raise TrainerError("Corrupt", f"Expected rank and alpha in the header of {file}, got none: {error}") from error
+        return int(config["r"]), float(config["lora_alpha"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise TrainerError("Corrupt", f"Expected rank and alpha in the header of {file}, got {error!r}") from error
 
 
 def copy_named(source: dict[str, torch.Tensor], target: dict[str, torch.Tensor], what: str) -> None:
