@@ -27,12 +27,12 @@ sys.path.insert(0, str(ROOT / "gpu-worker" / "src"))
 
 import torch
 
-from plein_air.base import open_base
 from plein_air.devices import prepare_torch
 from plein_air.encoding.keys import latents_key, text_key
 from plein_air.encoding.prepared import read_pictures
 from plein_air.encoding.store import Store
-from plein_air.holding import Holding
+from plein_air.families import open_base
+from plein_air.loading import LoadOptions
 from plein_air.training import train
 from plein_air.training.trainer import Trainer
 
@@ -215,7 +215,7 @@ def write_dataset(folder: Path, side: int) -> None:
 
 def write_cache(folder: Path, path: Path, training: dict[str, Any], side: int) -> None:
     """Random latents and embeddings under the addresses that the real ones would have."""
-    base = open_base(str(path), Holding(training["precision"]))
+    base = open_base(str(path), LoadOptions(training["precision"]))
     config = json.loads((path / "transformer" / "config.json").read_text())
     generator = torch.Generator().manual_seed(1)
     (folder / "cache").mkdir(parents=True)

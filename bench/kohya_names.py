@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "gpu-worker" / "src"))
 
 import torch
 
-from plein_air.exporting.kohya import to_kohya
+from plein_air.families.flux1.kohya import to_kohya
 
 WIDTH, RANK = 8, 2
 BLOCKS = {

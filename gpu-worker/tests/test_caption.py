@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import small_captioners
 import small_models
 from painted_sets import flat, strokes
-from plein_air import base
+from plein_air import session
 from plein_air.captioning import caption as captioning
 from plein_air.errors import Stopped, TrainerError
 
@@ -123,7 +123,7 @@ def test_the_same_request_gives_the_same_words_loaded_anew_or_warm(
 ) -> None:
     model: Path = request.getfixturevalue(kind)
     warm = [described(model, pictures), described(model, pictures)]
-    base._session.clear()
+    session.forget_all()
     torch.manual_seed(99)
     assert [*warm, described(model, pictures)] == [warm[0]] * 3
 

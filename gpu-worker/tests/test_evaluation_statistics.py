@@ -28,7 +28,7 @@ from plein_air.evaluation.set_distances import (
 )
 from plein_air.evaluation.style import StyleMap
 from plein_air.evaluation.thumbnails import thumbnails
-from plein_air.training.strips import excess_nearness
+from plein_air.training.validation_images import excess_nearness
 
 
 def normal(seed: int, n: int, d: int = 6, mean: float = 0.0, scale: float = 1.0) -> np.ndarray:

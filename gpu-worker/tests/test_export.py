@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import NoEvents
-from plein_air.durable import sha256_file
+from plein_air.atomic_io import sha256_file
 from plein_air.exporting import export
-from plein_air.exporting.kohya import from_kohya, to_kohya
+from plein_air.families.flux1.kohya import from_kohya, to_kohya
 from plein_air.tensor_file import read_header, read_tensors
 from plein_air.training.adapter import FILE, header_config, rank_and_alpha
 
@@ -135,14 +135,15 @@ def test_diffusers_loads_the_file_and_predicts_what_the_trainer_predicted(whole_
     import torch
 
     from conftest import TRAINING
-    from plein_air.base import open_base
-    from plein_air.holding import Holding
+    from plein_air.families import open_base
+    from plein_air.families.flux1.pipeline import _pipeline
+    from plein_air.loading import LoadOptions
     from plein_air.protocol.decode import decode
     from plein_air.training.adapter import fresh_adapter
     from plein_air.training.settings import Training
 
     file = run(whole_run["checkpoint"], tmp_path)["diffusers"]
-    base = open_base(str(small_base), Holding("fp32"))
+    base = open_base(str(small_base), LoadOptions("fp32"))
     generator = torch.Generator().manual_seed(1)
     inputs = {
         "hidden_states": torch.randn(1, 16, 64, generator=generator),
@@ -154,10 +155,10 @@ def test_diffusers_loads_the_file_and_predicts_what_the_trainer_predicted(whole_
         "img_ids": torch.zeros(16, 3),
         "return_dict": False,
     }
-    with torch.no_grad(), fresh_adapter(base.transformer(), decode(Training, TRAINING), base.device) as adapter:
+    with torch.no_grad(), fresh_adapter(base, decode(Training, TRAINING)) as adapter:
         adapter.load(trained_of(whole_run))
         ours = base.transformer()(**inputs)[0]
-    pipeline = base.pipeline()
+    pipeline = _pipeline(base)
     with torch.no_grad():
         plain = base.transformer()(**inputs)[0]
         pipeline.load_lora_weights(str(Path(file["path"]).parent), weight_name=FILE)
@@ -173,28 +174,29 @@ def test_diffusers_paints_the_same_pictures_with_the_file_as_the_trainer_did_whi
     whole_run, tmp_path, small_base, dataset, cache
 ):
     from conftest import TRAINING
-    from plein_air.base import open_base
     from plein_air.encoding.store import Store
-    from plein_air.holding import Holding
+    from plein_air.families import open_base
+    from plein_air.families.flux1.pipeline import _pipeline
+    from plein_air.loading import LoadOptions
     from plein_air.protocol.decode import decode
     from plein_air.training.adapter import fresh_adapter
     from plein_air.training.samples import Samples
     from plein_air.training.settings import Sampling, Training
-    from plein_air.training.strips import Strips
+    from plein_air.training.validation_images import ValidationImages
 
     file = run(whole_run["checkpoint"], tmp_path)["diffusers"]
-    base = open_base(str(small_base), Holding("fp32"))
+    base = open_base(str(small_base), LoadOptions("fp32"))
     splits = [Samples(str(dataset), split, Store(cache), base) for split in ("train", "held_out")]
-    strips = Strips(base, Sampling(64, 3, 1.0), splits[0], splits[1], str(tmp_path))
+    images = ValidationImages(base, Sampling(64, 3, 1.0), splits[0], splits[1], str(tmp_path))
 
     def painted(step: int) -> str:
-        return strips.paint(step, lambda: None)[1]
+        return images.generate(step, lambda: None)[1]
 
-    with fresh_adapter(base.transformer(), decode(Training, TRAINING), base.device) as adapter:
+    with fresh_adapter(base, decode(Training, TRAINING)) as adapter:
         adapter.load(trained_of(whole_run))
         ours = painted(1)
     plain = painted(2)
-    pipeline = base.pipeline()
+    pipeline = _pipeline(base)
     pipeline.load_lora_weights(str(Path(file["path"]).parent), weight_name=FILE)
     theirs = painted(3)
     pipeline.unload_lora_weights()

@@ -35,13 +35,11 @@ def test_the_transformer_has_the_weights_that_the_prediction_counts(flux):
     ],
 )
 def test_a_lora_of_each_preset_has_the_weights_that_the_prediction_counts(flux, targets, rank, parameters):
-    import re
-
     import torch
 
-    from plein_air.training.adapter import TARGETS
+    from plein_air.families.flux1.targets import target_layers
 
-    pattern = re.compile(TARGETS[targets])
+    pattern = target_layers(targets)
     adapted = [m for n, m in flux.named_modules() if isinstance(m, torch.nn.Linear) and pattern.fullmatch(n)]
     assert sum(rank * (m.in_features + m.out_features) for m in adapted) == parameters
 

@@ -11,19 +11,20 @@ from typing import Any
 import pytest
 
 from conftest import NoEvents
-from plein_air import base as bases
-from plein_air.base import open_base
-from plein_air.durable import sha256_file
+from plein_air import session
+from plein_air.atomic_io import sha256_file
 from plein_air.errors import TrainerError
 from plein_air.exporting import whole
-from plein_air.holding import Holding
+from plein_air.families import open_base
+from plein_air.families.flux1.pipeline import _pipeline
+from plein_air.loading import LoadOptions
 from plein_air.tensor_file import pack_tensors, read_shapes, read_tensors
 from test_quantized import TINY, predict
 
 
 @pytest.fixture(autouse=True)
 def fresh_session(monkeypatch):
-    monkeypatch.setattr(bases, "_session", {})
+    monkeypatch.setattr(session, "_models", {})
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +64,7 @@ def fuse(adapter: Path, out: Path, *kinds: str, base: Path = TINY) -> dict[str, 
 
 def with_adapter(adapter: Path, dtype: Any) -> Any:
     """What base and adapter predict together, by diffusers' own loading."""
-    pipeline = open_base(str(TINY), Holding("fp32")).pipeline()
+    pipeline = _pipeline(open_base(str(TINY), LoadOptions("fp32")))
     pipeline.load_lora_weights(str(adapter.parent), weight_name=adapter.name)
     try:
         return predict(pipeline.transformer.to(dtype), dtype)
@@ -78,7 +79,7 @@ def test_the_fused_transformer_predicts_what_base_and_adapter_do_together(adapte
     folder = fuse(adapter, tmp_path, "fused")["fused"]["folder"]
     loaded: Any = FluxTransformer2DModel.from_pretrained(folder, torch_dtype=torch.float32)
     wanted = with_adapter(adapter, torch.float32)
-    plain = predict(open_base(str(TINY), Holding("fp32")).transformer(), torch.float32)
+    plain = predict(open_base(str(TINY), LoadOptions("fp32")).transformer(), torch.float32)
     got = predict(loaded, torch.float32)
     # The base's files are shorter than fp32: what fusing rounds off is small beside what the adapter does.
     assert float((got - wanted).norm()) < 0.02 * float((plain - wanted).norm())
@@ -91,7 +92,7 @@ def painted_with(folder: str, tmp_path: Path, kind: Any) -> Any:
     base = tmp_path / f"base-{kind}"
     shutil.copytree(TINY, base, ignore=lambda _folder, names: {"transformer"} & set(names))
     (base / "transformer").symlink_to(folder)
-    return predict(open_base(str(base), Holding("bf16", kind)).transformer(), torch.bfloat16)
+    return predict(open_base(str(base), LoadOptions("bf16", kind)).transformer(), torch.bfloat16)
 
 
 @pytest.mark.parametrize(("kind", "off", "size"), [("int8", 0.04, 0.65), ("nf4", 0.25, 0.45)])

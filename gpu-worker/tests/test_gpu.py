@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conftest import NoEvents
-from plein_air.durable import sha256_file
+from plein_air.atomic_io import sha256_file
 from plein_air.training import train
 from process import TrainerProcess
 
@@ -62,7 +62,7 @@ def test_captions_on_the_gpu_are_the_same_words_each_time(kind, tmp_path):
 
     import small_captioners
     from painted_sets import strokes
-    from plein_air import base
+    from plein_air import session
     from plein_air.captioning import caption
 
     model = getattr(small_captioners, kind)(tmp_path / kind)
@@ -72,7 +72,7 @@ def test_captions_on_the_gpu_are_the_same_words_each_time(kind, tmp_path):
     params = {"model": str(model), "repo": "some/model", "commit": "c" * 40, "pictures": pictures,
               "prompt": "Describe the garden", "maxTokens": 12, "batchSize": 2}  # fmt: skip
     first = caption.run(params, NoEvents(), threading.Event())
-    base._session.clear()
+    session.forget_all()
     assert caption.run(params, NoEvents(), threading.Event()) == first
     assert all(told["text"] for told in first["captions"])
 
@@ -92,14 +92,14 @@ def test_two_gpus_train_to_the_bytes_of_one(train_params, tmp_path, monkeypatch)
 
 
 def test_vae_and_encoders_have_left_the_gpu_when_training_begins(train_params, tmp_path, monkeypatch):
-    from plein_air import base
+    from plein_air import session
     from plein_air.training.trainer import Trainer
 
     held: list[set[str]] = []
     plain = Trainer.run
 
     def watched(self: Trainer, stop: threading.Event) -> dict[str, Any]:
-        held.append({part for loaded in base._session.values() for part in loaded})
+        held.append({part for loaded in session._models.values() for part in loaded})
         return plain(self, stop)
 
     monkeypatch.setattr(Trainer, "run", watched)

@@ -9,17 +9,18 @@ from typing import Any
 
 import pytest
 
-from plein_air import base as bases
-from plein_air.base import open_base
+from plein_air import session
 from plein_air.errors import TrainerError
-from plein_air.holding import Holding, clip_activations
+from plein_air.families import open_base
+from plein_air.families.flux1.transformer import clip_activations
+from plein_air.loading import LoadOptions
 
 TINY = Path(__file__).parent.parent / "tiny-base"
 
 
 @pytest.fixture(autouse=True)
 def fresh_session(monkeypatch):
-    monkeypatch.setattr(bases, "_session", {})
+    monkeypatch.setattr(session, "_models", {})
 
 
 def predict(transformer: Any, dtype: Any) -> Any:
@@ -62,9 +63,9 @@ def bytes_of(transformer: Any) -> int:
 def test_a_quantized_base_predicts_nearly_what_the_plain_one_does_and_is_smaller(kind, off, size):
     import torch
 
-    plain = open_base(str(TINY), Holding("bf16")).transformer()
+    plain = open_base(str(TINY), LoadOptions("bf16")).transformer()
     wanted, whole = predict(plain, torch.bfloat16), bytes_of(plain)
-    held = open_base(str(TINY), Holding("bf16", kind)).transformer()
+    held = open_base(str(TINY), LoadOptions("bf16", kind)).transformer()
     assert held is not plain
     assert held.dtype == torch.bfloat16
     got = predict(held, torch.bfloat16)
@@ -79,7 +80,7 @@ def stored_in_nf4(tmp_path: Path) -> Path:
 
     shutil.copytree(TINY, tmp_path / "base")
     folder = tmp_path / "base" / "transformer"
-    held = open_base(str(TINY), Holding("bf16", "nf4")).transformer()
+    held = open_base(str(TINY), LoadOptions("bf16", "nf4")).transformer()
     for file in folder.glob("*.safetensors*"):
         file.unlink()
     save_file({k: v.contiguous() for k, v in held.state_dict().items()}, folder / "diffusion_pytorch_model.safetensors")
@@ -93,15 +94,15 @@ def test_a_base_that_is_stored_in_nf4_loads_as_the_one_that_was_quantized_on_loa
     import torch
 
     path = stored_in_nf4(tmp_path)
-    stored = predict(open_base(str(path), Holding("bf16", "nf4")).transformer(), torch.bfloat16)
-    loaded = predict(open_base(str(TINY), Holding("bf16", "nf4")).transformer(), torch.bfloat16)
+    stored = predict(open_base(str(path), LoadOptions("bf16", "nf4")).transformer(), torch.bfloat16)
+    loaded = predict(open_base(str(TINY), LoadOptions("bf16", "nf4")).transformer(), torch.bfloat16)
     assert torch.equal(stored, loaded)
 
 
 def test_a_base_that_is_stored_in_nf4_is_refused_as_anything_else(tmp_path):
     path = stored_in_nf4(tmp_path)
     with pytest.raises(TrainerError, match=r"Expected training.quantization to be 'nf4'.*got 'none'"):
-        open_base(str(path), Holding("bf16")).transformer()
+        open_base(str(path), LoadOptions("bf16")).transformer()
 
 
 def test_a_base_with_a_weight_missing_is_named_not_trained_on(tmp_path):
@@ -113,13 +114,13 @@ def test_a_base_with_a_weight_missing_is_named_not_trained_on(tmp_path):
     del weights["single_transformer_blocks.1.proj_out.weight"]
     save_file(weights, file)
     with pytest.raises(TrainerError, match=r"none for 1, such as single_transformer_blocks\.1\.proj_out\.weight"):
-        open_base(str(tmp_path / "base"), Holding("bf16", "int8")).transformer()
+        open_base(str(tmp_path / "base"), LoadOptions("bf16", "int8")).transformer()
 
 
 def test_fp16_activations_stay_finite_where_a_block_outgrows_the_type():
     import torch
 
-    transformer = open_base(str(TINY), Holding("fp32")).transformer()
+    transformer = open_base(str(TINY), LoadOptions("fp32")).transformer()
     block = transformer.transformer_blocks[0]
     with torch.no_grad():
         block.ff.net[2].bias += 1e6

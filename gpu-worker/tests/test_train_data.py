@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from conftest import TRAINING, NoEvents
-from plein_air.base import open_base
 from plein_air.encoding import encode
-from plein_air.encoding.encode import _pixels, encode_prompt
+from plein_air.encoding.encode import _pixels
 from plein_air.encoding.prepared import read_images, read_pictures
 from plein_air.encoding.store import Store
-from plein_air.holding import Holding
+from plein_air.families import open_base
+from plein_air.families.flux1.packing import pack_latents
+from plein_air.families.flux1.velocity import FluxVelocity
+from plein_air.loading import LoadOptions
 from plein_air.protocol.decode import decode
 from plein_air.training import train
 from plein_air.training.objective import Objective
 from plein_air.training.order import Order
-from plein_air.training.samples import Samples, pack_latents
+from plein_air.training.samples import Samples
 from plein_air.training.settings import Training
 
 MICRO_STEPS = 120
@@ -41,7 +43,7 @@ def test_over_shuffled_epochs_no_latents_meet_another_pictures_caption(small_bas
 
     from plein_air.training.samples import Choice
 
-    base = open_base(str(small_base), Holding("fp32"))
+    base = open_base(str(small_base), LoadOptions("fp32"))
     pictures = {p.id: p for p in read_pictures(str(dataset), "train")}
     images = read_images(list(pictures.values()))
     config = base.vae_config()
@@ -50,7 +52,7 @@ def test_over_shuffled_epochs_no_latents_meet_another_pictures_caption(small_bas
         for picture in pictures.values():
             latents = base.vae().encode(_pixels(picture, images[picture.id])[None]).latent_dist.mode()
             scaled = (latents - config["shift_factor"]) * config["scaling_factor"]
-            own[picture.id] = (pack_latents(scaled)[0], encode_prompt(base, picture.caption))
+            own[picture.id] = (pack_latents(scaled)[0], base.encode_prompt(picture.caption))
     samples = Samples(str(dataset), "train", Store(cache), base)
     settings = decode(Training, TRAINING)
     order = Order(samples.buckets(), settings.batch_size, settings.seed)
@@ -94,7 +96,7 @@ def test_the_loss_is_the_mean_square_against_noise_minus_picture(small_base, dat
 
     from plein_air.training.samples import Choice
 
-    base = open_base(str(small_base), Holding("fp32"))
+    base = open_base(str(small_base), LoadOptions("fp32"))
     samples = Samples(str(dataset), "train", Store(cache), base)
     batch = samples.batch([Choice(next(iter(samples.pictures)), mirrored=False, captioned=True)])
     noise = torch.randn(batch.latents.shape, generator=torch.Generator().manual_seed(1))
@@ -108,4 +110,4 @@ def test_the_loss_is_the_mean_square_against_noise_minus_picture(small_base, dat
             assert inputs["timestep"].tolist() == [0.25]
             return (noise - batch.latents,)
 
-    assert Objective(Perfect(), 1.0).losses(batch, [0.25], noise).tolist() == [0.0]
+    assert Objective(FluxVelocity(Perfect(), 1.0)).losses(batch, [0.25], noise).tolist() == [0.0]

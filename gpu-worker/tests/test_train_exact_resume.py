@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from conftest import NoEvents
-from plein_air.durable import sha256_file
+from plein_air.atomic_io import sha256_file
 from plein_air.errors import TrainerError
 from plein_air.protocol.channel import Channel, Emitter
-from plein_air.protocol.wishes import Wishes
+from plein_air.protocol.control_flags import ControlFlags
 from plein_air.training import checkpoint, train
 
 FILES = ("pytorch_lora_weights.safetensors", "optimizer.safetensors", "ema.safetensors", "state.json", "manifest.json")
@@ -163,7 +163,7 @@ def test_a_checkpoint_wished_for_at_any_micro_step_changes_no_byte_and_can_be_re
     from plein_air.training.trainer import Trainer
 
     chosen = set(random.Random(seed).sample(range(1, 12), 4))
-    wishes, micro_step, events = Wishes(), Trainer._micro_step, NoEvents()
+    wishes, micro_step, events = ControlFlags(), Trainer._micro_step, NoEvents()
 
     def wish_at_some(self: Trainer) -> None:
         micro_step(self)
@@ -184,7 +184,7 @@ def test_a_checkpoint_wished_for_at_any_micro_step_changes_no_byte_and_can_be_re
 def test_a_checkpoint_is_taken_while_the_held_out_loss_is_measured_and_changes_no_byte(
     train_params, whole_run, tmp_path
 ):
-    wishes = Wishes()
+    wishes = ControlFlags()
 
     class WishAtStepThree(NoEvents):
         def metric(self, step: int, values: dict[str, float]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from conftest import NoEvents
-from plein_air.durable import sha256_file
+from plein_air.atomic_io import sha256_file
 from plein_air.training import train
 from plein_air.training.trainer import Trainer
 
@@ -74,9 +74,9 @@ def test_stopping_at_a_micro_step_and_resuming_elsewhere_changes_no_byte(train_p
 
 @pytest.mark.parametrize("ways", [{"gradientCheckpointing": True}, {"offloadBlocks": 3, "gradientCheckpointing": True}])
 def test_saving_memory_changes_no_byte_of_the_adapter(train_params, tmp_path, monkeypatch, ways):
-    from plein_air import base, holding
+    from plein_air import loading, session
 
-    monkeypatch.setattr(base, "_session", {})
+    monkeypatch.setattr(session, "_models", {})
     # On a CPU everything is "on the device": copies are forced so that the way through the host is really taken.
     brought: list[str] = []
 
@@ -93,8 +93,8 @@ def test_saving_memory_changes_no_byte_of_the_adapter(train_params, tmp_path, mo
         brought.append("one")
         return tensor.tensor.clone()
 
-    monkeypatch.setattr(holding, "_tensors", tensors)
-    monkeypatch.setattr(holding, "_bring", bring)
+    monkeypatch.setattr(loading, "_tensors", tensors)
+    monkeypatch.setattr(loading, "_bring", bring)
     plain = run(with_settings(train_params, tmp_path / "plain"))
     assert not brought
     saving = run(with_settings(train_params, tmp_path / "saving", **ways))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from conftest import NoEvents
 from plein_air.errors import TrainerError
 from plein_air.training import health, train
-from plein_air.training.early import should_stop
+from plein_air.training.early_stopping import should_stop
 from plein_air.training.fingerprint import check_same
 
 
@@ -121,12 +121,12 @@ def test_early_stopping_wants_both_a_risen_loss_and_risen_copying_again_and_agai
 
 def test_a_training_that_has_begun_to_copy_ends_early_and_stays_ended(train_params, tmp_path, monkeypatch):
     from plein_air.training.held_out import HeldOut
-    from plein_air.training.strips import Strips
+    from plein_air.training.validation_images import ValidationImages
 
     figures = iter([1.0, 0.5, 0.5, 0.4, 0.4, 0.6, 0.6, 0.7, 0.7, 0.8, 0.8])
     copying = iter([0.0, 0.1, 0.2, 0.3, 0.4])
     monkeypatch.setattr(HeldOut, "measure", lambda self, on_picture: next(figures))
-    monkeypatch.setattr(Strips, "copying", lambda self: next(copying))
+    monkeypatch.setattr(ValidationImages, "copying", lambda self: next(copying))
     events = NoEvents()
     early = settings(train_params, tmp_path, heldOutEvery=1, sampleEvery=1, earlyStopping=2)
     done = run(early, events)
@@ -155,12 +155,12 @@ def test_early_stopping_without_strips_is_refused_before_anything_is_loaded(trai
 def test_validation_images_that_fail_are_logged_and_change_no_byte_of_the_adapter(
     train_params, whole_run, tmp_path, monkeypatch, capsys
 ):
-    from plein_air.training.strips import Strips
+    from plein_air.training.validation_images import ValidationImages
 
-    def broken(self: Strips, step: int, on_progress: Any) -> Any:
+    def broken(self: ValidationImages, step: int, on_progress: Any) -> Any:
         raise RuntimeError(f"no image at {step}")
 
-    monkeypatch.setattr(Strips, "paint", broken)
+    monkeypatch.setattr(ValidationImages, "generate", broken)
     events = NoEvents()
     done = run(settings(train_params, tmp_path, sampleEvery=2), events)
     assert (done["outcome"], done["adapterSha256"]) == ("done", whole_run["adapterSha256"])
@@ -174,6 +174,6 @@ def test_a_checkpoint_that_cannot_be_written_during_validation_images_is_an_erro
     def full(self: Trainer) -> None:
         raise TrainerError("Internal", "the disk is full")
 
-    monkeypatch.setattr(Trainer, "_save_if_wished", lambda self: full(self) if self.state.step == 2 else None)
+    monkeypatch.setattr(Trainer, "_save_if_requested", lambda self: full(self) if self.state.step == 2 else None)
     with pytest.raises(TrainerError, match="the disk is full"):
         run(settings(train_params, tmp_path, sampleEvery=2))

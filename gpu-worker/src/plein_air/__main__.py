@@ -2,9 +2,9 @@
 
 import sys
 
-from plein_air.follow import main as follow
 from plein_air.ranks import die_with_launcher, launch, own_rank
 from plein_air.server import main as serve
+from plein_air.worker_rank import main as follow
 
 if __name__ == "__main__":
     launch()

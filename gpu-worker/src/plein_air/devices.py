@@ -48,3 +48,15 @@ def prepare_torch() -> torch.device:
     if cuda:
         torch.cuda.set_device(_prepared[0])
     return _prepared[0]
+
+
+def half_dtype(device: torch.device) -> torch.dtype:
+    """The type that models run in where half precision is enough: bf16 from compute capability 8 on, fp16 on older GPUs.
+
+    fp32 on the CPU. A T4 (7.5) has no units for bf16: what PyTorch computes there in bf16 is emulated.
+    """
+    import torch
+
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16

@@ -138,10 +138,10 @@ def _exchange(work: Callable[[], Any]) -> None:
     try:
         work()
     except RuntimeError as error:
-        lose(error)
+        abort(error)
 
 
-def lose(error: BaseException) -> NoReturn:
+def abort(error: BaseException) -> NoReturn:
     """Ends this process at once; the launcher ends the others."""
     sys.stderr.write(f"rank {own_rank()} of {how_many()} ends: {error}\n")
     sys.stderr.flush()

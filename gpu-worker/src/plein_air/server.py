@@ -16,7 +16,7 @@ from typing import Any, TextIO
 
 from plein_air.errors import TrainerError, classify
 from plein_air.protocol.channel import Channel, Emitter, take_stdout
-from plein_air.protocol.wishes import Wishes
+from plein_air.protocol.control_flags import ControlFlags
 from plein_air.ranks import Ranks, how_many
 
 VERBS = {
@@ -44,7 +44,7 @@ class Request:
     id: str
     verb: str
     params: Any
-    stop: Wishes = field(default_factory=Wishes)
+    stop: ControlFlags = field(default_factory=ControlFlags)
 
 
 class Inbox:
@@ -73,7 +73,7 @@ class Inbox:
     def checkpoint(self) -> None:
         """Asks everything received so far to save at its next safe point and to go on."""
         for request in list(self._open):
-            request.stop.checkpoint.set()
+            request.stop.checkpoint_requested.set()
 
     def shut_down(self) -> None:
         """Ends the process after the requests received so far."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plein_air.durable import atomic_file
+from plein_air.atomic_io import atomic_file
 from plein_air.errors import TrainerError
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from plein_air.base import in_session
-from plein_air.devices import prepare_torch
+from plein_air.devices import half_dtype, prepare_torch
 from plein_air.errors import Stopped, TrainerError
 from plein_air.evaluation.models import ModelFolder, load_safely, read_config
+from plein_air.session import loaded_components
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,7 @@ class Captioner:
 
 def open_captioner(folder: ModelFolder) -> Captioner:
     """The session's captioner of this folder; what is neither a BLIP nor a model for a chat about pictures is refused."""
-    loaded = in_session(f"captioner {Path(folder.path).resolve()}")
+    loaded = loaded_components(f"captioner {Path(folder.path).resolve()}")
     if "captioner" not in loaded:
         with refusing(folder, "one that does not load"):
             loaded["captioner"] = _load(folder)
@@ -70,15 +70,6 @@ def _load(folder: ModelFolder) -> Captioner:
     return _open_chat(folder, AutoModelForImageTextToText)
 
 
-def _dtype(device: torch.device) -> torch.dtype:
-    """Half precision where an accelerator has it, bf16 from compute capability 8 on; fp32 on the CPU."""
-    import torch
-
-    if device.type != "cuda":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
-
-
 def _processor(folder: ModelFolder) -> Any:
     from transformers import AutoProcessor
 
@@ -102,7 +93,7 @@ def _answers(model: Any, inputs: Any, max_tokens: int) -> torch.Tensor:
 def _open_blip(folder: ModelFolder) -> Captioner:
     import transformers
 
-    model = load_safely(folder, getattr(transformers, _BLIP), _dtype(prepare_torch()))
+    model = load_safely(folder, getattr(transformers, _BLIP), half_dtype(prepare_torch()))
     processor = _processor(folder)
 
     def describe(pictures: Sequence[Image], _prompt: str, max_tokens: int) -> list[str]:
@@ -116,7 +107,7 @@ def _open_chat(folder: ModelFolder, model_class: Any) -> Captioner:
     processor = _processor(folder)
     if getattr(processor, "chat_template", None) is None or not hasattr(processor, "tokenizer"):
         folder.refuse("a processor without a chat template; a model that can be asked is needed")
-    model = load_safely(folder, model_class, _dtype(prepare_torch()))
+    model = load_safely(folder, model_class, half_dtype(prepare_torch()))
     # Answers are read from one place on, so that what is filled up must stand before the questions.
     processor.tokenizer.padding_side = "left"
     if processor.tokenizer.pad_token is None:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from plein_air.base import FluxBase, open_base
 from plein_air.encoding.keys import latents_key, text_key
 from plein_air.encoding.prepared import Picture, read_images, read_pictures
 from plein_air.encoding.store import Entry, Store
 from plein_air.errors import Stopped, TrainerError
-from plein_air.holding import Holding
+from plein_air.families import open_base
+from plein_air.families.family import Base
+from plein_air.loading import LoadOptions
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
 
@@ -41,7 +42,7 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
     pictures = [picture for split in wanted.splits for picture in read_pictures(wanted.dataset, split)]
     captions = sorted({"", *(picture.caption for picture in pictures)})
     # The encoders have a precision of their own; this one is the transformer's, which is not used here.
-    base = open_base(wanted.base, Holding("fp32"))
+    base = open_base(wanted.base, LoadOptions("fp32"))
     store = Store(wanted.out)
     new_pictures = {latents_key(p, base): p for p in pictures if latents_key(p, base) not in store}
     new_captions = {text_key(c, base): c for c in captions if text_key(c, base) not in store}
@@ -85,32 +86,13 @@ def _write_packs(
     return written
 
 
-def _encode_captions(base: FluxBase, pack: list[tuple[str, str]]) -> Iterator[tuple[str, Entry]]:
-    import torch
-
+def _encode_captions(base: Base, pack: list[tuple[str, str]]) -> Iterator[tuple[str, Entry]]:
     for key, caption in pack:
-        with torch.no_grad():
-            sequence, pooled = encode_prompt(base, caption)
+        sequence, pooled = base.encode_prompt(caption)
         yield key, {"sequence": sequence.to("cpu"), "pooled": pooled.to("cpu")}
 
 
-def encode_prompt(base: FluxBase, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """T5's sequence (tokens, width) and CLIP's pooled embedding (width,), padded as FluxPipeline pads."""
-    text = base.text_encoders()
-
-    def tokens(tokenizer: Any, size: int) -> Any:
-        return tokenizer(
-            prompt, padding="max_length", max_length=size, truncation=True, return_tensors="pt"
-        ).input_ids.to(base.device)
-
-    sequence = text.t5(tokens(text.t5_tokenizer, base.text_length()), output_hidden_states=False)[0]
-    pooled = text.clip(tokens(text.clip_tokenizer, text.clip_tokenizer.model_max_length), output_hidden_states=False)
-    return sequence[0], pooled.pooler_output[0]
-
-
-def _encode_pictures(base: FluxBase, pack: list[tuple[str, Picture]]) -> Iterator[tuple[str, Entry]]:
-    import torch
-
+def _encode_pictures(base: Base, pack: list[tuple[str, Picture]]) -> Iterator[tuple[str, Entry]]:
     images = read_images([picture for _, picture in pack])
     for key, picture in pack:
         pixels = _pixels(picture, images[picture.id]).to(base.device)
@@ -118,14 +100,12 @@ def _encode_pictures(base: FluxBase, pack: list[tuple[str, Picture]]) -> Iterato
         for suffix, crop in crops(pixels, picture.width, picture.height).items():
             flips = {"plain": crop, "mirrored": crop.flip(-1)} if picture.flip_allowed else {"plain": crop}
             for name, flip in flips.items():
-                with torch.no_grad():
-                    # One picture at a time: its latents must not depend on which others were encoded with it.
-                    latents = base.vae().encode(flip[None].contiguous()).latent_dist.mode()[0]  # pyright: ignore[reportAttributeAccessIssue]
-                entry[name + suffix] = latents.to("cpu")
+                # One picture at a time: its latents must not depend on which others were encoded with it.
+                entry[name + suffix] = base.encode_image(flip).to("cpu")
         yield key, entry
 
 
-LEAST_SURPLUS = 16
+MIN_SURPLUS = 16
 """Pixels beyond the bucket along a side from which on crops at both ends are encoded besides the central one."""
 
 
@@ -133,7 +113,7 @@ def crops(pixels: torch.Tensor, width: int, height: int) -> dict[str, torch.Tens
     """Windows of the bucket's size in (3, rows, columns) pixels that cover it: the central one, and those at both ends."""
     down, across = pixels.shape[1] - height, pixels.shape[2] - width
     places = {"": (down // 2, across // 2)}
-    if max(down, across) >= LEAST_SURPLUS:
+    if max(down, across) >= MIN_SURPLUS:
         places |= {"-first": (0, 0), "-last": (down, across)}
     return {
         suffix: pixels[:, top : top + height, left : left + width].contiguous()

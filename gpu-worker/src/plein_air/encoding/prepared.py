@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from plein_air.durable import sha256_file
+from plein_air.atomic_io import sha256_file
 from plein_air.errors import TrainerError
 
 _COLUMNS = ["id", "caption", "width", "height", "flip_allowed"]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from plein_air.durable import sha256_file, write_atomically
+from plein_air.atomic_io import sha256_file, write_atomically
 from plein_air.errors import TrainerError
 from plein_air.tensor_file import pack_tensors, read_header, read_tensors
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from plein_air.durable import write_atomically
+from plein_air.atomic_io import write_atomically
 from plein_air.evaluation.copying import Nearest
 from plein_air.evaluation.pictures import Dataset, SampleFolder
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from plein_air.durable import sha256_file, write_atomically
+from plein_air.atomic_io import sha256_file, write_atomically
 from plein_air.errors import TrainerError
 from plein_air.evaluation.closest import closest_pairs
 from plein_air.evaluation.encoding import LEFT_OUT, Encoding

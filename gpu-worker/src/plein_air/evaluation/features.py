@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from plein_air.atomic_io import sha256_file
 from plein_air.devices import prepare_torch
-from plein_air.durable import sha256_file
 from plein_air.errors import TrainerError
 from plein_air.evaluation.intervals import Floats
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from plein_air.devices import prepare_torch
-from plein_air.durable import sha256_file
+from plein_air.atomic_io import sha256_file
+from plein_air.devices import half_dtype, prepare_torch
 from plein_air.errors import TrainerError
 from plein_air.evaluation.features import Encoder, square
 
@@ -195,7 +195,7 @@ def open_questions(folder: ModelFolder) -> Callable[[Sequence[Picture], Sequence
     from transformers import AutoTokenizer
 
     device = prepare_torch()
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    dtype = half_dtype(device)
     model = transformers_model(folder, "LlavaForConditionalGeneration", dtype)
     tokenizer = AutoTokenizer.from_pretrained(folder.path, local_files_only=True, trust_remote_code=False)
     vision = model.config.vision_config

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plein_air.durable import sha256_file
+from plein_air.atomic_io import sha256_file
 from plein_air.errors import TrainerError
 
 if TYPE_CHECKING:

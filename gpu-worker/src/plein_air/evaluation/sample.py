@@ -1,4 +1,4 @@
-"""The verb `sample`: the standard sample set's pictures, painted as a user of the released adapter would paint them.
+"""The verb `sample`: the standard sample set's images, generated as a user of the released adapter would generate them.
 
 Every picture carries what it was made from and its pixels' hash, so a run that was killed goes on with the pictures it
 has, from the very same bytes.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import logging
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,15 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plein_air.base import FluxBase, decode_latents, open_base
-from plein_air.durable import sha256_file, write_atomically
-from plein_air.encoding.encode import encode_prompt
+from plein_air.atomic_io import sha256_file, write_atomically
 from plein_air.errors import Stopped, TrainerError
-from plein_air.holding import Holding
+from plein_air.families import open_base
+from plein_air.families.family import Base
+from plein_air.loading import LoadOptions
 
 if TYPE_CHECKING:
     import torch
-    from diffusers import FluxPipeline
     from numpy.typing import NDArray
 
 _BATCH_PIXELS = 16 * 128 * 128
@@ -38,10 +36,10 @@ _TEXT_KEY = "plein-air"
 
 
 def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, Any]:
-    """Paints the pictures that are missing and writes `manifest.json` last."""
+    """Generates the pictures that are missing and writes `manifest.json` last."""
     out = Path(params["out"])
     out.mkdir(parents=True, exist_ok=True)
-    base = open_base(params["base"], Holding.of(params))
+    base = open_base(params["base"], LoadOptions.of(params))
     recipe = _Recipe.of(params, base)
     wanted: list[dict[str, Any]] = params["samples"]
     _check_ids(wanted)
@@ -50,11 +48,11 @@ def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, A
     emit.progress("sample", reused, len(wanted))
     batches = [batch for batch in _batches(wanted, params["size"]) if any(s["id"] not in kept for s in batch)]
     if batches:
-        with _painter(base, params) as paint:
+        with _generator(base, params) as generate:
             for batch in batches:
                 if stop.is_set():
                     raise Stopped
-                for sample, picture in zip(batch, paint(batch), strict=True):
+                for sample, picture in zip(batch, generate(batch), strict=True):
                     if sample["id"] not in kept:
                         kept[sample["id"]] = _write(out, recipe, sample, picture)
                 emit.progress("sample", len(kept), len(wanted))
@@ -88,7 +86,7 @@ class _Recipe:
     set_sha256: str
 
     @classmethod
-    def of(cls, params: Mapping[str, Any], base: FluxBase) -> _Recipe:
+    def of(cls, params: Mapping[str, Any], base: Base) -> _Recipe:
         import diffusers
         import torch
 
@@ -100,7 +98,7 @@ class _Recipe:
                 {"field": "adapter"},
             )
         settings = {name: _as_javascript(params[name]) for name in ("size", "inferenceSteps", "guidance")}
-        settings["precision"] = base.holding.text()
+        settings["precision"] = base.options.text()
         return cls(
             base={
                 "text": base.part_sha256("text"),
@@ -149,73 +147,38 @@ def _batches(samples: Sequence[dict[str, Any]], size: int) -> list[Sequence[dict
 
 
 @contextmanager
-def _painter(base: FluxBase, params: Mapping[str, Any]) -> Iterator[Any]:
-    """A function from requests to pictures (h, w, 3) of float32 in 0 to 1, with the adapter loaded meanwhile."""
+def _generator(base: Base, params: Mapping[str, Any]) -> Iterator[Any]:
+    """A function from requests to images (n, h, w, 3) of float32 in 0 to 1, with the adapter loaded meanwhile."""
     import torch
 
-    logging.getLogger("diffusers").setLevel(logging.ERROR)
     prompts = _encode_prompts(base, [sample["prompt"] for sample in params["samples"]])
-    pipeline = base.pipeline()
-    if params["adapter"] is not None:
-        _load_adapter(pipeline, Path(params["adapter"]), float(params["adapterScale"]))
-
-    def paint(batch: Sequence[Mapping[str, Any]]) -> NDArray[np.float32]:
-        sequence, pooled = (
-            torch.stack([prompts[sample["prompt"]][part] for sample in batch]).to(base.device, base.holding.dtype())
-            for part in (0, 1)
+    adapter = None if params["adapter"] is None else Path(params["adapter"])
+    with base.generator(adapter, float(params["adapterScale"])) as generate:
+        yield lambda batch: generate(
+            embeddings=[prompts[sample["prompt"]] for sample in batch],
+            generators=[torch.Generator("cpu").manual_seed(int(sample["seed"])) for sample in batch],
+            size=params["size"],
+            steps=params["inferenceSteps"],
+            guidance=float(params["guidance"]),
         )
-        with torch.inference_mode():
-            made = pipeline(
-                prompt_embeds=sequence,  # pyright: ignore[reportArgumentType]
-                pooled_prompt_embeds=pooled,  # pyright: ignore[reportArgumentType]
-                width=params["size"],
-                height=params["size"],
-                num_inference_steps=params["inferenceSteps"],
-                guidance_scale=float(params["guidance"]),
-                generator=[torch.Generator("cpu").manual_seed(int(sample["seed"])) for sample in batch],
-                output_type="latent",
-            )
-            return decode_latents(pipeline, made.images, params["size"])  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
-
-    try:
-        yield paint
-    finally:
-        # The transformer is the session's: it goes back as it came.
-        if params["adapter"] is not None:
-            pipeline.unload_lora_weights()
 
 
 _encoded: dict[tuple[str, str], tuple[torch.Tensor, torch.Tensor]] = {}
-"""Embeddings of the session by encoders and prompt: base and candidate are painted from the same prompts."""
+"""Embeddings of the session by encoders and prompt: base and candidate are generated from the same prompts."""
 
 
-def _encode_prompts(base: FluxBase, prompts: Sequence[str]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+def _encode_prompts(base: Base, prompts: Sequence[str]) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
     """T5 sequence (T, d) and pooled CLIP vector (d,) of each different prompt; a GPU holds encoders or transformer."""
-    import torch
-
     text = base.part_sha256("text")
     missing = [prompt for prompt in dict.fromkeys(prompts) if (text, prompt) not in _encoded]
     if missing and base.device.type == "cuda":
         base.release("transformer")
-    with torch.inference_mode():
-        for prompt in missing:
-            sequence, pooled = encode_prompt(base, prompt)
-            _encoded[text, prompt] = (sequence.to("cpu"), pooled.to("cpu"))
+    for prompt in missing:
+        sequence, pooled = base.encode_prompt(prompt)
+        _encoded[text, prompt] = (sequence.to("cpu"), pooled.to("cpu"))
     if base.device.type == "cuda":
         base.release("text")
     return {prompt: _encoded[text, prompt] for prompt in dict.fromkeys(prompts)}
-
-
-def _load_adapter(pipeline: FluxPipeline, adapter: Path, scale: float) -> None:
-    try:
-        pipeline.load_lora_weights(str(adapter.parent), weight_name=adapter.name, adapter_name="candidate")
-        pipeline.set_adapters(["candidate"], [scale])
-    except (ValueError, KeyError, RuntimeError, OSError) as error:
-        raise TrainerError(
-            "BadData",
-            f"Expected {adapter} to load into FluxPipeline.load_lora_weights, got {type(error).__name__}: {error}",
-            {"adapter": str(adapter)},
-        ) from error
 
 
 def _write(out: Path, recipe: _Recipe, sample: Mapping[str, Any], picture: NDArray[np.float32]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plein_air.durable import write_atomically
-from plein_air.exporting.kohya import to_kohya
+from plein_air.atomic_io import write_atomically
 from plein_air.exporting.portable import Portable, portable
+from plein_air.families import named
+from plein_air.families.family import Family
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
 from plein_air.tensor_file import pack_tensors
@@ -36,13 +37,13 @@ class ExportParams:
 def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[str, Any]:
     """Writes the adapter in each format, the same bytes every time."""
     wanted = decode(ExportParams, params)
-    read_manifest(wanted.checkpoint)
+    family = named(str(read_manifest(wanted.checkpoint)["fingerprint"].get("base.family")))
     adapter = portable(Path(wanted.checkpoint) / FILE)
     if wanted.sabotage == "zero-lora":
         adapter = adapter.without_effect()
     files: list[dict[str, Any]] = []
     for index, kind in enumerate(dict.fromkeys(wanted.formats)):
-        content = file_of(adapter, kind, {"title": wanted.title, "trigger_phrase": wanted.trigger})
+        content = file_of(adapter, family, kind, {"title": wanted.title, "trigger_phrase": wanted.trigger})
         path = Path(wanted.out) / (FILE if kind == "diffusers" else KOHYA_FILE)
         write_atomically(path, content)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -51,18 +52,16 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
     return {"files": files}
 
 
-def file_of(adapter: Portable, kind: str, about: dict[str, str]) -> bytes:
+def file_of(adapter: Portable, family: Family, kind: str, about: dict[str, str]) -> bytes:
     """The adapter in a format (`diffusers` or `kohya`), with facts for people under modelspec's names."""
     if kind == "diffusers":
         return adapter.pack()
     metadata = {
         "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": "flux-1-dev/lora",
-        "modelspec.implementation": "https://github.com/black-forest-labs/flux",
+        **family.ADAPTER_METADATA,
         **{f"modelspec.{name}": value for name, value in about.items()},
-        "ss_network_module": "networks.lora_flux",
         "ss_network_dim": str(adapter.rank),
         "ss_network_alpha": str(adapter.rank),
         "format": "pt",
     }
-    return pack_tensors(to_kohya(adapter.tensors, adapter.rank), metadata)
+    return pack_tensors(family.to_kohya(adapter.tensors, adapter.rank), metadata)

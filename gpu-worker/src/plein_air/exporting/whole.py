@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from plein_air.base import open_base
+from plein_air.atomic_io import sha256_file, write_atomically
 from plein_air.devices import prepare_torch
-from plein_air.durable import sha256_file, write_atomically
 from plein_air.errors import Stopped, TrainerError
-from plein_air.holding import Holding, Precision
+from plein_air.families import open_base
+from plein_air.families.family import Base
+from plein_air.loading import LoadOptions, Precision
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
-from plein_air.quantized import load_quantized, stored_quantization
+from plein_air.quantized import stored_quantization
 from plein_air.tensor_file import Shape, read_shapes, read_tensors, write_tensors
 from plein_air.training.adapter import rank_and_alpha
 
@@ -47,7 +48,7 @@ class FuseParams:
 def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[str, Any]:
     """Writes a folder each, named after its kind; `fused` is there in any case, for the others come from it."""
     wanted = decode(FuseParams, params)
-    base = open_base(wanted.base, Holding(wanted.precision))
+    base = open_base(wanted.base, LoadOptions(wanted.precision))
     # What the session holds of the base would take the memory that quantizing needs.
     base.release("transformer", "text")
     source, out = Path(wanted.base) / "transformer", Path(wanted.out)
@@ -65,8 +66,8 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
     for kind in wanted.kinds:
         written = fused
         if kind != PLAIN:
-            holding = Holding(wanted.precision, kind)  # pyright: ignore[reportArgumentType]
-            written = _quantize(out / PLAIN, holding, out / kind, steps)
+            options = LoadOptions(wanted.precision, kind)  # pyright: ignore[reportArgumentType]
+            written = _quantize(base, out / PLAIN, options, out / kind, steps)
         made.append({"kind": kind, "folder": str(out / kind), "files": _listed(out / kind, written)})
     return {"variants": made}
 
@@ -79,7 +80,7 @@ class _Steps:
     stop: threading.Event
     total: int
 
-    def tell(self, stage: str, done: int) -> None:
+    def report(self, stage: str, done: int) -> None:
         if self.stop.is_set():
             raise Stopped
         self.emit.progress(stage, done, self.total)
@@ -107,7 +108,7 @@ def _fuse(source: Path, adapter: Path, out: Path, steps: _Steps) -> dict[str, st
             def fused(name: str, tensors: Any = tensors) -> torch.Tensor:
                 nonlocal done
                 done += 1
-                steps.tell("adding the adapter to the base", done)
+                steps.report("adding the adapter to the base", done)
                 return updates.added_to(name, tensors.get_tensor(name))
 
             written[file.name] = write_tensors(out / file.name, read_shapes(file), fused, {"format": "pt"})
@@ -155,15 +156,20 @@ class _Updates:
         return (weight.to(self._device, torch.float32) + update).to("cpu", weight.dtype)
 
 
-def _quantize(fused: Path, holding: Holding, out: Path, steps: _Steps) -> dict[str, str]:
+def _quantize(base: Base, fused: Path, options: LoadOptions, out: Path, steps: _Steps) -> dict[str, str]:
     """The fused transformer with its blocks' linear layers quantized, as diffusers itself would write it; sha256 by file."""
-    import torch
-
-    stage = f"quantizing to {holding.quantization}"
-    model = load_quantized(fused, holding, prepare_torch(), lambda done: steps.tell(stage, done))
-    blocks = "transformer_blocks."
-    plain = [n for n, m in model.named_modules() if type(m) is torch.nn.Linear and blocks not in n]
-    stored = (_int8 if holding.quantization == "int8" else _nf4)(model, holding, plain)
+    stage = f"quantizing to {options.quantization}"
+    model, plain = base.quantized_transformer(fused, options, lambda done: steps.report(stage, done))
+    match options.quantization:
+        case "int8":
+            stored = _int8(model, options, plain)
+        case "nf4":
+            stored = _nf4(model, options, plain)
+        case other:
+            raise TrainerError(
+                "InvalidInput", f"Expected a variant in int8 or nf4, got {other!r} (deployment.variants).",
+                {"field": "deployment.variants"},
+            )  # fmt: skip
     config = {**json.loads((fused / "config.json").read_text()), "quantization_config": stored.settings}
     metadata = {"format": "pt", **stored.metadata}
     sha256 = write_tensors(out / WEIGHTS, stored.shapes, stored.tensor_of, metadata)
@@ -181,7 +187,7 @@ class _Stored:
     settings: dict[str, Any]
 
 
-def _int8(model: Any, _holding: Holding, plain: list[str]) -> _Stored:
+def _int8(model: Any, _options: LoadOptions, plain: list[str]) -> _Stored:
     """Torchao's flat form of its tensors: plain tensors, and JSON in the header that says how to put them together.
 
     Flattening copies what it is given: it is given one tensor at a time.
@@ -208,7 +214,7 @@ def _int8(model: Any, _holding: Holding, plain: list[str]) -> _Stored:
     return _Stored(shapes, tensor_of, metadata, settings)
 
 
-def _nf4(model: Any, holding: Holding, plain: list[str]) -> _Stored:
+def _nf4(model: Any, options: LoadOptions, plain: list[str]) -> _Stored:
     """Bitsandbytes' own form: packed weights with their quantization state beside them."""
     from diffusers import BitsAndBytesConfig
 
@@ -216,7 +222,7 @@ def _nf4(model: Any, holding: Holding, plain: list[str]) -> _Stored:
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=holding.dtype(),
+        bnb_4bit_compute_dtype=options.dtype(),
         llm_int8_skip_modules=plain,
     )
     state = model.state_dict()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from plein_air.errors import TrainerError
+from plein_air.families.family import Base
 from plein_air.tensor_file import pack_tensors, read_header
 from plein_air.training.lora_forward import lean_forward
 from plein_air.training.randomness import draw
@@ -24,26 +24,17 @@ NAME = "default"
 FILE = "pytorch_lora_weights.safetensors"
 """Where diffusers looks for an adapter."""
 
-_BLOCK = r"(single_)?transformer_blocks\.\d+\."
-_ATTENTION = r"attn\.(to_q|to_k|to_v|to_out\.0|add_q_proj|add_k_proj|add_v_proj|to_add_out)"
-TARGETS: dict[str, str] = {
-    "attention": _BLOCK + _ATTENTION,
-    "attention+feed-forward": _BLOCK + rf"({_ATTENTION}|(ff|ff_context)\.net\.(0\.proj|2))",
-    "all-linear": _BLOCK + r".+",
-}
-"""Linear layers of each preset, as full matches of module names: attention of pictures and text, or a loader may not
-recognize the file as one for FLUX."""
-
 
 class Adapter:
     """LoRA matrices in fp32 on a frozen transformer, by their names in diffusers' file."""
 
-    def __init__(self, transformer: Any, training: Training, device: torch.device) -> None:
+    def __init__(self, base: Base, training: Training) -> None:
         """Adds the matrices: A uniform as in Kaiming's initialization but drawn from the seed, B zero."""
         import torch
         from peft import LoraConfig
 
-        pattern = re.compile(TARGETS[training.targets])
+        transformer = base.transformer()
+        pattern = base.target_layers(training.targets)
         modules = [
             name
             for name, module in transformer.named_modules()
@@ -62,7 +53,7 @@ class Adapter:
         for name, parameter in transformer.named_parameters():
             if ".lora_" in name:
                 # On the device even where the block it sits in waits on the host.
-                parameter.data = parameter.data.to(device, torch.float32)
+                parameter.data = parameter.data.to(base.device, torch.float32)
                 parameter.requires_grad_(True)
                 self.parameters["transformer." + name.replace(f".{NAME}.", ".")] = parameter
         self.parameters = dict(sorted(self.parameters.items()))
@@ -101,9 +92,9 @@ class Adapter:
 
 
 @contextmanager
-def fresh_adapter(transformer: Any, training: Training, device: torch.device) -> Iterator[Adapter]:
+def fresh_adapter(base: Base, training: Training) -> Iterator[Adapter]:
     """An adapter for the time of one request: the transformer is shared with the requests after it."""
-    adapter = Adapter(transformer, training, device)
+    adapter = Adapter(base, training)
     try:
         yield adapter
     finally:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plein_air.durable import fsync_folder, sha256_file, write_synced
+from plein_air.atomic_io import fsync_folder, sha256_file, write_synced
 from plein_air.errors import TrainerError
 
 MANIFEST = "manifest.json"

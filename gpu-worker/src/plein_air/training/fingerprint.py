@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from plein_air.errors import TrainerError
+from plein_air.families.family import Base
 from plein_air.probe import software_versions
 from plein_air.protocol.decode import camel
 from plein_air.training.settings import TrainParams
-
-if TYPE_CHECKING:
-    import torch
 
 Fingerprint = dict[str, str | int | float | bool | None]
 _NOT_DECISIVE = {"steps", "checkpoint_every", "held_out_every", "sample_every", "early_stopping"}
 """Settings that may change between attempts: where to stop, when to save, when to measure."""
 
 
-def fingerprint(params: TrainParams, device: torch.device) -> Fingerprint:
+def fingerprint(params: TrainParams, base: Base) -> Fingerprint:
     """Fields that decide the trained bytes: configuration, data, base, software and machine kind."""
     import torch
 
+    device = base.device
     fields: Fingerprint = {
         f"training.{camel(name)}": value for name, value in asdict(params.training).items() if name not in _NOT_DECISIVE
     }
-    fields |= {"dataset.commit": params.dataset_commit, "base.commit": params.base_commit}
+    fields |= {"dataset.commit": params.dataset_commit, "base.commit": params.base_commit, "base.family": base.family}
     fields |= {f"software.{name}": version for name, version in software_versions().items()}
     fields |= {
         "device.kind": device.type,

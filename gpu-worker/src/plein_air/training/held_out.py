@@ -13,9 +13,9 @@ from plein_air.training.schedule import SigmaShift, sigma_at
 if TYPE_CHECKING:
     import torch
 
-MOST_PICTURES = 16
+MAX_PICTURES = 16
 """Held-out pictures measured at most; which ones depends on their ids alone."""
-MOST_TRAINING_PICTURES = 8
+MAX_TRAINING_PICTURES = 8
 """Training pictures measured the same way: the gap between both losses is what was learnt by heart."""
 STRATA = 8
 """Noise levels a picture: the middles of equal parts of the logit-normal distribution."""
@@ -26,7 +26,7 @@ _SEED = 0
 class HeldOut:
     """Measures the mean loss over fixed pictures and noise levels."""
 
-    def __init__(self, samples: Samples, objective: Objective, shift: SigmaShift, most: int = MOST_PICTURES) -> None:
+    def __init__(self, samples: Samples, objective: Objective, shift: SigmaShift, most: int = MAX_PICTURES) -> None:
         """Chooses the pictures; their noise is drawn again at each measurement, which costs less than keeping it."""
         self._samples = samples
         self._objective = objective

@@ -2,62 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plein_air.training.randomness import draw
-from plein_air.training.samples import Batch, image_ids
+from plein_air.training.samples import Batch
 
 if TYPE_CHECKING:
     import torch
+
+    from plein_air.families.family import Velocity
 
 
 class Objective:
     """Loss of batches under one transformer."""
 
-    def __init__(self, transformer: Any, guidance: float) -> None:
-        """Keeps what is the same for every batch of a size."""
-        self._transformer = transformer
-        self._guidance = guidance
-        # Read once: the model looks through all of its parameters to tell.
-        self._dtype: torch.dtype = transformer.dtype
-        self._ids: dict[tuple[int, int, int], tuple[torch.Tensor, torch.Tensor]] = {}
+    def __init__(self, velocity: Velocity) -> None:
+        """Keeps what predicts."""
+        self._velocity = velocity
 
     def losses(self, batch: Batch, sigmas: list[float], noise: torch.Tensor) -> torch.Tensor:
         """Mean squared error of each sample, fp32: x_t = (1 - sigma) x_0 + sigma noise, target noise - x_0."""
         import torch
 
-        dtype = self._dtype
-        device = batch.latents.device
-        sigma = torch.tensor(sigmas, dtype=torch.float32, device=device)
+        sigma = torch.tensor(sigmas, dtype=torch.float32, device=batch.latents.device)
         level = sigma[:, None, None]
-        img_ids, txt_ids = self._positions(batch)
-        guidance = None
-        if self._transformer.config.guidance_embeds:
-            guidance = torch.full((len(sigmas),), self._guidance, dtype=dtype, device=device)
-        predicted = self._transformer(
-            hidden_states=((1 - level) * batch.latents + level * noise).to(dtype),
-            # The model multiplies by 1000 again: this is diffusers' timestep / 1000.
-            timestep=sigma.to(dtype),
-            guidance=guidance,
-            pooled_projections=batch.pooled.to(dtype),
-            encoder_hidden_states=batch.sequence.to(dtype),
-            txt_ids=txt_ids,
-            img_ids=img_ids,
-            return_dict=False,
-        )[0]
-        return (predicted.float() - (noise - batch.latents)).square().mean(dim=(1, 2))
-
-    def _positions(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
-        import torch
-
-        key = (batch.rows, batch.columns, batch.sequence.shape[1])
-        if key not in self._ids:
-            device, dtype = batch.latents.device, self._dtype
-            self._ids[key] = (
-                image_ids(batch.rows, batch.columns, device, dtype),
-                torch.zeros(key[2], 3, device=device, dtype=dtype),
-            )
-        return self._ids[key]
+        noisy = (1 - level) * batch.latents + level * noise
+        predicted = self._velocity(noisy, sigma, batch.sequence, batch.pooled, batch.grid)
+        return (predicted - (noise - batch.latents)).square().mean(dim=(1, 2))
 
 
 def noise_for(shape: tuple[int, int], seed: int, *what: str | int) -> torch.Tensor:

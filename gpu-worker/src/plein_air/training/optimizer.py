@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from plein_air.errors import TrainerError
 from plein_air.training.adapter import copy_named
-from plein_air.training.settings import Training
+from plein_air.training.settings import OptimizerName, Training
 
 if TYPE_CHECKING:
     import torch
 
-_MOMENTS = {
+_MOMENTS: dict[OptimizerName, tuple[str, ...]] = {
     "adamw": ("exp_avg", "exp_avg_sq"),
     "adamw-8bit": ("state1", "state2", "absmax1", "absmax2"),
     "prodigy": ("s", "p0", "exp_avg", "exp_avg_sq"),
@@ -27,9 +27,8 @@ class Optimizer:
     def __init__(self, parameters: dict[str, torch.nn.Parameter], training: Training) -> None:
         """Creates the moments at once, so that a saved state always has every tensor."""
         self._parameters = parameters
-        self._kind = training.optimizer
-        create = {"adamw": _adamw, "adamw-8bit": _adamw_8bit, "prodigy": _prodigy}[self._kind]
-        self._optimizer: Any = create(list(parameters.values()), training)
+        self._kind: OptimizerName = training.optimizer
+        self._optimizer: Any = _create(self._kind, list(parameters.values()), training)
 
     def step(self, learning_rate: float) -> None:
         """One update; gradients are dropped after it."""
@@ -71,7 +70,7 @@ class Optimizer:
         return {name: float(group[name]) for name in _PRODIGY_SCALARS if name in group}
 
     def load(self, tensors: dict[str, torch.Tensor], scalars: dict[str, float], steps: int) -> None:
-        """Takes up the state of a checkpoint made after `steps` updates."""
+        """Restores the state of a checkpoint made after `steps` updates."""
         copy_named(tensors, self.tensors(), "optimizer")
         for parameter in self._parameters.values():
             state = self._optimizer.state[parameter]
@@ -81,6 +80,18 @@ class Optimizer:
                 state["step"] = steps
         for group in self._optimizer.param_groups:
             group.update({name: int(value) if name == "k" else value for name, value in scalars.items()})
+
+
+def _create(kind: OptimizerName, parameters: list[torch.nn.Parameter], training: Training) -> Any:
+    match kind:
+        case "adamw":
+            return _adamw(parameters, training)
+        case "adamw-8bit":
+            return _adamw_8bit(parameters, training)
+        case "prodigy":
+            return _prodigy(parameters, training)
+        case _:
+            assert_never(kind)
 
 
 def _adamw(parameters: list[torch.nn.Parameter], training: Training) -> Any:

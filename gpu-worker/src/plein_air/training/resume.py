@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
 
-def take_up(
+def restore(
     request: TrainParams,
     fingerprint: Fingerprint,
     adapter: Adapter,

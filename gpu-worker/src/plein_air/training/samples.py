@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from plein_air.base import FluxBase
 from plein_air.encoding.keys import latents_key, text_key
 from plein_air.encoding.prepared import Picture, read_pictures
 from plein_air.encoding.store import Store
+from plein_air.families.family import Base, Grid
 
 if TYPE_CHECKING:
     import torch
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
 class Batch:
     """Tensors of one bucket's samples on the device."""
 
-    #: Clean latents, packed: (samples, tokens, 64), fp32.
+    #: Clean latents, packed: (samples, tokens, channels), fp32.
     latents: torch.Tensor
-    #: T5 sequence (samples, text tokens, width) and CLIP pooled (samples, width).
+    #: Text sequence (samples, text tokens, width) and pooled vector (samples, width).
     sequence: torch.Tensor
     pooled: torch.Tensor
-    #: Rows and columns of the packed latents.
-    rows: int
-    columns: int
+    grid: Grid
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,13 @@ class Choice:
 class Samples:
     """The pictures of a split, each bound to its own latents and to its own caption by content address."""
 
-    def __init__(self, dataset: str, split: str, cache: Store, base: FluxBase) -> None:
+    def __init__(self, dataset: str, split: str, cache: Store, base: Base) -> None:
         """Looks every entry up, so that a missing one is found before training starts."""
         import torch
 
         self.pictures: dict[str, Picture] = {p.id: p for p in read_pictures(dataset, split)}
+        self._base = base
         self._device = base.device
-        config = base.vae_config()
-        self._shift = float(config["shift_factor"])
-        self._scale = float(config["scaling_factor"])
         self._latents = {p.id: cache.read(latents_key(p, base)) for p in self.pictures.values()}
         self._texts = {c: cache.read(text_key(c, base)) for c in {"", *(p.caption for p in self.pictures.values())}}
         self._stack = torch.stack
@@ -65,10 +61,10 @@ class Samples:
     def tokens(self, bucket: str) -> int:
         """Packed latents of a picture of a bucket."""
         width, height = map(int, bucket.split("x"))
-        return (width // 16) * (height // 16)
+        return self._base.tokens(width, height)
 
     def caption(self, sample_id: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """T5 sequence (tokens, width) and CLIP pooled (width,) of a picture's caption, on the device."""
+        """Text sequence (tokens, width) and pooled vector (width,) of a picture's caption, on the device."""
         text = self._texts[self.pictures[sample_id].caption]
         return text["sequence"].to(self._device), text["pooled"].to(self._device)
 
@@ -77,13 +73,12 @@ class Samples:
         entries = [self._latents[c.id] for c in choices]
         chosen = [_view(entry, choice) for choice, entry in zip(choices, entries, strict=True)]
         texts = [self._texts[self.pictures[c.id].caption if c.captioned else ""] for c in choices]
-        latents = self._stack(chosen).to(self._device)
+        latents, grid = self._base.pack(self._stack(chosen).to(self._device))
         return Batch(
-            latents=pack_latents((latents - self._shift) * self._scale),
+            latents=latents,
             sequence=self._stack([t["sequence"] for t in texts]).to(self._device),
             pooled=self._stack([t["pooled"] for t in texts]).to(self._device),
-            rows=latents.shape[2] // 2,
-            columns=latents.shape[3] // 2,
+            grid=grid,
         )
 
 
@@ -91,20 +86,3 @@ def _view(entry: dict[str, torch.Tensor], choice: Choice) -> torch.Tensor:
     side = "mirrored" if choice.mirrored and "mirrored" in entry else "plain"
     views = [name for name in (side, f"{side}-first", f"{side}-last") if name in entry]
     return entry[views[int(choice.crop * len(views))]]
-
-
-def pack_latents(latents: torch.Tensor) -> torch.Tensor:
-    """(n, channels, height, width) to (n, height/2 * width/2, channels * 4), each token a 2x2 patch, as FluxPipeline packs."""
-    count, channels, height, width = latents.shape
-    patches = latents.view(count, channels, height // 2, 2, width // 2, 2).permute(0, 2, 4, 1, 3, 5)
-    return patches.reshape(count, (height // 2) * (width // 2), channels * 4)
-
-
-def image_ids(rows: int, columns: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
-    """Positions of the packed latents: (rows * columns, 3), each [0, row, column]."""
-    import torch
-
-    ids = torch.zeros(rows, columns, 3, device=device, dtype=dtype)
-    ids[..., 1] += torch.arange(rows, device=device, dtype=dtype)[:, None]
-    ids[..., 2] += torch.arange(columns, device=device, dtype=dtype)[None, :]
-    return ids.view(rows * columns, 3)

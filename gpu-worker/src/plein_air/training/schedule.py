@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any, assert_never
 
-from plein_air.training.settings import Schedule
+from plein_air.training.settings import Schedule, Timesteps
 
 _NORMAL = NormalDist()
 
@@ -19,14 +19,20 @@ def learning_rate(step: int, *, peak: float, schedule: Schedule, warmup_steps: i
     """
     if step < warmup_steps:
         return peak * (step + 1) / warmup_steps
-    if schedule == "constant":
-        return peak
-    if schedule == "inverse-sqrt":
-        return peak * math.sqrt(max(1, warmup_steps) / (step + 1)) if step >= max(1, warmup_steps) else peak
     done = min(1.0, (step - warmup_steps) / max(1, schedule_steps - warmup_steps))
-    if schedule == "rex":
-        return peak * (1 - done) / (1 - done / 2)
-    return peak * (1 - done if schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done)))
+    match schedule:
+        case "constant":
+            return peak
+        case "linear":
+            return peak * (1 - done)
+        case "cosine":
+            return peak * 0.5 * (1 + math.cos(math.pi * done))
+        case "inverse-sqrt":
+            return peak * min(1.0, math.sqrt(max(1, warmup_steps) / (step + 1)))
+        case "rex":
+            return peak * (1 - done) / (1 - done / 2)
+        case _:
+            assert_never(schedule)
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class SigmaShift:
 
     @classmethod
     def from_scheduler(cls, config: dict[str, Any]) -> SigmaShift:
-        """Reads a FlowMatchEulerDiscreteScheduler's settings; FLUX.1-dev's values where one is missing."""
+        """Reads a FlowMatchEulerDiscreteScheduler's settings; that class's own defaults where one is missing."""
         return cls(
             dynamic=bool(config.get("use_dynamic_shifting", False)),
             shift=float(config.get("shift", 1.0)),
@@ -61,8 +67,12 @@ class SigmaShift:
         return factor / (factor + (1 / sigma - 1))
 
 
-def sigma_at(quantile: float, distribution: Literal["logit-normal", "uniform"]) -> float:
+def sigma_at(quantile: float, distribution: Timesteps) -> float:
     """Noise level in (0, 1) at a quantile of the distribution, before the shift; logit-normal(0, 1)."""
-    if distribution == "uniform":
-        return quantile
-    return 1 / (1 + math.exp(-_NORMAL.inv_cdf(quantile)))
+    match distribution:
+        case "uniform":
+            return quantile
+        case "logit-normal":
+            return 1 / (1 + math.exp(-_NORMAL.inv_cdf(quantile)))
+        case _:
+            assert_never(distribution)

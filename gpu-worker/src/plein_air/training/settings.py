@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from plein_air.holding import Holding, Precision, Quantization
+from plein_air.families.family import Targets
+from plein_air.loading import LoadOptions, Precision, Quantization
 
 Schedule = Literal["constant", "cosine", "linear", "inverse-sqrt", "rex"]
+OptimizerName = Literal["adamw", "adamw-8bit", "prodigy"]
+Timesteps = Literal["logit-normal", "uniform"]
+Attention = Literal["auto", "flash", "memory-efficient", "cudnn", "math"]
 
 
 @dataclass(frozen=True)
@@ -24,19 +28,19 @@ class Training:
     warmup_steps: int
     rank: int
     alpha: float
-    targets: Literal["attention", "attention+feed-forward", "all-linear"]
-    optimizer: Literal["adamw", "adamw-8bit", "prodigy"]
+    targets: Targets
+    optimizer: OptimizerName
     weight_decay: float
     gradient_clip: float
     caption_dropout: float
     flip: float
-    timesteps: Literal["logit-normal", "uniform"]
+    timesteps: Timesteps
     guidance: float
     precision: Precision
     quantization: Quantization
     offload_blocks: int
     gradient_checkpointing: bool
-    attention: Literal["auto", "flash", "memory-efficient", "cudnn", "math"]
+    attention: Attention
     compile: bool
     ema: float
     checkpoint_every: int
@@ -45,14 +49,14 @@ class Training:
     early_stopping: int
     resolution: int
 
-    def holding(self) -> Holding:
+    def load_options(self) -> LoadOptions:
         """How the base is held."""
-        return Holding(self.precision, self.quantization, self.offload_blocks)
+        return LoadOptions(self.precision, self.quantization, self.offload_blocks)
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How strips of sample pictures are painted; the side in pixels."""
+    """How validation images are generated; the side in pixels."""
 
     size: int
     inference_steps: int

@@ -28,7 +28,7 @@ class State:
     train_loss: float | None = None
     held_out_loss: float | None = None
     held_out_step: int | None = None
-    painted_step: int | None = None
+    validation_step: int | None = None
     gradient_norms: list[float] = field(default_factory=list)
     loss_scale: float = 1.0
     since_overflow: int = 0

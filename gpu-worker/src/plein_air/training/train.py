@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from plein_air.base import open_base
 from plein_air.errors import TrainerError
+from plein_air.families import open_base
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
 from plein_air.ranks import Ranks
@@ -27,14 +27,13 @@ def train_along(params: dict[str, Any], emit: Emitter, stop: threading.Event, ra
     """One process's part of a training: the whole of it where there is one; a result where it leads."""
     request = decode(TrainParams, params)
     from plein_air.training.adapter import fresh_adapter
-    from plein_air.training.speed import prepared
+    from plein_air.training.optimizations import optimized
     from plein_air.training.trainer import Trainer
 
-    base = open_base(request.base, request.training.holding())
+    base = open_base(request.base, request.training.load_options())
     if base.device.type == "cuda":
         base.release("vae", "text")
-    transformer = base.transformer()
-    with fresh_adapter(transformer, request.training, base.device) as adapter, prepared(transformer, request.training):
+    with fresh_adapter(base, request.training) as adapter, optimized(base, request.training):
         trainer = Trainer(request, base, adapter, emit, ranks)
         return trainer.run(stop) if ranks.leads else trainer.follow()
 

@@ -9,34 +9,34 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from plein_air.base import FluxBase
 from plein_air.encoding.store import Store
+from plein_air.families.family import Base
 from plein_air.protocol.channel import Emitter
-from plein_air.protocol.wishes import Wishes
+from plein_air.protocol.control_flags import ControlFlags
 from plein_air.ranks import Ranks
 from plein_air.training import health
 from plein_air.training.adapter import Adapter
 from plein_air.training.checkpoint import clear_unfinished
-from plein_air.training.draws import choice_of, noise_of, sigma_of
-from plein_air.training.early import should_stop
+from plein_air.training.early_stopping import should_stop
 from plein_air.training.fingerprint import fingerprint
-from plein_air.training.held_out import MOST_TRAINING_PICTURES, HeldOut
+from plein_air.training.held_out import MAX_TRAINING_PICTURES, HeldOut
 from plein_air.training.objective import Objective
 from plein_air.training.optimizer import Optimizer
 from plein_air.training.order import Order
-from plein_air.training.resume import take_up
+from plein_air.training.resume import restore
 from plein_air.training.samples import Samples
 from plein_air.training.schedule import SigmaShift, learning_rate
 from plein_air.training.settings import TrainParams
 from plein_air.training.state import FP16_SCALE, State
-from plein_air.training.strips import Strips
+from plein_air.training.step_rng import choice_of, noise_of, sigma_of
+from plein_air.training.validation_images import ValidationImages
 from plein_air.training.writer import CheckpointWriter, Snapshot, copied
 
 if TYPE_CHECKING:
     import threading
 
 
-class _EndWished(Exception):
+class _EndRequested(Exception):
     """Somebody waits for the training to end while it measures or paints."""
 
 
@@ -44,7 +44,7 @@ class Trainer:
     """One `train` request: its tensors, its state, and the steps between them."""
 
     def __init__(
-        self, request: TrainParams, base: FluxBase, adapter: Adapter, emit: Emitter, ranks: Ranks | None = None
+        self, request: TrainParams, base: Base, adapter: Adapter, emit: Emitter, ranks: Ranks | None = None
     ) -> None:
         """Binds samples, objective and optimizer; resumes if the request says from where."""
         self._request = request
@@ -53,25 +53,24 @@ class Trainer:
         self._emit = emit
         self._ranks = ranks or Ranks()
         self._device = base.device
-        transformer = base.transformer()
         cache = Store(request.cache)
         self._shift = SigmaShift.from_scheduler(base.scheduler_config())
         self._samples = Samples(request.dataset, "train", cache, base)
         self._order = Order(self._samples.buckets(), self._settings.batch_size, self._settings.seed)
-        self._objective = Objective(transformer, self._settings.guidance)
+        self._objective = Objective(base.velocity(self._settings.guidance))
         held_out = Samples(request.dataset, "held_out", cache, base)
         self._held_out = HeldOut(held_out, self._objective, self._shift)
-        self._learnt = HeldOut(self._samples, self._objective, self._shift, MOST_TRAINING_PICTURES)
-        self._strips = Strips(base, request.sampling, self._samples, held_out, request.out)
+        self._learnt = HeldOut(self._samples, self._objective, self._shift, MAX_TRAINING_PICTURES)
+        self._validation_images = ValidationImages(base, request.sampling, self._samples, held_out, request.out)
         self._optimizer = Optimizer(adapter.parameters, self._settings)
         self._average = {n: p.detach().clone() for n, p in adapter.parameters.items()} if self._settings.ema > 0 else {}
         self.state = State(loss_scale=FP16_SCALE if self._settings.precision == "fp16" else 1.0)
-        self._fingerprint = fingerprint(request, base.device)
+        self._fingerprint = fingerprint(request, base)
         self._ranks.check_alike(self._fingerprint)
         if self._ranks.leads:
             clear_unfinished(request.out)
         if request.resume_from is not None:
-            self.state = take_up(request, self._fingerprint, adapter, self._optimizer, self._average)
+            self.state = restore(request, self._fingerprint, adapter, self._optimizer, self._average)
         self._writer = CheckpointWriter(request.out, adapter, self._fingerprint, self._settings.accumulation, emit)
         self._saved_at = -1
         self._stop: threading.Event | None = None
@@ -84,7 +83,7 @@ class Trainer:
         self._stop = stop
         self._emit.progress("train", state.step, last)
         try:
-            if self._to_measure(last) or self._to_paint():
+            if self._held_out_due(last) or self._validation_images_due():
                 self._after_step(last)
             while self._ranks.from_leader(state.step < last and not stop.is_set() and not state.stopped_early):
                 self._micro_step()
@@ -92,7 +91,7 @@ class Trainer:
                     self._finish_step()
                     self._after_step(last)
                 self._emit.progress("train", state.step, last)
-                self._save_if_wished()
+                self._save_if_requested()
             if state.step >= last and state.held_out_here() is None:
                 self._measure()
             self._checkpoint()
@@ -196,26 +195,26 @@ class Trainer:
         """Measures, paints and saves where that is due; a wish to end comes first, and the next attempt makes up for it."""
         state = self.state
         try:
-            if self._to_measure(last):
+            if self._held_out_due(last):
                 self._measure()
-            if self._to_paint():
-                self._paint()
-        except _EndWished:
+            if self._validation_images_due():
+                self._validate()
+        except _EndRequested:
             return
         if state.step > 0 and state.step % self._settings.checkpoint_every == 0 and state.step < last:
             self._checkpoint()
 
-    def _to_measure(self, last: int) -> bool:
+    def _held_out_due(self, last: int) -> bool:
         """Whether the held-out loss belongs to the step just done, and is not there yet."""
         state = self.state
         due = state.step % self._settings.held_out_every == 0 or state.step == last
         return due and not state.open_losses and state.held_out_step != state.step
 
-    def _to_paint(self) -> bool:
+    def _validation_images_due(self) -> bool:
         """Whether a strip belongs to the step just done, and is not there yet."""
         state, every = self.state, self._settings.sample_every
         due = every > 0 and state.step > 0 and state.step % every == 0
-        return due and not state.open_losses and state.painted_step != state.step
+        return due and not state.open_losses and state.validation_step != state.step
 
     def _report(self, rate: float, norm: float | None) -> None:
         import torch
@@ -253,11 +252,11 @@ class Trainer:
         step, last = self.state.step, self._request.last_step()
         self._emit.progress("train", step, last)
         if step < last:
-            self._save_if_wished()
+            self._save_if_requested()
             if self._stop is not None and self._stop.is_set():
-                raise _EndWished
+                raise _EndRequested
 
-    def _paint(self) -> None:
+    def _validate(self) -> None:
         """Validation images, and whether the training has gone on for too long; a failure of them ends no training."""
         state, patience = self.state, self._settings.early_stopping
         interruptions: list[Exception] = []
@@ -270,10 +269,10 @@ class Trainer:
                 raise
 
         try:
-            path, sha256 = self._strips.paint(state.step, alive)
+            path, sha256 = self._validation_images.generate(state.step, alive)
             self._emit.sample(step=state.step, path=str(path), sha256=sha256)
             if patience > 0:
-                copying = self._strips.copying()
+                copying = self._validation_images.copying()
                 self._emit.metric(state.step, {"copying": copying})
                 state.measurements = [*state.measurements, [float(state.step), state.held_out_loss or 0.0, copying]]
                 state.stopped_early = should_stop(state.measurements, patience)
@@ -286,12 +285,12 @@ class Trainer:
                 "training.sampleEvery=0 switches them off\n"
             )
             self._emit.metric(state.step, {"validationImagesFailed": 1})
-        state.painted_step = state.step
+        state.validation_step = state.step
         self._clock = time.monotonic()
 
-    def _save_if_wished(self) -> None:
-        if isinstance(self._stop, Wishes) and self._stop.checkpoint.is_set():
-            self._stop.checkpoint.clear()
+    def _save_if_requested(self) -> None:
+        if isinstance(self._stop, ControlFlags) and self._stop.checkpoint_requested.is_set():
+            self._stop.checkpoint_requested.clear()
             self._checkpoint()
 
     def _checkpoint(self) -> None:

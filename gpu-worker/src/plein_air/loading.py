@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 if TYPE_CHECKING:
     import torch
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Quantization = Literal["none", "nf4", "int8", "fp8"]
-_FP16_MOST = 65504.0
 
 
 @dataclass(frozen=True)
-class Holding:
+class LoadOptions:
     """What decides a loaded transformer besides its files; names as in the protocol."""
 
     precision: Precision
@@ -23,7 +22,7 @@ class Holding:
     offload_blocks: int = 0
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Holding:
+    def of(cls, params: Mapping[str, Any]) -> LoadOptions:
         """From a request's parameters."""
         return cls(params["precision"], params["quantization"], params["offloadBlocks"])
 
@@ -35,17 +34,15 @@ class Holding:
         """The compute type."""
         import torch
 
-        return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[self.precision]
-
-
-def blocks_of(transformer: Any) -> list[Any]:
-    """Double blocks, then single ones."""
-    return [*transformer.transformer_blocks, *transformer.single_transformer_blocks]
-
-
-def offloaded(transformer: Any, count: int) -> list[Any]:
-    """The last `count` blocks: those that stay on the host."""
-    return blocks_of(transformer)[-count:] if count else []
+        match self.precision:
+            case "fp32":
+                return torch.float32
+            case "bf16":
+                return torch.bfloat16
+            case "fp16":
+                return torch.float16
+            case _:
+                assert_never(self.precision)
 
 
 def bring_when_needed(block: Any, device: torch.device) -> None:
@@ -77,27 +74,23 @@ def _bring(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.to(device, non_blocking=True)
 
 
-def clip_activations(transformer: Any) -> None:
-    """Keeps what double blocks hand on within fp16: FLUX's residual stream outgrows it, and an infinity never heals.
-
-    diffusers clips the text stream and the single blocks by itself.
-    """
-    for block in transformer.transformer_blocks:
-        block.register_forward_hook(_clipped)
-
-
-def _clipped(_block: Any, _args: Any, outputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    return tuple(output.clip(-_FP16_MOST, _FP16_MOST) for output in outputs)
+def pin(block: Any, device: torch.device) -> None:
+    """Locks a block's plain weights in host memory, from where a GPU copies them without waiting for the CPU."""
+    if device.type != "cuda":
+        return
+    for parameter in block.parameters():
+        if type(parameter.data).__name__ == "Tensor":
+            parameter.data = parameter.data.pin_memory()
 
 
 Placement = Callable[[str], "torch.device"]
-"""Where a tensor of the transformer lives, by its name."""
+"""Where a tensor of a model is kept, by its name."""
 
 
-def placement(transformer: Any, count: int, device: torch.device) -> Placement:
-    """The host for the tensors of offloaded blocks, the device for all others."""
+def placement(model: Any, on_host: Sequence[Any], device: torch.device) -> Placement:
+    """The host for the tensors of the modules `on_host`, the device for all others."""
     import torch
 
-    stay = {id(block) for block in offloaded(transformer, count)}
-    prefixes = tuple(f"{name}." for name, module in transformer.named_modules() if id(module) in stay)
+    stay = {id(module) for module in on_host}
+    prefixes = tuple(f"{name}." for name, module in model.named_modules() if id(module) in stay)
     return lambda name: torch.device("cpu") if prefixes and name.startswith(prefixes) else device

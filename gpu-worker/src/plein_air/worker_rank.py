@@ -8,7 +8,7 @@ import traceback
 from typing import Any
 
 from plein_air.devices import set_environment
-from plein_air.ranks import Ranks, lose
+from plein_air.ranks import Ranks, abort
 
 
 class _Silent:
@@ -34,5 +34,5 @@ def main() -> int:
             train_along(params, silent, threading.Event(), ranks)
         except Exception as error:
             traceback.print_exc()
-            lose(error)
+            abort(error)
     return 0

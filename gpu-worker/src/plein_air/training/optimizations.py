@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, assert_never
 
 from plein_air.errors import TrainerError
-from plein_air.holding import blocks_of
-from plein_air.training.settings import Training
+from plein_air.families.family import Base
+from plein_air.training.settings import Attention, Training
+
+_NO_KERNEL = ("No available kernel", "No viable backend for scaled_dot_product_attention")
+"""What PyTorch says where no attention kernel of those allowed can compute the inputs."""
 
 
 @contextmanager
-def prepared(transformer: Any, training: Training) -> Iterator[None]:
-    """The transformer as this training wants it, and afterwards as it was."""
+def optimized(base: Base, training: Training) -> Iterator[None]:
+    """The base's transformer as this training wants it, and afterwards as it was."""
+    transformer = base.transformer()
     if training.gradient_checkpointing:
         transformer.enable_gradient_checkpointing(_checkpoint)
     if training.compile:
-        _compile(transformer)
+        _compile(base.blocks())
     try:
         with attention(training.attention):
             yield
@@ -25,36 +29,41 @@ def prepared(transformer: Any, training: Training) -> Iterator[None]:
         if training.gradient_checkpointing:
             transformer.disable_gradient_checkpointing()
         if training.compile:
-            for block in blocks_of(transformer):
+            for block in base.blocks():
                 block._compiled_call_impl = None
 
 
 def _checkpoint(block: Any, *args: Any) -> Any:
-    """Without saving random states: nothing in a frozen FLUX block with LoRA draws from them."""
+    """Without saving random states: nothing in a frozen block with LoRA draws from them."""
     from torch.utils.checkpoint import checkpoint
 
     return checkpoint(block.__call__, *args, use_reentrant=False, preserve_rng_state=False)
 
 
-def _compile(transformer: Any) -> None:
+def _compile(blocks: list[Any]) -> None:
     """Block by block: the same code serves every block of a kind, so that compiling takes seconds, not minutes."""
-    for block in blocks_of(transformer):
+    for block in blocks:
         block.compile(dynamic=False)
 
 
-def attention(kernel: str) -> AbstractContextManager[None]:
+def attention(kernel: Attention) -> AbstractContextManager[None]:
     """Scaled dot product attention by this kernel alone; a kernel that the device lacks is an error, not a fallback."""
-    if kernel == "auto":
-        return nullcontext()
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    backends = {
-        "flash": SDPBackend.FLASH_ATTENTION,
-        "memory-efficient": SDPBackend.EFFICIENT_ATTENTION,
-        "cudnn": SDPBackend.CUDNN_ATTENTION,
-        "math": SDPBackend.MATH,
-    }
-    return _named(sdpa_kernel(backends[kernel]), kernel)
+    match kernel:
+        case "auto":
+            return nullcontext()
+        case "flash":
+            backend = SDPBackend.FLASH_ATTENTION
+        case "memory-efficient":
+            backend = SDPBackend.EFFICIENT_ATTENTION
+        case "cudnn":
+            backend = SDPBackend.CUDNN_ATTENTION
+        case "math":
+            backend = SDPBackend.MATH
+        case _:
+            assert_never(kernel)
+    return _named(sdpa_kernel(backend), kernel)
 
 
 @contextmanager
@@ -63,7 +72,7 @@ def _named(kernels: AbstractContextManager[Any], kernel: str) -> Iterator[None]:
         with kernels:
             yield
     except RuntimeError as error:
-        if "No available kernel" not in str(error):
+        if not any(text in str(error) for text in _NO_KERNEL):
             raise
         raise TrainerError(
             "InvalidInput",
