@@ -1,5 +1,7 @@
+import { WorkflowNotFoundError } from '@temporalio/client';
 import type { Command } from 'commander';
 import { dataFolder, type Environment, readEnvironment } from '../config/env.ts';
+import { PipelineError } from '../domain/errors.ts';
 import { closeConnections } from './connect.ts';
 import { reportError } from './output.ts';
 
@@ -14,6 +16,16 @@ export interface CommandContext {
   env: Environment;
   dataDir: string;
   json: boolean;
+}
+
+/** A workflow that the server does not know is a name that the user got wrong. */
+function unknownRun(error: unknown): unknown {
+  if (!(error instanceof WorkflowNotFoundError)) return error;
+  return new PipelineError(
+    'InvalidInput',
+    `expected a run, got "${error.workflowId}", which this Temporal server does not know or which has ended: "plein-air status" lists the runs`,
+    { cause: error },
+  );
 }
 
 /** Adds the common options and runs the command; an error is printed one way and sets the exit code. */
@@ -35,7 +47,7 @@ export function action<O extends CommonOptions>(
           ...operands,
         );
       } catch (error) {
-        reportError(error, options.json);
+        reportError(unknownRun(error), options.json);
       } finally {
         await closeConnections();
       }

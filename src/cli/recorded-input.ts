@@ -21,6 +21,6 @@ export async function recordedInput(
   const record = await readRunRecord(hub, recordOf(p.namespace, p.run));
   if (record === null) return null;
   const { gpuHours, ...changes } = p.changes;
-  const set = [...changes.set, ...(gpuHours === undefined ? [] : [`budget.gpuHours=${gpuHours}`])];
+  const set = [...(changes.set ?? []), ...(gpuHours === undefined ? [] : [`budget.gpuHours=${gpuHours}`])];
   return readInput('fineTune', { ...changes, set }, record.config).input;
 }

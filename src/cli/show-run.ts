@@ -1,6 +1,8 @@
 import type { Client } from '@temporalio/client';
 import type { GpuWork } from '../domain/run/gpu-report.ts';
+import { outcomeOf } from '../domain/run/outcome.ts';
 import pc from './colors.ts';
+import { outcomeLine } from './outcome.ts';
 import { duration, print } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
 import { unservedQueues } from './start-run.ts';
@@ -29,7 +31,7 @@ export function describeSnapshot(snapshot: RunSnapshot, warnings: string[], now 
     lines.push(pc.yellow('! the run did not answer: no pipeline worker is free to ask'));
   for (const warning of warnings) lines.push(pc.yellow(`! ${warning}`));
   if (status?.needs != null) lines.push(pc.yellow(`! ${status.needs}`));
-  if (status?.failure != null) lines.push(pc.red(status.failure));
+  if (status !== null && outcomeOf(status).kind !== 'unfinished') lines.push(outcomeLine(outcomeOf(status)));
   return lines;
 }
 

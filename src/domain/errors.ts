@@ -24,13 +24,15 @@ export const ERROR_KINDS = {
   GateRefused: { retryable: false, exitCode: 10 },
   /** A Space that does not come up, paints nothing, or serves something else: what was there before was put back. */
   Unhealthy: { retryable: false, exitCode: 11 },
+  /** Ended because a person or an operator asked for it; what was trained is saved. */
+  Cancelled: { retryable: false, exitCode: 130 },
   /** A fault of ours. */
   Internal: { retryable: true, exitCode: 70 },
 } as const;
 
 export type ErrorKind = keyof typeof ERROR_KINDS;
 
-/** The one error class of the project: a message that says expected, got, where and what to do. */
+/** An error that is told to people: its message says what was expected, what came, where, and what to do. */
 export class PipelineError extends Error {
   readonly kind: ErrorKind;
   readonly retryable: boolean;
@@ -49,7 +51,10 @@ export class PipelineError extends Error {
   }
 }
 
+/** Every kind, for schemas. */
+export const ERROR_KIND_NAMES = Object.keys(ERROR_KINDS) as [ErrorKind, ...ErrorKind[]];
+
 /** Every kind that Temporal must not retry, for retry policies. */
-export const NON_RETRYABLE_KINDS: ErrorKind[] = (Object.keys(ERROR_KINDS) as ErrorKind[]).filter(
+export const NON_RETRYABLE_KINDS: ErrorKind[] = ERROR_KIND_NAMES.filter(
   (kind) => !ERROR_KINDS[kind].retryable,
 );

@@ -57,5 +57,10 @@ export async function failedSummary(hub: Hub, run: string): Promise<RunSummary> 
   const phases = PHASES.map(
     (name) => ({ name, status: 'pending', startedAt: null, endedAt: null, result: '' }) as const,
   );
-  return { context, phases: [...phases], ...nothing, failure: 'BadData: too few pictures' };
+  return {
+    context,
+    phases: [...phases],
+    ...nothing,
+    failure: { kind: 'BadData', message: 'too few pictures' },
+  };
 }

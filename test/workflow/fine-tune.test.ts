@@ -350,6 +350,34 @@ describe('fineTune', () => {
     expect(told).toContain('gate-verdict');
   });
 
+  it('tells the verdict when a person has to decide against it, and what came of it', async () => {
+    const told: Record<string, string> = {};
+    const operations = { searchAttributes: false, notifications: true };
+    const result = await fineTune(
+      { ...fixed, gate: { allowOverride: true } },
+      {
+        openRun: async ({ config, workflowId }) => ({ ...contextOf(config, workflowId), operations }),
+        judge: async () => ({ ...gate('FAIL'), reasons: ['PASS a: fine.', 'FAIL b: too low.'] }),
+        notify: async ({ event, text }) => {
+          told[event] = text;
+        },
+      },
+      async (handle) => {
+        const ask = { args: [{ by: 'Ada', reason: 'I looked' }] as [unknown] };
+        for (;;) {
+          const { state } = await handle.query<RunStatus>('status');
+          if (state === 'waiting-for-approval') break;
+        }
+        await handle.executeUpdate('approve', ask);
+        return (await handle.result()) as RunResult;
+      },
+    );
+    expect(result.release).not.toBeNull();
+    expect(told['needs-approval']).toMatch(/The gate said FAIL.*\nFAIL b: too low\.\n.*approve/);
+    expect(told['needs-approval']).not.toMatch(/passed|PASS a/);
+    expect(told.finished).toMatch(/^Released against the gate\. .*Ada released/);
+  });
+
   it('keeps what surrounds a run out of what its phases see, and so out of records and releases', async () => {
     const seen: object[] = [];
     const operations = { searchAttributes: false, notifications: false };

@@ -201,9 +201,7 @@ export class CheckpointPublisher {
     const unsavedMs = performance.now() - this.#failingSince;
     if (!patient || unsavedMs > this.#start.unsavedLimitMs || performance.now() > this.#deadline)
       return false;
-    this.#start.log(
-      `the Hub did not take a checkpoint (${failures}. time), training goes on: ${error.message}`,
-    );
+    this.#start.log(`checkpoint upload failed (attempt ${failures}), training continues: ${error.message}`);
     const wait = Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
     await this.#sleep(Math.min(wait, Math.max(0, this.#deadline - performance.now())));
     return !this.#over;

@@ -5,8 +5,9 @@ import { pathToFileURL } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Command } from 'commander';
-import { PipelineError } from '../../domain/errors.ts';
+import { ERROR_KINDS } from '../../domain/errors.ts';
 import { EvaluationReport } from '../../domain/evaluation/report.ts';
+import { exitCodeOf, outcomeOf } from '../../domain/run/outcome.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
 import { connectHub } from '../../hub/client.ts';
 import type { Hub } from '../../hub/hub.ts';
@@ -14,7 +15,7 @@ import { readVerified } from '../../hub/verified-json.ts';
 import pc from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommandContext, type CommonOptions } from '../context.ts';
-import { outcomeLines } from '../outcome.ts';
+import { outcomeLines, resultOf } from '../outcome.ts';
 import { duration, table } from '../output.ts';
 import type { RunSnapshot } from '../run-snapshot.ts';
 import { seedStack } from '../seed.ts';
@@ -23,7 +24,7 @@ import { onInterrupt, untilInterrupted } from '../stack/interrupt.ts';
 import { Stack } from '../stack/stack.ts';
 import { startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
-import { failureOf, timestamped } from './run.ts';
+import { timestamped } from './run.ts';
 import { RUN_SPACES } from './up.ts';
 
 interface DemoOptions extends CommonOptions {
@@ -160,12 +161,7 @@ class Demo {
     last: RunSnapshot;
     seconds: number;
   }): Promise<void> {
-    if (p.last.execution !== 'COMPLETED')
-      throw new PipelineError(
-        'Internal',
-        `${p.run} ended as ${p.last.execution}: ${await failureOf(p.client, p.run)}`,
-      );
-    const result = (await p.client.workflow.getHandle(p.run).result()) as RunResult;
+    const result = await resultOf<RunResult>(p.client, p.run);
     if (this.options.histories !== undefined)
       await writeHistories(p.client, [p.run, `${p.run}-tune`], this.options.histories);
     const hub = connectHub(p.stack.hub);
@@ -196,8 +192,8 @@ class Demo {
     this.say(`report    ${report}`);
     this.say(`UI        ${p.stack.uiUrl}/namespaces/default/workflows/${p.run}`);
     this.say(`run took  ${duration(p.seconds)}`);
-    if (result.verdict !== 'PASS') process.exitCode = 10;
-    else if (!released || !evaluated) process.exitCode = 5;
+    process.exitCode = exitCodeOf(outcomeOf(result));
+    if (result.release !== null && !(released && evaluated)) process.exitCode = ERROR_KINDS.Corrupt.exitCode;
   }
 
   /** Puts the run's report beside the data, so that it opens without a server. */

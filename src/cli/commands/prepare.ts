@@ -6,16 +6,17 @@ import type { Command } from 'commander';
 import { mergeDeep } from '../../domain/config/run-config.ts';
 import type { Analysis } from '../../domain/dataset/analysis-result.ts';
 import type { PreparedDataset } from '../../domain/dataset/prepared-dataset.ts';
-import { PipelineError } from '../../domain/errors.ts';
+import { ERROR_KINDS } from '../../domain/errors.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { importSource } from '../../wikiart/import-source.ts';
 import pc from '../colors.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action } from '../context.ts';
+import { resultOf } from '../outcome.ts';
 import { print, table } from '../output.ts';
 import { startWorkflow, unservedQueues } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
-import { failureOf, type InputOptions, named, readInput, withInput } from './run.ts';
+import { type InputOptions, named, readInput, withInput } from './run.ts';
 
 interface PrepareOptions extends InputOptions {
   from?: string;
@@ -30,10 +31,13 @@ export function addPrepareCommand(program: Command): void {
         .description(
           'prepare and analyze a dataset, and train nothing; again with the same settings it is there at once',
         ),
-    ).option(
-      '--from <folder>',
-      'take a local folder as the source: parquet files, or pictures with metadata.csv or .jsonl',
-    ),
+    )
+      .option('--run <name>', 'name of the preparation')
+      .option('--profile <profile>', 'tiny, t4, l4, a100 or h100; default: tiny')
+      .option(
+        '--from <folder>',
+        'take a local folder as the source: parquet files, or pictures with metadata.csv or .jsonl',
+      ),
     async ({ dataDir, json, env }, options) => {
       const hub = connectRunHub(env, dataDir);
       const asked = readInput('prepare', options);
@@ -53,7 +57,7 @@ export function addPrepareCommand(program: Command): void {
       const result = await follow(client, workflowId);
       const report = await fetchReport(hub, result.analysis, join(dataDir, 'reports', workflowId));
       print(json, { run: workflowId, ...result, report }, () => lines(result, report).join('\n'));
-      if (result.analysis.verdict === 'blocked') process.exitCode = 3;
+      if (result.analysis.verdict === 'blocked') process.exitCode = ERROR_KINDS.BadData.exitCode;
     },
   );
 }
@@ -78,9 +82,8 @@ async function follow(
   client: Client,
   run: string,
 ): Promise<{ dataset: PreparedDataset; analysis: Analysis }> {
-  const last = await watchRun(client, run, { out: process.stderr });
-  if (last.execution === 'COMPLETED') return client.workflow.getHandle(run).result();
-  throw new PipelineError('BadData', `${run} ended as ${last.execution}: ${await failureOf(client, run)}`);
+  await watchRun(client, run, { out: process.stderr });
+  return resultOf(client, run);
 }
 
 /** Puts the analysis beside the data, so that it opens without a server; null when the Hub has none. */

@@ -5,6 +5,7 @@ import { hubAccess, processEnvironment } from '../../config/env.ts';
 import type { Profile } from '../../domain/config/profiles.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import { RunName } from '../../domain/refs.ts';
+import { exitCodeOf, outcomeOf } from '../../domain/run/outcome.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
 import { GPU_QUEUE } from '../../domain/run/task-queues.ts';
 import { connectHub } from '../../hub/client.ts';
@@ -12,7 +13,7 @@ import { profileOfGpuWorkers } from '../choose-profile.ts';
 import pc from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action } from '../context.ts';
-import { outcomeLines } from '../outcome.ts';
+import { outcomeLines, resultOf } from '../outcome.ts';
 import { print } from '../output.ts';
 import { recordedInput } from '../recorded-input.ts';
 import { seedStack } from '../seed.ts';
@@ -20,7 +21,7 @@ import { onInterrupt } from '../stack/interrupt.ts';
 import { Stack } from '../stack/stack.ts';
 import { isRunning, pollers, startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
-import { failureOf, type InputOptions, readInput, withInput } from './run.ts';
+import { type InputOptions, readInput, withInput } from './run.ts';
 
 type RunHereOptions = Omit<InputOptions, 'run' | 'watch'>;
 
@@ -35,6 +36,9 @@ export function addRunHereCommand(program: Command): void {
           'one run on this machine alone, with the Hub that HF_TOKEN opens: starts it, or goes on with it wherever it was cut off',
         )
         .option('--namespace <name>', 'Hub user or organization of the run; default: the token’s owner'),
+    ).option(
+      '--profile <profile>',
+      'tiny, t4, l4, a100 or h100. Default: the one for this machine’s GPU; tiny on a machine without one and without HF_TOKEN',
     ),
     async ({ env, dataDir, json }, options, operand) => {
       refuseOtherServer();
@@ -60,14 +64,9 @@ export function addRunHereCommand(program: Command): void {
           process.exitCode = 130;
           return;
         }
-        if (last.execution !== 'COMPLETED')
-          throw new PipelineError(
-            'Internal',
-            `${run} ended as ${last.execution}: ${await failureOf(client, run)}`,
-          );
-        const result = (await client.workflow.getHandle(run).result()) as RunResult;
+        const result = await resultOf<RunResult>(client, run);
         print(json, result, () => outcomeLines(result, stack.hubUrl).join('\n'));
-        if (result.verdict !== 'PASS') process.exitCode = 10;
+        process.exitCode = exitCodeOf(outcomeOf(result));
       } finally {
         await stack.stop();
         stopListening();

@@ -4,12 +4,14 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { mergeDeep, parseRunConfig, type RunConfig } from '../../domain/config/run-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
+import { exitCodeOf, outcomeOf } from '../../domain/run/outcome.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
 import type { StudyResult } from '../../domain/tuning/study-result.ts';
 import { profileOfGpuWorkers, profileOfThisMachine } from '../choose-profile.ts';
 import pc from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
+import { outcomeLine, resultOf } from '../outcome.ts';
 import { print, table } from '../output.ts';
 import { takeSnapshot } from '../run-snapshot.ts';
 import { showRun } from '../show-run.ts';
@@ -20,11 +22,11 @@ import { watchRun } from '../watch-run.ts';
 /** Options of a command that starts a run. */
 export interface InputOptions extends CommonOptions {
   input?: string;
-  set: string[];
+  set?: string[];
   run?: string;
   profile?: string;
   namespace?: string;
-  acceptDifference: string[];
+  acceptDifference?: string[];
   watch?: boolean;
 }
 
@@ -35,7 +37,10 @@ export function addRunCommands(program: Command): void {
     ['tune', 'tune', 'search hyperparameters without training to the end'],
   ] as const)
     action<InputOptions>(
-      withInput(program.command(name).description(what)).option('--watch', 'follow the run until it ends'),
+      withNameAndProfile(program.command(name).description(what)).option(
+        '--watch',
+        'follow the run until it ends',
+      ),
       async ({ dataDir, json }, options) => {
         const automatic = options.profile === 'auto';
         if (automatic) delete options.profile;
@@ -102,33 +107,35 @@ export function addRunCommands(program: Command): void {
 export function withInput(command: Command): Command {
   return command
     .option('--input <json>', 'the input as JSON, or @FILE to read it from a file')
-    .option('--set <field=value>', 'set one field, such as training.steps=500', collect, [])
-    .option('--run <name>', 'name of the run')
+    .option('--set <field=value>', 'set one field, such as training.steps=500', collect)
     .option(
       '--accept-difference <field>',
-      'go on from a checkpoint whose fingerprint differs in this field, such as software.torch',
+      'continue from a checkpoint whose fingerprint differs in this field, such as software.torch',
       collect,
-      [],
-    )
+    );
+}
+
+/** Adds the name and the profile of a run that a server's workers take. */
+function withNameAndProfile(command: Command): Command {
+  return withInput(command)
+    .option('--run <name>', 'name of the run')
     .option(
       '--profile <profile>',
-      'tiny, t4, l4, a100 or h100; none: the one for the GPU workers that ask for work, else tiny; auto: theirs, else the one for this machine',
+      'tiny, t4, l4, a100, h100, or auto. Default: chosen from the GPU workers now connected, tiny if there are none; auto also looks at this machine’s GPU',
     );
 }
 
 /** Gathers the values of an option that may be given more than once. */
-export const collect = (value: string, all: string[]) => [...all, value];
+export const collect = (value: string, all: string[] = []) => [...all, value];
 
 /** Input from options, refused with the workflow's own words before anything starts. */
 export function readInput(
   type: string,
-  options: Pick<InputOptions, 'input' | 'set' | 'run' | 'profile' | 'namespace'> & {
-    acceptDifference?: string[];
-  },
+  options: Pick<InputOptions, 'input' | 'set' | 'run' | 'profile' | 'namespace' | 'acceptDifference'>,
   base: object = {},
 ): { input: Record<string, unknown>; parsed: RunConfig } {
   let input: unknown = options.input === undefined ? base : mergeDeep(base, readJson(options.input));
-  for (const assignment of options.set) input = mergeDeep(input, assign(assignment));
+  for (const assignment of options.set ?? []) input = mergeDeep(input, assign(assignment));
   if (options.run !== undefined) input = mergeDeep(input, { run: options.run });
   if (options.profile !== undefined) input = mergeDeep(input, { profile: options.profile });
   if (options.namespace !== undefined) input = mergeDeep(input, { namespace: options.namespace });
@@ -183,26 +190,12 @@ export function timestamped(prefix: string, now = new Date()): string {
 }
 
 async function follow(client: Client, run: string, json: boolean): Promise<void> {
-  const last = await watchRun(client, run, { out: process.stderr });
-  if (last.execution === 'COMPLETED') {
-    const result = (await client.workflow.getHandle(run).result()) as RunResult | StudyResult;
-    return print(json, result, () =>
-      'strategy' in result ? studyResultLines(result).join('\n') : `${run}: ${result.verdict ?? 'done'}`,
-    );
-  }
-  const failure = await failureOf(client, run);
-  throw new PipelineError('Internal', `${run} ended as ${last.execution}: ${failure}`);
-}
-
-/** Why a run ended other than well, in its own words. */
-export async function failureOf(client: Client, run: string): Promise<string> {
-  try {
-    await client.workflow.getHandle(run).result();
-    return '';
-  } catch (error) {
-    const cause = error instanceof Error ? (error.cause ?? error) : error;
-    return cause instanceof Error ? cause.message : String(cause);
-  }
+  await watchRun(client, run, { out: process.stderr });
+  const result = await resultOf<RunResult | StudyResult>(client, run);
+  if ('strategy' in result) return print(json, result, () => studyResultLines(result).join('\n'));
+  const outcome = outcomeOf(result);
+  print(json, result, () => `${run}: ${outcomeLine(outcome)}`);
+  process.exitCode = exitCodeOf(outcome);
 }
 
 async function listRuns(client: Client, json: boolean): Promise<void> {

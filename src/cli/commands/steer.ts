@@ -3,11 +3,12 @@ import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/cl
 import type { Command } from 'commander';
 import { ReevaluateInput, RollbackInput } from '../../domain/config/release-inputs.ts';
 import { parseFields } from '../../domain/config/run-config.ts';
-import { PipelineError } from '../../domain/errors.ts';
+import { ERROR_KINDS, PipelineError } from '../../domain/errors.ts';
 import { RunName } from '../../domain/refs.ts';
 import type { Release } from '../../domain/release/release.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
+import { resultOf } from '../outcome.ts';
 import { print } from '../output.ts';
 import { recordedInput, recordOf } from '../recorded-input.ts';
 import { isRunning, mustParse, startWorkflow } from '../start-run.ts';
@@ -57,7 +58,7 @@ export function addSteerCommands(program: Command): void {
   );
 
   action<
-    CommonOptions & { namespace?: string; gpuHours?: string; set: string[]; acceptDifference: string[] }
+    CommonOptions & { namespace?: string; gpuHours?: string; set?: string[]; acceptDifference?: string[] }
   >(
     program
       .command('resume')
@@ -65,12 +66,11 @@ export function addSteerCommands(program: Command): void {
       .description('go on with a paused run, or with an ended one from what the Hub holds')
       .option('--namespace <name>', 'Hub user or organization of the run; default: the token’s owner')
       .option('--gpu-hours <hours>', 'a new budget of GPU hours')
-      .option('--set <field=value>', 'change a field of budget or checkpoints', collect, [])
+      .option('--set <field=value>', 'change a field of budget or checkpoints', collect)
       .option(
         '--accept-difference <field>',
         'go on although the checkpoint’s fingerprint differs in this field, such as software.torch; the record says so',
         collect,
-        [],
       ),
     async ({ env, dataDir, json }, options, operand) => {
       const run = RunName.parse(operand);
@@ -110,13 +110,13 @@ export function addSteerCommands(program: Command): void {
       const client = await connectClient(dataDir);
       const workflowId = timestamped('rollback');
       await startWorkflow(client, { type: 'rollback', workflowId, input });
-      const release = (await client.workflow.getHandle(workflowId).result()) as Release;
+      const release = await resultOf<Release>(client, workflowId);
       print(json, release, () => {
         const trial =
           release.trial?.outcome === 'unhealthy' ? `; its Space is unwell: ${release.trial.problem}` : '';
         return `${release.release.repo} ${release.release.tag} is in production${trial}`;
       });
-      if (release.trial?.outcome === 'unhealthy') process.exitCode = 11;
+      if (release.trial?.outcome === 'unhealthy') process.exitCode = ERROR_KINDS.Unhealthy.exitCode;
     },
   );
 
@@ -133,10 +133,7 @@ export function addSteerCommands(program: Command): void {
       const client = await connectClient(dataDir);
       const workflowId = timestamped('reevaluate');
       await startWorkflow(client, { type: 'reevaluate', workflowId, input });
-      const result = (await client.workflow.getHandle(workflowId).result()) as {
-        tag: string;
-        gate: { verdict: string };
-      };
+      const result = await resultOf<{ tag: string; gate: { verdict: string } }>(client, workflowId);
       print(json, result, () => `${model} ${result.tag}: ${result.gate.verdict}`);
     },
   );

@@ -391,11 +391,11 @@ function describeIssue(issue: z.core.$ZodIssue): FieldProblem[] {
       field: at === '' ? key : `${at}.${key}`,
       problem: 'unknown field: check its spelling in docs/configuration.md',
     }));
+  // Zod says what it received by type; the value itself says more.
+  const message = issue.message.replace(/^Invalid input: (expected .*), received .*$/, '$1');
   const got =
-    issue.input === undefined || issue.message.includes(', got ')
-      ? ''
-      : `, got ${JSON.stringify(issue.input)}`;
-  return [{ field: at === '' ? '(input)' : at, problem: `${issue.message}${got}` }];
+    issue.input === undefined || message.includes(', got ') ? '' : `, got ${JSON.stringify(issue.input)}`;
+  return [{ field: at === '' ? '(input)' : at, problem: `${message}${got}` }];
 }
 
 /** One message that lists every offending field, the same words in the CLI and in a failed workflow. */

@@ -5,6 +5,7 @@ export const NOTICE_EVENTS = [
   'preempted-often',
   'budget-low',
   'rolled-back',
+  'finished',
   'failed',
 ] as const;
 export type NoticeEvent = (typeof NOTICE_EVENTS)[number];

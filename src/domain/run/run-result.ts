@@ -5,6 +5,7 @@ import type { Training } from '../training/training.ts';
 import type { Trial } from '../tuning/search-space.ts';
 import type { Confirmation } from '../tuning/top-k.ts';
 import type { GpuWork } from './gpu-report.ts';
+import type { Failure } from './outcome.ts';
 import type { Phase, PhaseRecord } from './phases.ts';
 import type { RunSummary } from './summary.ts';
 
@@ -36,10 +37,11 @@ export interface RunStatus {
   gpu: GpuWork | null;
   study: RunSummary['study'];
   training: Training | null;
-  verdict: GateDecision['verdict'] | null;
-  reasons: string[];
+  /** The gate's last decision. */
+  gate: GateDecision | null;
+  approval: Approval | null;
   release: Release | null;
-  failure: string | null;
+  failure: Failure | null;
 }
 
 /** Answer of a study's query `status`. */

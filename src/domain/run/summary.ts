@@ -6,6 +6,7 @@ import { Release } from '../release/release.ts';
 import { Training } from '../training/training.ts';
 import { StudyResult } from '../tuning/study-result.ts';
 import { RunContext } from './context.ts';
+import { Failure } from './outcome.ts';
 import { PhaseRecord } from './phases.ts';
 
 /** All that a run knows at its end, for the documents; null: the run did not get that far. */
@@ -20,8 +21,8 @@ export const RunSummary = z.strictObject({
   gate: GateDecision.nullable(),
   approval: Approval.nullable(),
   release: Release.nullable(),
-  /** Error text when the run failed. */
-  failure: z.string().nullable(),
+  /** Why the run failed or was cancelled. */
+  failure: Failure.nullable(),
 });
 export type RunSummary = z.infer<typeof RunSummary>;
 

@@ -2,6 +2,7 @@ import { stringify } from 'yaml';
 import { licenseFor } from '../../domain/release/licenses.ts';
 import type { Provenance } from '../../domain/release/provenance.ts';
 import type { RunContext } from '../../domain/run/context.ts';
+import { describeOutcome, releaseOutcome } from '../../domain/run/outcome.ts';
 import { type ReleaseSample, titleOf } from '../../space/space-config.ts';
 import type { GateRow } from '../records/run-records.ts';
 import { code, escapeMarkdown, figure, markdownTable } from '../render/markdown.ts';
@@ -92,12 +93,13 @@ function cardText(facts: CardFacts): string {
   return `${sections.filter((s) => s !== '').join('\n\n')}\n`;
 }
 
-/** An override stands in the card's first lines: nobody should have to look for it. */
-function whyReleased({ overruled, approval }: Provenance): string {
-  if (overruled === undefined)
-    return 'It was released because it passed every rule of its gate, not because it looked good once.';
-  const who = approval === null ? 'nobody whose name is known' : escapeMarkdown(approval.by);
-  return `**Its gate said ${overruled}: it was released against that by ${who}**, who wrote: ${escapeMarkdown(approval?.reason ?? 'nothing')}`;
+/** Why it was released, in the card's first lines: an override must not have to be looked for. */
+function whyReleased({ context, tag, overruled, approval }: Provenance): string {
+  const verdict = overruled ?? 'PASS';
+  const { word, sentence } = describeOutcome(
+    releaseOutcome({ repo: context.repos.release, tag, verdict, approval }),
+  );
+  return `**${word}.** ${escapeMarkdown(sentence)}`;
 }
 
 function usage(p: Provenance): string {

@@ -1,5 +1,6 @@
 import { variantRepo } from '../../domain/config/variants.ts';
 import type { CommitRef, FileRef } from '../../domain/refs.ts';
+import { describeOutcome, type Outcome, outcomeOf } from '../../domain/run/outcome.ts';
 import type { PhaseRecord } from '../../domain/run/phases.ts';
 import type { RunSummary } from '../../domain/run/summary.ts';
 import type { RunRecords } from '../records/run-records.ts';
@@ -92,37 +93,23 @@ function repoUrl(endpoint: string, ref: { type: string; repo: string }): string 
 }
 
 function outcome(summary: RunSummary): ReportDocument['outcome'] {
-  if (summary.failure?.startsWith('Cancelled:') === true)
-    return { word: 'Cancelled', tone: 'unsure', sentence: 'Somebody ended it; what was trained is saved.' };
-  if (summary.failure !== null)
-    return { word: 'Failed', tone: 'bad', sentence: firstSentence(summary.failure) };
-  if (summary.release !== null) {
-    const { tag, repo } = summary.release.release;
-    return {
-      word: 'Released',
-      tone: 'good',
-      sentence: `${repo} ${tag} passed every rule of its gate and is in production.`,
-    };
-  }
-  switch (summary.gate?.verdict) {
-    case 'FAIL':
-      return {
-        word: 'Refused',
-        tone: 'bad',
-        sentence: 'The gate said FAIL: nothing was released, production is as it was.',
-      };
-    case 'INCONCLUSIVE':
-      return {
-        word: 'Undecided',
-        tone: 'unsure',
-        sentence: 'The figures do not decide: nothing was released. More samples might.',
-      };
-    case 'PASS':
-      return { word: 'Passed', tone: 'unsure', sentence: 'The gate said PASS, but nothing was released.' };
-    case undefined:
-      return { word: 'Unfinished', tone: 'quiet', sentence: 'The run has not come to a verdict.' };
-  }
+  const known = outcomeOf(summary);
+  const { word, sentence } = describeOutcome(known);
+  return { word, tone: OUTCOME_TONES[known.kind], sentence: firstSentence(sentence) };
 }
+
+const OUTCOME_TONES: Record<Outcome['kind'], Tone> = {
+  released: 'good',
+  'released-against-gate': 'unsure',
+  refused: 'bad',
+  inconclusive: 'unsure',
+  rejected: 'bad',
+  'not-approved': 'unsure',
+  waiting: 'unsure',
+  cancelled: 'unsure',
+  failed: 'bad',
+  unfinished: 'quiet',
+};
 
 function firstSentence(text: string): string {
   const line = text.split('\n')[0] ?? '';
@@ -177,7 +164,12 @@ function phaseSection(summary: RunSummary): Section {
   const failure: Block[] =
     summary.failure === null
       ? []
-      : [{ kind: 'paragraph', text: [{ strong: 'What went wrong: ' }, summary.failure] }];
+      : [
+          {
+            kind: 'paragraph',
+            text: [{ strong: 'What went wrong: ' }, describeOutcome(outcomeOf(summary)).sentence],
+          },
+        ];
   return {
     id: 'phases',
     title: 'What happened',

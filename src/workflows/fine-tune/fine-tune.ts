@@ -18,6 +18,7 @@ import type {
   PipelineActivities,
 } from '../../domain/run/activities.ts';
 import type { RunContext } from '../../domain/run/context.ts';
+import { describeOutcome, outcomeOf } from '../../domain/run/outcome.ts';
 import type { Phase } from '../../domain/run/phases.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
 import type { RunSummary } from '../../domain/run/summary.ts';
@@ -69,14 +70,15 @@ export async function fineTune(input: unknown = {}): Promise<RunResult> {
     await pipeline.reports.settled();
   } catch (error) {
     await pipeline.reports.settled();
-    const { kind, message } = describeFailure(error);
-    summary.failure = `${kind}: ${message}`;
-    state.status.failure = summary.failure;
+    const failure = describeFailure(error);
+    const { kind, message } = failure;
+    summary.failure = failure;
+    state.status.failure = failure;
     state.status.state = isCancellation(error) ? 'cancelled' : 'failed';
     for (const phase of state.status.phases)
       if (phase.status === 'running') state.mark(phase.name, 'failed', message);
     await CancellationScope.nonCancellable(() => document(state, summary)).catch(() => undefined);
-    if (!isCancellation(error)) state.notifier.tell('failed', summary.failure);
+    if (!isCancellation(error)) state.notifier.tell('failed', describeOutcome(outcomeOf(summary)).sentence);
     await state.notifier.settled();
     if (isCancellation(error)) throw error;
     throw ApplicationFailure.create({ type: kind, message, nonRetryable: true });
@@ -84,6 +86,8 @@ export async function fineTune(input: unknown = {}): Promise<RunResult> {
   const documents = await document(state, summary);
   state.status.state = 'done';
   state.show();
+  const { word, sentence } = describeOutcome(outcomeOf(summary));
+  state.notifier.tell('finished', `${word}. ${sentence}`);
   await state.notifier.settled();
   return result(summary, documents.report);
 }
@@ -300,14 +304,14 @@ class Pipeline {
     this.state.mark('gate', 'running');
     const gate = await this.judge();
     this.summary.gate = gate;
-    this.state.status.verdict = gate.verdict;
-    this.state.status.reasons = gate.reasons;
+    this.state.status.gate = gate;
     this.state.notifier.tell('gate-verdict', `${gate.verdict}: ${gate.reasons.join('; ')}`);
     const { requireApproval, allowOverride, approvalTimeoutHours } = this.config.gate;
     // A run that was recorded before overrides has none in its configuration.
     if (gate.verdict === 'PASS' ? requireApproval : (allowOverride ?? false))
-      this.summary.approval = await this.state.waitForApproval(approvalTimeoutHours);
+      this.summary.approval = await this.state.waitForApproval(gate, approvalTimeoutHours);
     const approval = this.summary.approval;
+    this.state.status.approval = approval;
     const decision = approval === null ? '' : `, ${approval.decision} by ${approval.by}`;
     this.state.mark('gate', 'done', `${gate.verdict}${decision}`);
   }
@@ -322,8 +326,6 @@ class Pipeline {
       again++
     ) {
       if (gate.next === 'look') look += 1;
-      const { next: _, ...decided } = gate;
-      this.summary.gate = decided;
       const dataset = must(this.summary.dataset).dataset;
       const training = must(this.summary.training);
       const evaluation = await this.state.holdable(

@@ -10,10 +10,11 @@ import {
   type WorkflowResultType,
 } from '@temporalio/workflow';
 import type { RunConfig } from '../../domain/config/run-config.ts';
-import type { Approval } from '../../domain/evaluation/decision.ts';
+import type { Approval, GateDecision } from '../../domain/evaluation/decision.ts';
 import type { Operations } from '../../domain/run/activities.ts';
 import type { GpuWork } from '../../domain/run/gpu-report.ts';
 import { noticesOf } from '../../domain/run/notices.ts';
+import { describeOutcome } from '../../domain/run/outcome.ts';
 import { PHASES, type Phase, type PhaseStatus } from '../../domain/run/phases.ts';
 import type { RunStatus } from '../../domain/run/run-result.ts';
 import { describeRun } from '../support/describe-run.ts';
@@ -60,8 +61,8 @@ export class RunState {
       gpu: null,
       study: null,
       training: null,
-      verdict: null,
-      reasons: [],
+      gate: null,
+      approval: null,
       release: null,
       failure: null,
     };
@@ -131,14 +132,18 @@ export class RunState {
   }
 
   /** Waits for a person's decision; null when none came in time. */
-  async waitForApproval(timeoutHours: number): Promise<Approval | null> {
+  async waitForApproval({ verdict, reasons }: GateDecision, timeoutHours: number): Promise<Approval | null> {
     this.approvalOpen = true;
     this.status.state = 'waiting-for-approval';
     this.status.needs = `approve or reject: plein-air approve ${this.status.run} --by NAME --reason WHY`;
     this.show();
     this.notifier.tell(
       'needs-approval',
-      `the candidate passed the gate and waits for a person: ${this.status.needs}`,
+      [
+        describeOutcome({ kind: 'waiting', verdict }).sentence,
+        ...unmet(reasons),
+        `${this.status.needs}`,
+      ].join('\n'),
     );
     // Once the update has answered: the order of its answer and of what follows would else depend on the handler's ticks.
     await condition(() => this.approval !== null && allHandlersFinished(), timeoutHours * 3_600_000);
@@ -205,13 +210,18 @@ export class RunState {
 
   /** Shows the state where Temporal's own clients look: current details, search attributes. */
   show(): void {
-    const { phase, state, verdict, model } = this.status;
+    const { phase, state, gate, model } = this.status;
     this.visible.show({
       PleinAirModel: model,
       PleinAirPhase: phase,
       PleinAirState: state,
-      PleinAirVerdict: verdict,
+      PleinAirVerdict: gate?.verdict ?? null,
     });
     setCurrentDetails(describeRun(this.status));
   }
+}
+
+/** The sentences about rules that do not hold. */
+function unmet(reasons: readonly string[]): string[] {
+  return reasons.filter((reason) => !reason.startsWith('PASS'));
 }

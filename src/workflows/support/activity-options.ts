@@ -7,7 +7,7 @@ import { gpuQueue, PICTURES_QUEUE, PIPELINE_QUEUE } from '../../domain/run/task-
  * Every timeout and retry of the service stands in this file, but for the delay after an error of a known kind, which
  * `domain/retries.ts` has: the delays here follow a worker that vanished or timed out.
  */
-const NEVER_GIVE_UP = {
+const BACKOFF = {
   initialInterval: '0.5s',
   backoffCoefficient: 2,
   maximumInterval: '1m',
@@ -18,7 +18,7 @@ const NEVER_GIVE_UP = {
 export const SHORT: ActivityOptions = {
   taskQueue: PIPELINE_QUEUE,
   startToCloseTimeout: '2m',
-  retry: { ...NEVER_GIVE_UP, maximumAttempts: 20 },
+  retry: { ...BACKOFF, maximumAttempts: 20 },
 };
 
 /** Long work on the CPU queue that heartbeats per shard or file. */
@@ -26,7 +26,7 @@ export const LONG: ActivityOptions = {
   taskQueue: PIPELINE_QUEUE,
   startToCloseTimeout: '12h',
   heartbeatTimeout: '60s',
-  retry: { ...NEVER_GIVE_UP, maximumAttempts: 50 },
+  retry: { ...BACKOFF, maximumAttempts: 50 },
 };
 
 /** A message to people: tried for two minutes, then let go; it never holds up a run for longer. */
@@ -34,7 +34,7 @@ export const NOTIFY: ActivityOptions = {
   taskQueue: PIPELINE_QUEUE,
   startToCloseTimeout: '20s',
   scheduleToCloseTimeout: '2m',
-  retry: { ...NEVER_GIVE_UP, maximumInterval: '20s' },
+  retry: { ...BACKOFF, maximumInterval: '20s' },
   summary: 'tell people by webhook',
 };
 
@@ -85,7 +85,7 @@ export function gpuOptions(config: RunConfig): ActivityOptions {
     // The CPU profile loads its base in seconds; a 12-billion-parameter base needs longer between two signs of life.
     heartbeatTimeout: config.profile === 'tiny' ? '30s' : '3m',
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    retry: { ...NEVER_GIVE_UP, backoffCoefficient: 1, maximumInterval: '0.5s' },
+    retry: { ...BACKOFF, backoffCoefficient: 1, maximumInterval: '0.5s' },
     // Histories that were recorded before there were priorities have none in their configuration.
     priority: { priorityKey: config.priority ?? 3, fairnessKey: config.model },
   };

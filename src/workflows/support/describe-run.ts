@@ -1,4 +1,5 @@
 import type { GpuWork } from '../../domain/run/gpu-report.ts';
+import { describeOutcome, outcomeOf } from '../../domain/run/outcome.ts';
 import type { PhaseRecord } from '../../domain/run/phases.ts';
 import type { RunStatus } from '../../domain/run/run-result.ts';
 
@@ -6,11 +7,13 @@ import type { RunStatus } from '../../domain/run/run-result.ts';
 export function describeRun(status: RunStatus): string {
   const needs = status.needs === null ? [] : ['', `**Needs you:** ${status.needs}`];
   const gpu = status.gpu === null || status.state !== 'running' ? [] : ['', ...describeWork(status.gpu)];
-  const failure = status.failure === null ? [] : ['', `**Failed:** ${oneLine(status.failure)}`];
+  const outcome = outcomeOf(status);
+  const { word, sentence } = describeOutcome(outcome);
+  const ended = outcome.kind === 'unfinished' ? [] : ['', `**${word}:** ${oneLine(sentence)}`];
   return [
     `**${status.run}** (${status.profile}) is ${status.state}`,
     ...needs,
-    ...failure,
+    ...ended,
     ...gpu,
     '',
     '| phase | status | result | time |',

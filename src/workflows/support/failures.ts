@@ -1,11 +1,14 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancelledFailure,
   ChildWorkflowFailure,
-  isCancellation,
+  TerminatedFailure,
   TimeoutFailure,
-} from '@temporalio/workflow';
+} from '@temporalio/common';
 import { describeProblems, type FieldProblem } from '../../domain/config/run-config.ts';
+import { ERROR_KINDS, type ErrorKind } from '../../domain/errors.ts';
+import type { Failure } from '../../domain/run/outcome.ts';
 
 /** The failure of an input that cannot be used: not retried, every offending field in message and details. */
 export function invalidInput(workflow: string, problems: FieldProblem[]): ApplicationFailure {
@@ -17,23 +20,42 @@ export function invalidInput(workflow: string, problems: FieldProblem[]): Applic
   });
 }
 
-/** Kind and message of whatever ended a phase, unwrapped from Temporal's layers. */
-export function describeFailure(error: unknown): { kind: string; message: string } {
-  if (isCancellation(error)) return { kind: 'Cancelled', message: 'cancelled; what was trained is saved' };
-  if (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure)
-    return describeFailure(error.cause);
-  if (error instanceof TimeoutFailure && error.timeoutType === 'SCHEDULE_TO_CLOSE')
+/** Kind and message of what ended a phase or a workflow, unwrapped from Temporal's layers. */
+export function describeFailure(error: unknown): Failure {
+  const chain = chainOf(error);
+  const first = chain.find((at) => !isWrapper(at)) ?? chain.at(-1);
+  if (first instanceof CancelledFailure)
+    return { kind: 'Cancelled', message: 'cancelled; training progress is saved' };
+  if (first instanceof TerminatedFailure)
+    return { kind: 'Cancelled', message: `terminated: ${first.message}` };
+  if (first instanceof TimeoutFailure && first.timeoutType === 'SCHEDULE_TO_CLOSE')
     return {
       kind: 'BudgetExhausted',
       message:
-        'expected this phase to end within budget.wallClockHours, waiting for a GPU included, got no end. What was trained is saved: raise budget.wallClockHours and run "plein-air resume" with the name of the run',
+        'expected this phase to end within budget.wallClockHours, waiting for a GPU included, got no end. Training progress is saved: raise budget.wallClockHours and run "plein-air resume" with the name of the run',
     };
-  if (error instanceof ApplicationFailure) return { kind: error.type ?? 'Internal', message: error.message };
-  if (error instanceof TimeoutFailure && error.timeoutType === 'SCHEDULE_TO_CLOSE')
-    return {
-      kind: 'BudgetExhausted',
-      message:
-        'expected the phase to end within budget.wallClockHours, waiting for a GPU included, and it did not. What is trained is saved: open a GPU session, then "plein-air resume"',
-    };
-  return { kind: 'Internal', message: error instanceof Error ? error.message : String(error) };
+  const known = chain.findLast((at) => at instanceof ApplicationFailure && isKind(at.type));
+  if (known instanceof ApplicationFailure && isKind(known.type))
+    return { kind: known.type, message: known.message };
+  return { kind: 'Internal', message: first?.message ?? String(error) };
+}
+
+function chainOf(error: unknown): Error[] {
+  const chain: Error[] = [];
+  for (let at = error; at instanceof Error && !chain.includes(at); at = at.cause) chain.push(at);
+  return chain;
+}
+
+/** Layers that say only where something failed; the client's own among them, known by their name. */
+function isWrapper(error: Error): boolean {
+  return (
+    error instanceof ActivityFailure ||
+    error instanceof ChildWorkflowFailure ||
+    error.name === 'WorkflowFailedError' ||
+    error.name === 'WorkflowUpdateFailedError'
+  );
+}
+
+function isKind(type: string | undefined | null): type is ErrorKind {
+  return typeof type === 'string' && Object.hasOwn(ERROR_KINDS, type);
 }

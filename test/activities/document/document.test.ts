@@ -82,14 +82,14 @@ describe('document', () => {
     const summary: RunSummary = {
       ...whole,
       ...{ training: null, evaluation: null, gate: null },
-      failure: 'Cancelled: cancelled; what was trained is saved',
+      failure: { kind: 'Cancelled', message: 'cancelled; training progress is saved' },
       phases: whole.phases.map((phase, i) =>
         i < 3 ? phase : { ...phase, status: i === 3 ? 'failed' : 'pending', endedAt: null },
       ),
     };
     const { record } = await createDocument({ hub })({ summary });
     const markdown = (await hub.read(recordOf(summary), record.commit, 'report/report.md'))?.toString() ?? '';
-    expect(markdown).toContain('**Cancelled**: Somebody ended it');
+    expect(markdown).toContain('**Cancelled**: The run was cancelled. Training progress is saved.');
     expect(markdown).not.toContain('**Failed**');
     // What it had used up to then, and where the rest is told.
     expect(markdown).toContain('## What it cost');
