@@ -1,3 +1,4 @@
+import type { Cards } from './cards/cards.ts';
 import type { Capabilities } from './http/capabilities.ts';
 import type { TokenBook } from './http/tokens.ts';
 import type { SpaceRunner } from './spaces/space-runner.ts';
@@ -9,6 +10,7 @@ export interface Hub {
   readonly root: string;
   readonly blobs: BlobStore;
   readonly repos: RepoCollection;
+  readonly cards: Cards;
   readonly tokens: TokenBook;
   readonly capabilities: Capabilities;
   /** Runs Spaces' apps; absent where Spaces are only kept. */

@@ -99,7 +99,7 @@ async function routeApi(hub: Hub, exchange: Exchange): Promise<void> {
   if (top === 'POST repos/create') return createRepo(hub, exchange);
   if (top === 'DELETE repos/delete') return deleteRepo(hub, exchange);
   if (top === 'POST repos/move') return moveRepo(hub, exchange);
-  if (top === 'POST validate-yaml') return validateYaml(exchange);
+  if (top === 'POST validate-yaml') return validateYaml(hub, exchange);
   const type = parseRepoTypePlural(area);
   if (!type) throw nothingHere(exchange);
   if (namespace === undefined) return listRepos(hub, exchange, type);

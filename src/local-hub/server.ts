@@ -2,11 +2,15 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
+import { Cards } from './cards/cards.ts';
 import { askerOf } from './http/access.ts';
+import { BufferBudget } from './http/buffer-budget.ts';
 import { Capabilities } from './http/capabilities.ts';
 import { HubError, toHubError } from './http/errors.ts';
 import { Exchange, type ServerAddress } from './http/exchange.ts';
 import { isLoopback, requireLoopbackName } from './http/loopback.ts';
+import { refuseOtherSites } from './http/origin.ts';
+import { DEFAULT_PATIENCE, drain, limitConnections, type Patience } from './http/patience.ts';
 import { type RateLimit, RateLimiter } from './http/rate-limit.ts';
 import { DEFAULT_TOKEN, type HubToken, TokenBook } from './http/tokens.ts';
 import type { Hub } from './hub.ts';
@@ -25,6 +29,8 @@ export interface LocalHubOptions {
   readonly port?: number;
   readonly tokens?: readonly HubToken[];
   readonly rateLimit?: RateLimit;
+  /** Shortens waits in tests. */
+  readonly patience?: Partial<Patience>;
   /** Speaks HTTPS with this certificate and key in PEM, or with ones that the Hub makes and an authority in its folder signs. */
   readonly tls?: TlsIdentity | 'self-signed';
   /** Runs Spaces' apps as processes of this machine; leave it out where you do not trust them. */
@@ -55,7 +61,12 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
   try {
     const hub = await openHub(root, options);
     const tls = options.tls === 'self-signed' ? await selfSigned(root, host) : options.tls;
-    const server = serve(hub, { rateLimit: options.rateLimit, loopback: isLoopback(host), tls });
+    const server = serve(hub, {
+      rateLimit: options.rateLimit,
+      loopback: isLoopback(host),
+      tls,
+      patience: { ...DEFAULT_PATIENCE, ...options.patience },
+    });
     await listen(server, options.port ?? 0, host);
     const { port } = server.address() as AddressInfo;
     const scheme = tls === undefined ? 'http' : 'https';
@@ -69,6 +80,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
       close: async () => {
         await closeServer(server);
         await hub.spaces?.close();
+        await hub.cards.close();
         await unlock();
       },
     };
@@ -81,13 +93,15 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
 async function openHub(root: string, { tokens, runSpaces }: LocalHubOptions): Promise<Hub> {
   await sweepTemporary(root);
   const blobs = new BlobStore(root);
+  const cards = new Cards(blobs);
   return {
     root,
     blobs,
+    cards,
     repos: new RepoCollection(root),
     tokens: new TokenBook(tokens ?? [DEFAULT_TOKEN]),
     capabilities: await Capabilities.open(root),
-    spaces: runSpaces && new SpaceRunner(runSpaces, root, blobs),
+    spaces: runSpaces && new SpaceRunner(runSpaces, { root, blobs, cards }),
   };
 }
 
@@ -97,34 +111,47 @@ function serve(
     rateLimit,
     loopback,
     tls,
-  }: { rateLimit: RateLimit | undefined; loopback: boolean; tls: TlsIdentity | undefined },
+    patience,
+  }: {
+    rateLimit: RateLimit | undefined;
+    loopback: boolean;
+    tls: TlsIdentity | undefined;
+    patience: Patience;
+  },
 ): Server {
   const limiter = rateLimit && new RateLimiter(rateLimit);
   const own: ServerAddress = { scheme: tls === undefined ? 'http' : 'https', host: '127.0.0.1' };
+  const buffered = new BufferBudget();
   const listener: RequestListener = (request, response) => {
     const answer = async (): Promise<void> => {
       let exchange: Exchange | undefined;
       try {
-        exchange = new Exchange(request, response, own);
+        exchange = new Exchange(request, response, own, buffered);
         if (loopback) requireLoopbackName(request.headers.host);
+        refuseOtherSites(request);
         if (limiter && exchange.segments[0] === 'api') takeRequest(limiter, askerOf(hub, exchange), exchange);
         await route(hub, exchange);
       } catch (error) {
         const failure = toHubError(error);
+        if (failure.status === 500 && !response.headersSent && !request.destroyed) console.error(error);
         if (exchange) exchange.fail(failure);
         // No more than the HTTP parser says to what it cannot read: clients must not take it for a word about their request.
         else response.writeHead(failure.status, { Connection: 'close' }).end();
       } finally {
-        if (!request.complete) request.resume();
+        if (!request.complete) drain(request);
       }
     };
     void answer();
   };
-  const settings = { requestTimeout: 0, keepAliveTimeout: 30_000 };
+  const settings = { requestTimeout: 0, keepAliveTimeout: 30_000, connectionsCheckingInterval: 1000 };
   const server =
     tls === undefined
       ? createServer(settings, listener)
-      : createTlsServer({ ...settings, ...tls, minVersion: 'TLSv1.2' }, listener);
+      : createTlsServer(
+          { ...settings, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: patience.headMs },
+          listener,
+        );
+  limitConnections(server, patience);
   server.on('listening', () => {
     own.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   });

@@ -21,7 +21,12 @@ const post = (
   body: unknown,
   init: RequestInit & { token?: string | null } = {},
 ): Promise<Response> =>
-  call(path, { method: 'POST', body: typeof body === 'string' ? body : JSON.stringify(body), ...init });
+  call(path, {
+    method: 'POST',
+    body: typeof body === 'string' ? body : JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+    ...init,
+  });
 const lines = (...all: unknown[]): string => all.map((line) => JSON.stringify(line)).join('\n');
 const header = { key: 'header', value: { summary: 'by hand' } };
 const file = (path: string, text = 'x') => ({

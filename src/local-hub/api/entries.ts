@@ -112,7 +112,7 @@ const PathsInfoRequest = z.object({
 
 /** POST paths-info/{revision}: what each of some paths is; paths that are nothing are left out. */
 export async function pathsInfo(exchange: Exchange, repo: Repo, revision: string): Promise<void> {
-  const { paths, expand } = await exchange.body(PathsInfoRequest);
+  const { paths, expand } = await exchange.body(PathsInfoRequest, { form: true });
   const commit = await repo.resolve(revision);
   const { tree } = await repo.commit(commit);
   const found: LocatedEntry[] = [];

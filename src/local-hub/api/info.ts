@@ -2,21 +2,9 @@ import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import { isFolder } from '../store/directories.ts';
 import type { CommitRecord, Repo, RepoType } from '../store/repo.ts';
-import { locate, walk } from '../store/tree.ts';
-import { splitCard } from './card.ts';
+import { walk } from '../store/tree.ts';
 import { nextLink } from './entries.ts';
 import { describeHost, describeRuntime } from './spaces.ts';
-
-const CARD_LIMIT = 512 * 1024;
-
-/** The text of a repo's card at a commit, or undefined. */
-export async function readCard(hub: Hub, repo: Repo, commit: CommitRecord): Promise<string | undefined> {
-  const entry = await locate(repo.objects, commit.tree, ['README.md']);
-  if (!entry || isFolder(entry) || entry.size > CARD_LIMIT) return undefined;
-  const chunks: Buffer[] = [];
-  for await (const chunk of hub.blobs.read(entry.sha256)) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
-}
 
 function tagsOf(repo: Repo, data: Record<string, unknown>): string[] {
   const list = (value: unknown): string[] =>
@@ -36,8 +24,8 @@ function tagsOf(repo: Repo, data: Record<string, unknown>): string[] {
 /** What every listing says of a repo; one that lost its main branch, or is damaged, says less and hides no other. */
 async function summarize(hub: Hub, repo: Repo, oid: string | undefined): Promise<Record<string, unknown>> {
   const commit = oid === undefined ? undefined : await repo.objects.read<CommitRecord>('commit', oid);
-  const card = commit && (await readCard(hub, repo, commit).catch(() => undefined));
-  const { data } = splitCard(card ?? '');
+  const card = commit && (await hub.cards.data(repo, commit).catch(() => undefined));
+  const data = card?.data ?? {};
   return {
     _id: repo.record.uid,
     id: repo.id,

@@ -1,12 +1,19 @@
 import { z } from 'zod';
 import { requireWrite } from '../http/access.ts';
+import { badRequest } from '../http/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import { isFolder } from '../store/directories.ts';
+import { matchesGlob } from '../store/glob.ts';
 import { isDeleted, type Repo } from '../store/repo.ts';
 import { splitRepoPath } from '../store/repo-path.ts';
 import { locate } from '../store/tree.ts';
-import { globToRegExp, uploadMode } from '../store/upload-mode.ts';
+import { uploadModes } from '../store/upload-mode.ts';
+
+/** Longest text of patterns and of those with wildcards, in characters, and longest work on one request. */
+const LONGEST_TEXT = 256 * 1024;
+const COSTLY = 4 * 1024;
+const LONGEST_MS = 10_000;
 
 const Request = z.object({
   files: z.array(
@@ -22,20 +29,39 @@ export async function preupload(hub: Hub, exchange: Exchange, repo: Repo, revisi
   const asked = await exchange.body(Request);
   const { tree } = await repo.commit(await repo.resolve(revision));
   const attributes = asked.gitAttributes ?? (await readText(hub, repo, tree, '.gitattributes'));
-  const ignore = ignoredBy(asked.gitIgnore ?? (await readText(hub, repo, tree, '.gitignore')));
+  const ignored = asked.gitIgnore ?? (await readText(hub, repo, tree, '.gitignore'));
+  const modeOf = uploadModes(withinLimit(attributes, '.gitattributes'));
+  const ignore = ignoredBy(withinLimit(ignored, '.gitignore'));
   const files = [];
+  const deadline = performance.now() + LONGEST_MS;
   for (const file of asked.files) {
+    // Patterns times files may be much: other requests get their turn, and this one an end.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (performance.now() > deadline)
+      throw badRequest(
+        'Expected fewer files, or simpler patterns in .gitattributes and .gitignore, in one request',
+      );
     const entry = await locate(repo.objects, tree, splitRepoPath(file.path));
     const present = entry && !isFolder(entry) && !(await isDeleted(repo, entry));
     const known = present ? { oid: entry.lfs ? entry.sha256 : entry.oid } : {};
     files.push({
       path: file.path,
-      uploadMode: uploadMode(file, attributes),
+      uploadMode: modeOf(file),
       shouldIgnore: ignore(file.path),
       ...known,
     });
   }
   exchange.json({ files });
+}
+
+/** Insists that what has to be tried character by character is little; plain names and `*.kind` are cheap. */
+function withinLimit(patterns: string, name: string): string {
+  const costly = patterns.split('\n').filter((line) => /[*?]/.test(line.replace(/^\*\.[\w.-]+(\s|$)/, '')));
+  const size = costly.reduce((sum, line) => sum + line.length, 0);
+  if (size <= COSTLY && patterns.length <= LONGEST_TEXT) return patterns;
+  throw badRequest(
+    `Expected ${name} of at most ${LONGEST_TEXT} characters, ${COSTLY} of them in lines with * or ?, got ${patterns.length} and ${size}`,
+  );
 }
 
 async function readText(hub: Hub, repo: Repo, tree: string | null, name: string): Promise<string> {
@@ -56,15 +82,15 @@ function ignoredBy(text: string): (path: string) => boolean {
       const keep = line.startsWith('!');
       const pattern = line.replace(/^!/, '').replace(/\/$/, '');
       const anchored = pattern.includes('/');
-      return { keep, anchored, expression: globToRegExp(pattern.replace(/^\//, '')) };
+      return { keep, anchored, glob: pattern.replace(/^\//, '') };
     });
   return (path) => {
     const names = path.split('/');
     let ignored = false;
-    for (const { keep, anchored, expression } of rules) {
-      const hit = names.some((name, index) =>
-        expression.test(anchored ? names.slice(0, index + 1).join('/') : name),
-      );
+    for (const { keep, anchored, glob } of rules) {
+      const hit = anchored
+        ? matchesGlob(glob, path, { folders: true })
+        : names.some((name) => matchesGlob(glob, name));
       if (hit) ignored = !keep;
     }
     return ignored;

@@ -14,6 +14,8 @@ export class HubError extends Error {
   readonly data: Record<string, unknown>;
   /** Where the client should ask instead. */
   location?: string;
+  /** Seconds after which the same request may succeed. */
+  retryAfter?: number;
 
   constructor(status: number, message: string, code?: HubErrorCode, data: Record<string, unknown> = {}) {
     super(message);
@@ -49,8 +51,17 @@ export function toHubError(error: unknown): HubError {
       'The disk that holds the Hub is full: nothing was stored. Free space and try again.',
     );
   }
+  if (code === 'EMFILE' || code === 'ENFILE') {
+    const busy = new HubError(
+      503,
+      'The Hub has too many files open at the moment: try again in some seconds',
+    );
+    busy.retryAfter = 5;
+    return busy;
+  }
   if (code === 'ENAMETOOLONG')
     return badRequest('A name in the request is longer than the file system allows');
-  const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  // What the system says names the server's own folders: the code alone tells as much.
+  const reason = code ?? (error instanceof Error ? `${error.name}: ${error.message}` : String(error));
   return new HubError(500, `Internal error: ${reason}`);
 }

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { z } from 'zod';
+import type { BufferBudget } from './buffer-budget.ts';
 import { badRequest, HubError } from './errors.ts';
 import type { Identity } from './tokens.ts';
 
 const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/;
-const JSON_LIMIT = 32 * 1024 * 1024;
+/** Largest body that is kept in memory: of who shows a token, and of anybody. */
+const BODY_LIMIT = { known: 32 * 1024 * 1024, anyone: 64 * 1024 };
 
 /** How this server is reached where a request does not say. */
 export interface ServerAddress {
@@ -23,11 +25,18 @@ export class Exchange {
   readonly requestId = randomUUID();
   identity: Identity | undefined;
   readonly #own: ServerAddress;
+  readonly #buffered: BufferBudget;
 
-  constructor(request: IncomingMessage, response: ServerResponse, own: ServerAddress) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    own: ServerAddress,
+    buffered: BufferBudget,
+  ) {
     this.request = request;
     this.response = response;
     this.#own = own;
+    this.#buffered = buffered;
     this.method = request.method ?? 'GET';
     this.url = parseTarget(request.url ?? '/');
     this.segments = splitPath(this.url.pathname);
@@ -85,6 +94,7 @@ export class Exchange {
       'X-Error-Message': message,
       ...(error.code === undefined || error.code === 'BadRequest' ? {} : { 'X-Error-Code': error.code }),
       ...(error.status === 401 ? { 'WWW-Authenticate': 'Bearer' } : {}),
+      ...(error.status === 503 ? { 'Retry-After': String(error.retryAfter ?? 2) } : {}),
       ...(error.location === undefined ? {} : { Location: error.location }),
     });
   }
@@ -95,22 +105,37 @@ export class Exchange {
   }
 
   /** Reads the body whole; longer than `limit` bytes is 413. */
-  async bytes(limit = JSON_LIMIT): Promise<Buffer> {
+  async bytes(limit = this.identity ? BODY_LIMIT.known : BODY_LIMIT.anyone): Promise<Buffer> {
+    const tooLong = (): HubError =>
+      new HubError(
+        413,
+        `Expected a body of at most ${limit} bytes${this.identity ? '' : ' without a token'}, got more`,
+      );
+    if (Number(this.request.headers['content-length'] ?? 0) > limit) throw tooLong();
     const chunks: Buffer[] = [];
     let size = 0;
-    for await (const chunk of this.chunks) {
-      size += chunk.length;
-      if (size > limit) throw new HubError(413, `Expected a body of at most ${limit} bytes, got more`);
-      chunks.push(chunk);
+    try {
+      for await (const chunk of this.chunks) {
+        size += chunk.length;
+        if (size > limit) throw tooLong();
+        this.#buffered.take(chunk.length);
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    } finally {
+      this.#buffered.giveBack(size);
     }
-    return Buffer.concat(chunks);
   }
 
-  /** Reads a JSON body (a form is taken as JSON of strings and lists) and checks it. */
-  async body<T extends z.ZodType>(schema: T): Promise<z.infer<T>> {
+  /** Reads a JSON body and checks it; with `form` also a form, as JSON of strings and lists. */
+  async body<T extends z.ZodType>(schema: T, { form = false } = {}): Promise<z.infer<T>> {
     const text = (await this.bytes()).toString('utf8');
     const type = this.request.headers['content-type'] ?? '';
-    const raw = type.startsWith('application/x-www-form-urlencoded') ? parseForm(text) : parseJson(text);
+    const isForm = type.startsWith('application/x-www-form-urlencoded');
+    // A page of another site sends forms and plain text without asking; JSON it may not.
+    if (!this.identity && text !== '' && !(isForm && form) && !/^application\/[\w.+-]*json/.test(type))
+      throw new HubError(415, 'Expected a body of type application/json without a token');
+    const raw = isForm && form ? parseForm(text) : parseJson(text);
     const parsed = schema.safeParse(raw);
     if (!parsed.success) throw badRequest(`Expected another body: ${z.prettifyError(parsed.error)}`);
     return parsed.data;

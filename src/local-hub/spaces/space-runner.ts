@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { splitCard } from '../api/card.ts';
+import type { Cards } from '../cards/cards.ts';
 import type { BlobStore } from '../store/blobs.ts';
 import { isFolder } from '../store/directories.ts';
 import { Mutex } from '../store/mutex.ts';
@@ -63,14 +63,16 @@ export class SpaceRunner {
   readonly #options: RunSpaces;
   readonly #root: string;
   readonly #blobs: BlobStore;
+  readonly #cards: Cards;
   readonly #slots = new Map<string, Slot>();
   #hub: HubForSpaces = { url: '' };
   #closed = false;
 
-  constructor(options: RunSpaces, root: string, blobs: BlobStore) {
+  constructor(options: RunSpaces, { root, blobs, cards }: { root: string; blobs: BlobStore; cards: Cards }) {
     this.#options = options;
     this.#root = root;
     this.#blobs = blobs;
+    this.#cards = cards;
   }
 
   /** Starts every Space that is not paused. */
@@ -175,14 +177,10 @@ export class SpaceRunner {
   }
 
   async #appFile(repo: Repo, sha: string): Promise<string | undefined> {
-    const { tree } = await repo.commit(sha);
-    const card = await locate(repo.objects, tree, ['README.md']);
-    const chunks: Buffer[] = [];
-    if (card && !isFolder(card))
-      for await (const chunk of this.#blobs.read(card.sha256)) chunks.push(chunk as Buffer);
-    const named = splitCard(Buffer.concat(chunks).toString('utf8')).data.app_file;
+    const commit = await repo.commit(sha);
+    const named = (await this.#cards.data(repo, commit))?.data.app_file;
     const path = typeof named === 'string' ? named : 'app.py';
-    const entry = await locate(repo.objects, tree, splitRepoPath(path));
+    const entry = await locate(repo.objects, commit.tree, splitRepoPath(path));
     return entry && !isFolder(entry) ? path : undefined;
   }
 

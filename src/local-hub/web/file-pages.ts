@@ -8,8 +8,8 @@ import { isDeleted, type Repo } from '../store/repo.ts';
 import { splitFolderPath, splitRepoPath } from '../store/repo-path.ts';
 import { locate } from '../store/tree.ts';
 import { encodePath, Html, html } from './html.ts';
-import { renderCard } from './markdown.ts';
 import { formatBytes, page, repoHead } from './page.ts';
+import { renderedText } from './rendered-text.ts';
 
 const MOST_ROWS = 1000;
 const MOST_PICTURES = 60;
@@ -102,6 +102,6 @@ async function preview(
   if (bytes.includes(0)) return new Html('');
   const text = bytes.toString('utf8');
   return /\.md$/i.test(entry.name)
-    ? html`<article class="card">${renderCard(text, place)}</article>`
+    ? renderedText(hub, { sha256: entry.sha256, text, place })
     : html`<pre><code>${text}</code></pre>`;
 }

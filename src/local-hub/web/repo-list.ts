@@ -1,5 +1,3 @@
-import { splitCard } from '../api/card.ts';
-import { readCard } from '../api/info.ts';
 import { pagePath } from '../http/access.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
@@ -35,8 +33,8 @@ export async function repoList(
 async function tile(hub: Hub, repo: Repo): Promise<{ date: string; body: Html }> {
   const head = await repo.refs.read('heads', 'main');
   const commit = head === undefined ? undefined : await repo.objects.read<CommitRecord>('commit', head);
-  const card = commit && (await readCard(hub, repo, commit).catch(() => undefined));
-  const { data } = splitCard(card ?? '');
+  const card = commit && (await hub.cards.data(repo, commit).catch(() => undefined));
+  const data = card?.data ?? {};
   const tags = (Array.isArray(data.tags) ? data.tags : [])
     .filter((tag) => typeof tag === 'string')
     .slice(0, 5);

@@ -1,29 +1,33 @@
-import { splitCard } from '../api/card.ts';
-import { readCard } from '../api/info.ts';
 import { describeRuntime } from '../api/spaces.ts';
+import { type CardPlace, fileUrl, isShowable } from '../cards/markdown.ts';
 import { pagePath } from '../http/access.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
 import type { Repo } from '../store/repo.ts';
 import { Html, html } from './html.ts';
-import { type CardPlace, fileUrl, isShowable, renderCard } from './markdown.ts';
+
 import { formatDate, page, repoHead } from './page.ts';
+import { renderedText } from './rendered-text.ts';
+
+const NO_CARD = { data: {}, text: '', sha256: '', problem: undefined };
 
 /** A repo's front page: its card, its pictures and the facts beside them. */
 export async function repoPage(hub: Hub, exchange: Exchange, repo: Repo): Promise<void> {
   const revision = exchange.url.searchParams.get('revision') ?? 'main';
   const oid = await repo.resolve(revision);
   const commit = await repo.commit(oid);
-  const { data, text } = splitCard((await readCard(hub, repo, commit)) ?? '');
+  const { data, text, sha256, problem } = (await hub.cards.read(repo, commit)) ?? NO_CARD;
   const place = { base: `/${pagePath(repo)}`, revision };
   const card =
     text.trim() === ''
       ? html`<p class="soft">This repo has no card yet.</p>`
-      : html`<article class="card">${renderCard(text, place)}</article>`;
+      : await renderedText(hub, { sha256, text, place });
+  const warning =
+    problem !== undefined && html`<p class="soft">The card's metadata are not shown: ${problem}</p>`;
   exchange.html(
     page(
       repo.id,
-      html`${repoHead(repo, revision, 'card')}<div class="columns"><div>${repo.type === 'space' && appPanel(hub, repo)}${gallery(data, place)}${card}</div>
+      html`${repoHead(repo, revision, 'card')}<div class="columns"><div>${repo.type === 'space' && appPanel(hub, repo)}${gallery(data, place)}${warning}${card}</div>
 <aside>${factsPanel(data, { date: commit.date, number: commit.number, oid, base: place.base })}${await refsPanel(repo)}</aside></div>`,
     ),
   );

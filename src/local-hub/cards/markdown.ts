@@ -1,6 +1,6 @@
 import { Marked } from 'marked';
 import sanitizeHtml from 'sanitize-html';
-import { encodePath, Html } from './html.ts';
+import { encodePath } from '../web/html.ts';
 
 /** Where the relative links of a card lead. */
 export interface CardPlace {
@@ -12,9 +12,9 @@ export interface CardPlace {
 const markdown = new Marked({ gfm: true, async: false });
 
 /** Renders a card's text: no script, no style, no frame, no form; pictures and links stay inside this Hub or lead out in the open. */
-export function renderCard(text: string, place: CardPlace): Html {
+export function renderCard(text: string, place: CardPlace): string {
   const raw = markdown.parse(text) as string;
-  const clean = sanitizeHtml(raw, {
+  return sanitizeHtml(raw, {
     allowedTags: [...sanitizeHtml.defaults.allowedTags, 'img', 'details', 'summary', 'del', 'ins', 'picture'],
     allowedAttributes: {
       a: ['href', 'title', 'rel'],
@@ -41,7 +41,6 @@ export function renderCard(text: string, place: CardPlace): Html {
       }),
     },
   });
-  return new Html(clean);
 }
 
 const isRelative = (url: string): boolean => url !== '' && !/^([a-z][a-z0-9+.-]*:|\/|#)/i.test(url);
