@@ -6,7 +6,7 @@ import type { Hub } from '../hub.ts';
 import { commitChanges } from '../store/commit.ts';
 import { isFolder } from '../store/directories.ts';
 import { gitBlobId, lfsPointerId } from '../store/git-ids.ts';
-import { isDeleted, type Repo } from '../store/repo.ts';
+import { isDeleted, type Repo, type RepoType } from '../store/repo.ts';
 import { splitFolderPath, splitRepoPath } from '../store/repo-path.ts';
 import { locate, type TreeChange } from '../store/tree.ts';
 import { mapInOrder } from './in-order.ts';
@@ -109,6 +109,12 @@ function parseLine(text: string, number: number): Line {
   return parsed.data;
 }
 
+/** Refuses a card that the real Hub would refuse, so that a rehearsal finds out. */
+export async function requireValidCard(hub: Hub, repo: { type: RepoType }, card: string): Promise<void> {
+  const problems = await hub.cards.problems(card, repo.type);
+  if (problems.length > 0) throw badRequest(`Invalid metadata in README.md.\n- ${problems.join('\n- ')}`);
+}
+
 async function toChange(
   hub: Hub,
   repo: Repo,
@@ -118,6 +124,7 @@ async function toChange(
   switch (line.key) {
     case 'file': {
       const bytes = Buffer.from(line.value.content, line.value.encoding === 'base64' ? 'base64' : 'utf8');
+      if (line.value.path === 'README.md') await requireValidCard(hub, repo, bytes.toString('utf8'));
       const { sha256, size } = await hub.blobs.storeBytes(bytes);
       return {
         kind: 'put',
