@@ -3,18 +3,26 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
+import { ModelId } from '../../src/domain/config/evaluation-models.ts';
 import { type CommitRef, RepoId, type RepoRef, RunName } from '../../src/domain/refs.ts';
 import type { TrainRequest } from '../../src/domain/run/activities.ts';
 import type { RunContext } from '../../src/domain/run/context.ts';
 import { runRepos } from '../../src/domain/run/repositories.ts';
 import type { Training } from '../../src/domain/training/training.ts';
 import type { Trainer } from '../../src/trainer/trainer.ts';
-import { attempt, openStand, type Stand } from './training-stand.ts';
+import { attempt, openStand, type Stand, upload } from './training-stand.ts';
 
 /** Pictures of a look. */
 export const PICTURES = 32;
 /** Paintings in drawn styles. */
 export const painted: RepoRef = { type: 'dataset', repo: RepoId.parse('plein-air/painted') };
+
+/** Small models of a real profile's classes, as repositories on the stand's Hub. */
+export const MODELS = {
+  features: ModelId.parse('plein-air/small-dinov2'),
+  copies: ModelId.parse('plein-air/small-dinov2'),
+  clip: ModelId.parse('plein-air/small-clip'),
+};
 
 /** A trained adapter, paintings to measure it by, and contexts of runs on it. */
 export interface EvaluationStand {
@@ -26,6 +34,14 @@ export interface EvaluationStand {
   contextOf(run: string, change?: Partial<RunContext['config']>): RunContext;
 }
 
+const WRITE = `
+import sys, painted_sets, small_models
+from pathlib import Path
+painted_sets.write_dataset(Path(sys.argv[1]))
+small_models.dinov2(Path(sys.argv[2]) / "small-dinov2")
+small_models.clip(Path(sys.argv[2]) / "small-clip")
+`;
+
 /** Trains once; `change` is of the training's request. */
 export async function openEvaluationStand(
   change: (request: TrainRequest) => TrainRequest = (request) => request,
@@ -33,15 +49,9 @@ export async function openEvaluationStand(
   const stand = await openStand();
   const warm = stand.newTrainer();
   const folder = join(stand.root, 'painted');
-  await execa(
-    pythonPath(readEnvironment()),
-    [
-      '-c',
-      'import sys, painted_sets; from pathlib import Path; painted_sets.write_dataset(Path(sys.argv[1]))',
-      folder,
-    ],
-    { env: { PYTHONPATH: join(PROJECT, 'gpu-worker', 'tests') } },
-  );
+  await execa(pythonPath(readEnvironment()), ['-c', WRITE, folder, stand.root], {
+    env: { PYTHONPATH: join(PROJECT, 'gpu-worker', 'tests') },
+  });
   await stand.hub.ensureRepo(painted);
   const names = await readdir(join(folder, 'data'));
   const files = names.map((name) => ({
@@ -49,6 +59,12 @@ export async function openEvaluationStand(
     content: { file: join(folder, 'data', name) },
   }));
   const commit = await stand.hub.commit({ repo: painted, message: 'Upload', files });
+  for (const id of [MODELS.features, MODELS.clip])
+    await upload(
+      stand.hub,
+      { type: 'model', repo: RepoId.parse(id) },
+      join(stand.root, id.split('/')[1] ?? ''),
+    );
   const request = change(stand.request('trained'));
   const training = await attempt(stand, request, { trainer: warm }).result;
   return {

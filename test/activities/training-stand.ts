@@ -96,7 +96,8 @@ export async function openStand(): Promise<Stand> {
   };
 }
 
-async function upload(hub: Hub, repo: RepoRef, folder: string): Promise<CommitRef> {
+/** Puts a folder's files into a repository of their own. */
+export async function upload(hub: Hub, repo: RepoRef, folder: string): Promise<CommitRef> {
   const { readdir } = await import('node:fs/promises');
   const found = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = found

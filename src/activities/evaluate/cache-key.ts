@@ -3,10 +3,11 @@ import { lookConfidence } from '../../domain/config/gate-config.ts';
 import { RunConfig } from '../../domain/config/run-config.ts';
 import type { Rival } from '../../domain/evaluation/gate.ts';
 import { type StandardSample, sampleSet, sampleSetText } from '../../domain/evaluation/sample-set.ts';
-import { type CommitRef, type CommitSha, Sha256 } from '../../domain/refs.ts';
+import { type CommitRef, Sha256 } from '../../domain/refs.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import type { Training } from '../../domain/training/training.ts';
 import { sha256Of } from '../../hub/hashing.ts';
+import type { PinnedModel } from './models.ts';
 
 /** Grows when the same inputs would be measured in another way. */
 const EVALUATION_VERSION = 3;
@@ -60,13 +61,6 @@ export function runSamples(context: RunContext, look = 1): { samples: StandardSa
       }),
     ),
   };
-}
-
-/** A model behind a metric, at the commit that its name stood for. */
-export interface PinnedModel {
-  role: string;
-  repo: string;
-  commit: CommitSha;
 }
 
 /** Everything that decides an evaluation's figures, and the hash of it. */

@@ -24,6 +24,7 @@ import { parseJson } from '../../hub/verified-json.ts';
 import { GpuCalls, type GpuDeps } from '../support/gpu-calls.ts';
 import { copyBase, copyLocally } from '../support/model-cache.ts';
 import { completed } from './cache-key.ts';
+import { CHOICE_ROLES, copyModels, type PinnedModel, pinModels } from './models.ts';
 import { paintingOf } from './sampling.ts';
 
 type Request = Parameters<GpuActivities['chooseCheckpoint']>[0];
@@ -42,11 +43,12 @@ export function createChooseCheckpoint(deps: GpuDeps): GpuActivities['chooseChec
         record: null,
         reason: 'the last checkpoint has the least held-out loss',
       };
-    const key = keyOf(request, curve, steps);
+    const models = await pinModels(deps.hub, request.context.config.evaluation.models, CHOICE_ROLES);
+    const key = keyOf(request, { curve, steps, models });
     const known = await readChoice(deps.hub, request, key);
     if (known !== null) return known;
     const sampled: SampledCheckpoint[] = [];
-    const study = new Study(deps, request);
+    const study = new Study(deps, request, models);
     for (const step of steps) sampled.push(await study.measure(step, lossAt(curve, step)));
     const chosen = earliestWinner(sampled);
     if (chosen === null)
@@ -84,10 +86,13 @@ async function readCandidates(
   return { curve, steps: nearLeast(curve, kept, context.config.evaluation.checkpoints) };
 }
 
-function keyOf({ context, dataset, training }: Request, curve: LossPoint[], steps: number[]): Sha256 {
+function keyOf(
+  { context, dataset, training }: Request,
+  found: { curve: LossPoint[]; steps: number[]; models: PinnedModel[] },
+): Sha256 {
   const { evaluation, seed } = context.config;
   const { checkpoint } = training;
-  return sha256Of(JSON.stringify([1, context.base, dataset, checkpoint, curve, steps, evaluation, seed]));
+  return sha256Of(JSON.stringify([2, context.base, dataset, checkpoint, found, evaluation, seed]));
 }
 
 function recordOf({ context }: Request): RepoRef {
@@ -137,10 +142,12 @@ class Study {
   readonly #calls: GpuCalls;
   readonly #request: Request;
   readonly #samples: StandardSample[];
+  readonly #models: readonly PinnedModel[];
 
-  constructor(deps: GpuDeps, request: Request) {
+  constructor(deps: GpuDeps, request: Request, models: readonly PinnedModel[]) {
     this.#deps = deps;
     this.#request = request;
+    this.#models = models;
     this.#samples = openSamples(request.context.config);
     this.#calls = new GpuCalls(deps, this.#samples.length);
   }
@@ -180,7 +187,7 @@ class Study {
           candidateSamples,
           rivals: [],
           parity: null,
-          models: [],
+          models: await copyModels(this.#calls, this.#models),
         },
         encoder: config.evaluation.encoder,
         samples: this.#samples.map(({ seed: _, ...sample }) => sample),

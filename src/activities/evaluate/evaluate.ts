@@ -5,7 +5,7 @@ import { PipelineError } from '../../domain/errors.ts';
 import type { Evaluation } from '../../domain/evaluation/decision.ts';
 import { EvaluationReport } from '../../domain/evaluation/report.ts';
 import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
-import { CommitRef, type Sha256 } from '../../domain/refs.ts';
+import type { Sha256 } from '../../domain/refs.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
 import type { VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
 import { sha256Of, sha256OfFile } from '../../hub/hashing.ts';
@@ -22,6 +22,7 @@ import {
   runSamples,
 } from './cache-key.ts';
 import { answer, type EvaluateRequest, type EvaluationInputs, findDone, lookUp, recordOf } from './inputs.ts';
+import { copyModels } from './models.ts';
 import { SAMPLING_FOLDER, Sampling } from './sampling.ts';
 import { shareBaseScores, sharedSamples } from './shared-samples.ts';
 
@@ -36,11 +37,6 @@ export function createEvaluate(deps: GpuDeps): GpuActivities['evaluate'] {
     const known = await findDone(deps.hub, inputs);
     return known ?? new Attempt(deps, inputs).run();
   };
-}
-
-/** Weights as safetensors, configuration and tokenizer: pickles and other tools' copies stay where they are. */
-function isNeeded(path: string): boolean {
-  return !path.includes('/') && /\.(safetensors|json|txt|model)$/.test(path);
 }
 
 /** Folders of pictures on this machine, as the verb `evaluate` takes them. */
@@ -151,12 +147,7 @@ class Attempt {
     pictures: Painted;
   }): Promise<VerbResult<'evaluate'>> {
     const { config } = this.#request.context;
-    const models: VerbParams<'evaluate'>['models'] = [];
-    for (const { role, repo, commit } of this.#inputs.models) {
-      const ref = CommitRef.parse({ type: 'model', repo, commit });
-      const path = await copyLocally(this.#calls.copying(`model for ${role}`), ref, undefined, isNeeded);
-      models.push({ role: role as (typeof models)[number]['role'], repo, commit, path });
-    }
+    const models = await copyModels(this.#calls, this.#inputs.models);
     const { pictures, ...rest } = p;
     return this.#calls.call(
       'evaluate',

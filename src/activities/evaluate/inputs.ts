@@ -1,14 +1,13 @@
-import { MODEL_ROLES, splitModelId } from '../../domain/config/evaluation-models.ts';
-import { PipelineError } from '../../domain/errors.ts';
 import type { Evaluation } from '../../domain/evaluation/decision.ts';
-import { type CommitSha, type FileRef, RepoId, type RepoRef, type Sha256 } from '../../domain/refs.ts';
+import type { CommitSha, FileRef, RepoRef, Sha256 } from '../../domain/refs.ts';
 import type { Provenance } from '../../domain/release/provenance.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { findRivals, type RivalRelease } from '../../releases/rivals.ts';
-import { EVALUATION_FILES, EvaluationKey, evaluationKey, type PinnedModel } from './cache-key.ts';
+import { EVALUATION_FILES, EvaluationKey, evaluationKey } from './cache-key.ts';
+import { type PinnedModel, pinModels } from './models.ts';
 
 export type EvaluateRequest = Parameters<GpuActivities['evaluate']>[0];
 
@@ -35,26 +34,6 @@ export async function lookUp(hub: Hub, request: EvaluateRequest): Promise<Evalua
   return { request, look, rivals, models, key: evaluationKey({ ...request, look, rivals, models }) };
 }
 
-/** The commit that each named model stands for now. */
-async function pinModels(
-  hub: Hub,
-  models: EvaluateRequest['context']['config']['evaluation']['models'],
-): Promise<PinnedModel[]> {
-  const named = MODEL_ROLES.flatMap((role) => {
-    const id = models[role];
-    return id === null ? [] : [{ role, ...splitModelId(id) }];
-  });
-  return Promise.all(
-    named.map(async ({ role, repo, revision }) => {
-      const commit = await hub.resolve({ type: 'model', repo: RepoId.parse(repo) }, revision);
-      if (commit !== null) return { role, repo, commit };
-      throw new PipelineError(
-        'InvalidInput',
-        `evaluation.models.${role}: expected a model repository that the token can read, got "${repo}" at "${revision}", which is not on ${hub.endpoint}; null leaves its metrics out`,
-      );
-    }),
-  );
-}
 
 /** The evaluation of the same inputs that the record repository holds, its report verified; null: there is none. */
 export async function findDone(hub: Hub, { request, key }: EvaluationInputs): Promise<Evaluation | null> {

@@ -6,6 +6,7 @@ import { openSamples, type StandardSample, sampleSetText } from '../../domain/ev
 import type { GpuActivities, TrialMeasures } from '../../domain/run/activities.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import { parseJson } from '../../hub/verified-json.ts';
+import { copyModels, pinModels, trialRoles } from '../evaluate/models.ts';
 import { paintingOf } from '../evaluate/sampling.ts';
 import { fetchSharedSamples, sharedSamples, shareSamples } from '../evaluate/shared-samples.ts';
 import { GpuCalls, type GpuDeps } from '../support/gpu-calls.ts';
@@ -58,6 +59,9 @@ class Measurement {
     const baseSamples = await this.#sampleBase(base);
     const candidateSamples = join(this.#folder, 'candidate');
     await this.#sample('trial samples', { base, adapter, out: candidateSamples });
+    const roles = trialRoles(config.tuning.objective);
+    const pinned = await pinModels(this.#deps.hub, config.evaluation.models, roles);
+    const models = await copyModels(this.#calls, pinned);
     const { report } = await this.#calls.call(
       'evaluate',
       {
@@ -67,7 +71,7 @@ class Measurement {
         baseSamples,
         candidateSamples,
         encoder: config.evaluation.encoder,
-        ...{ rivals: [], parity: null, models: [], heldOutLoss: null },
+        ...{ rivals: [], parity: null, models, heldOutLoss: null },
         samples: this.#samples.map(({ seed: _, ...sample }) => sample),
         confidence: config.gate.confidence,
         seed: config.seed,

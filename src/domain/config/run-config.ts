@@ -312,6 +312,22 @@ export const RunConfig = z
         path: ['tuning', 'steps'],
         message: `expected at most training.steps (${c.training.steps}) for a trial, got ${c.tuning.steps}`,
       });
+    const { encoder, models } = c.evaluation;
+    if (encoder === 'dinov2-base' && models.features === null)
+      ctx.addIssue({
+        code: 'custom',
+        path: ['evaluation', 'models', 'features'],
+        message:
+          'expected a DINOv2 such as "facebook/dinov2-base" with evaluation.encoder dinov2-base, got null',
+      });
+    const { strategy, objective } = c.tuning;
+    if (strategy !== 'fixed' && objective.minAdherence !== null && models.clip === null)
+      ctx.addIssue({
+        code: 'custom',
+        path: ['evaluation', 'models', 'clip'],
+        message:
+          'expected a CLIP such as "openai/clip-vit-large-patch14" with tuning.objective.minAdherence, which it measures, got null',
+      });
     for (const [number, parameters] of c.tuning.enqueue.entries())
       for (const { field, problem } of trialProblems(c, parameters))
         ctx.addIssue({

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createChooseCheckpoint } from '../../../src/activities/evaluate/choose-checkpoint.ts';
 import { createEvaluate } from '../../../src/activities/evaluate/evaluate.ts';
+import type { RunConfig } from '../../../src/domain/config/run-config.ts';
 import {
   CHOICE_FILE,
   CheckpointChoice,
@@ -12,21 +13,25 @@ import {
 import { EvaluationReport } from '../../../src/domain/evaluation/report.ts';
 import { openSamples } from '../../../src/domain/evaluation/sample-set.ts';
 import type { ChosenCheckpoint } from '../../../src/domain/run/activities.ts';
+import type { VerbParams } from '../../../src/domain/trainer-protocol.ts';
 import { sha256Of } from '../../../src/hub/hashing.ts';
 import { readVerified } from '../../../src/hub/verified-json.ts';
 import type { Trainer } from '../../../src/trainer/trainer.ts';
-import { type EvaluationStand, openEvaluationStand, unused } from '../evaluation-stand.ts';
+import { type EvaluationStand, MODELS, openEvaluationStand, unused } from '../evaluation-stand.ts';
 
 let at: EvaluationStand;
 let chosen: ChosenCheckpoint;
 
-function choose(run: string, p: { trainer?: Trainer } = {}): Promise<ChosenCheckpoint> {
+function choose(
+  run: string,
+  p: { trainer?: Trainer; change?: Partial<RunConfig> } = {},
+): Promise<ChosenCheckpoint> {
   const choice = createChooseCheckpoint({
     ...{ hub: at.stand.hub, trainer: p.trainer ?? at.warm },
     workDir: join(at.stand.root, 'choosers', run),
     heartbeat: () => undefined,
   });
-  return choice({ context: at.contextOf(run), dataset: at.dataset, training: at.training });
+  return choice({ context: at.contextOf(run, p.change), dataset: at.dataset, training: at.training });
 }
 
 beforeAll(async () => {
@@ -123,6 +128,26 @@ describe('the choice of a checkpoint', () => {
       [chosen, again].map((one) => readVerified(at.stand.hub, one.record ?? never(), CheckpointChoice)),
     );
     expect(b).toEqual(a);
+  }, 120_000);
+
+  it('measures with the encoder and in the spaces that the gate will use', async () => {
+    const asked: unknown[] = [];
+    const noting: Trainer = {
+      ...unused,
+      call: (verb, params, options) => {
+        if (verb === 'evaluate')
+          asked.push((params as VerbParams<'evaluate'>).models.map(({ role }) => role));
+        return at.warm.call(verb, params, options);
+      },
+    };
+    const evaluation = { ...at.contextOf('real').config.evaluation, encoder: 'dinov2-base' as const };
+    const real = await choose('real', {
+      trainer: noting,
+      change: { evaluation: { ...evaluation, models: { ...evaluation.models, ...MODELS } } },
+    });
+    const choice = await readVerified(at.stand.hub, real.record ?? never(), CheckpointChoice);
+    expect(asked).toEqual(choice.sampled.map(() => ['features', 'copies']));
+    expect(choice.sampled.map((one) => scoreOf(one).score).every(Number.isFinite)).toBe(true);
   }, 120_000);
 
   it('leaves a training with one checkpoint as it is', async () => {

@@ -18,7 +18,14 @@ import type { Training } from '../../../src/domain/training/training.ts';
 import { sha256Of } from '../../../src/hub/hashing.ts';
 import { readVerifiedBytes } from '../../../src/hub/verified-json.ts';
 import type { Trainer } from '../../../src/trainer/trainer.ts';
-import { type EvaluationStand, openEvaluationStand, PICTURES, painted, unused } from '../evaluation-stand.ts';
+import {
+  type EvaluationStand,
+  MODELS,
+  openEvaluationStand,
+  PICTURES,
+  painted,
+  unused,
+} from '../evaluation-stand.ts';
 import type { Stand } from '../training-stand.ts';
 
 let stand: Stand;
@@ -233,6 +240,18 @@ describe('the measurement of a trial', () => {
       adherence: null,
     });
     expect(await measure(training)).toEqual(measures);
+  });
+
+  it('measures with the encoder and models of a real profile where the run names them', async () => {
+    const config = contextOf('real-trial').config;
+    const evaluation = {
+      ...{ ...config.evaluation, encoder: 'dinov2-base' as const },
+      models: { ...config.evaluation.models, ...MODELS },
+    };
+    const objective = { ...tuning.objective, minDiversity: 0.1, minAdherence: 0.1 };
+    const context = contextOf('real-trial', { evaluation, tuning: { ...tuning, objective } });
+    const measures = await measure(training, context);
+    for (const figure of Object.values(measures)) expect(figure).toEqual(expect.any(Number));
   });
 
   it('refuses another adapter, and one that was trained on another base', async () => {
