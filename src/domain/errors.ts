@@ -35,18 +35,19 @@ export type ErrorKind = keyof typeof ERROR_KINDS;
 /** An error that is told to people: its message says what was expected, what came, where, and what to do. */
 export class PipelineError extends Error {
   readonly kind: ErrorKind;
+  /** As the kind has it, unless it is known that a further attempt would end the same. */
   readonly retryable: boolean;
   readonly details: Readonly<Record<string, unknown>>;
 
   constructor(
     kind: ErrorKind,
     message: string,
-    options: { cause?: unknown; details?: Record<string, unknown> } = {},
+    options: { cause?: unknown; details?: Record<string, unknown>; retryable?: boolean } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'PipelineError';
     this.kind = kind;
-    this.retryable = ERROR_KINDS[kind].retryable;
+    this.retryable = options.retryable ?? ERROR_KINDS[kind].retryable;
     this.details = options.details ?? {};
   }
 }

@@ -1,6 +1,6 @@
 import { ApplicationFailure, activityInfo, CancelledFailure } from '@temporalio/activity';
 import type { ActivityInboundCallsInterceptor } from '@temporalio/worker';
-import { type ErrorKind, PipelineError } from '../domain/errors.ts';
+import { PipelineError } from '../domain/errors.ts';
 import { retryDelayMs } from '../domain/run/retries.ts';
 
 /** Gives Temporal a `PipelineError` as a failure of its kind, with the delay that suits the kind. */
@@ -10,15 +10,17 @@ export const activityErrors: ActivityInboundCallsInterceptor = {
       return await next(input);
     } catch (error) {
       if (error instanceof CancelledFailure || error instanceof ApplicationFailure) throw error;
-      if (error instanceof PipelineError) throw failure(error.kind, error.message, error.details);
+      if (error instanceof PipelineError) throw failure(error);
       const details = { stack: error instanceof Error ? (error.stack ?? '') : '' };
-      throw failure('Internal', error instanceof Error ? error.message : String(error), details);
+      throw failure(
+        new PipelineError('Internal', error instanceof Error ? error.message : String(error), { details }),
+      );
     }
   },
 };
 
-function failure(kind: ErrorKind, message: string, details: object): ApplicationFailure {
-  const delay = retryDelayMs(kind, activityInfo().attempt);
+function failure({ kind, message, details, retryable }: PipelineError): ApplicationFailure {
+  const delay = retryable ? retryDelayMs(kind, activityInfo().attempt) : null;
   return ApplicationFailure.create({
     type: kind,
     message,

@@ -1,9 +1,10 @@
 import { Context } from '@temporalio/activity';
 import type { ActivityContext } from '../activities/support/activity-context.ts';
+import { withAttempts } from './attempts.ts';
 import { reportProgress } from './run-reports.ts';
 
 function heartbeat(context: Context, details: unknown): void {
-  context.heartbeat(details);
+  context.heartbeat(withAttempts(details));
   reportProgress(details);
 }
 

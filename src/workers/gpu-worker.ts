@@ -13,6 +13,7 @@ import { machineName } from '../domain/run/machine-name.ts';
 import { gpuQueue } from '../domain/run/task-queues.ts';
 import { createTrainer } from '../trainer/process.ts';
 import type { Trainer } from '../trainer/trainer.ts';
+import { countedAttempts } from './attempts.ts';
 import { hubFromEnvironment, workFolder } from './connect.ts';
 import { current, currentActivity } from './current-activity.ts';
 import { logLine, rememberActivity } from './log-line.ts';
@@ -57,6 +58,7 @@ await runWorker('gpu', async ({ env, identity: given }) => {
         activity: [
           () => ({ inbound: rememberActivity }),
           () => ({ inbound: runReports(identity, [progressGauges()]) }),
+          () => ({ inbound: countedAttempts }),
         ],
       },
     },

@@ -34,7 +34,6 @@ export async function lookUp(hub: Hub, request: EvaluateRequest): Promise<Evalua
   return { request, look, rivals, models, key: evaluationKey({ ...request, look, rivals, models }) };
 }
 
-
 /** The evaluation of the same inputs that the record repository holds, its report verified; null: there is none. */
 export async function findDone(hub: Hub, { request, key }: EvaluationInputs): Promise<Evaluation | null> {
   const repo = recordOf(request);

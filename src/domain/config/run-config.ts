@@ -220,7 +220,7 @@ export const BudgetConfig = z
     gpuHours: z.number().gt(0).max(10_000).default(24),
     /** Hours a phase on the GPU queue may take in all, waiting included. */
     wallClockHours: z.number().gt(0).max(10_000).default(168),
-    /** Attempts in a row that may end without a new checkpoint. */
+    /** Attempts in a row that may end without a new checkpoint or, where nothing is trained, die without coming further. */
     attemptsWithoutProgress: z.int().min(1).max(1000).default(10),
     /** Gigabytes (10⁹ bytes) that the run's checkpoints may take up on the Hub, dropped ones not yet freed included. */
     storageGb: z.number().gt(0).max(100_000).default(50),
