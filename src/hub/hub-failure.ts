@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { PipelineError } from '../domain/errors.ts';
-import { HubConflict } from './hub.ts';
+import { HubConflict } from './errors.ts';
 
 /** One request to the Hub that failed, before it is translated for the rest of the project. */
 export class HubFailure extends Error {

@@ -83,11 +83,3 @@ export interface Hub {
   /** Starts a stopped, sleeping or paused Space. */
   restartSpace(space: RepoId): Promise<void>;
 }
-
-/** A compare-and-swap that lost: somebody else committed in between. */
-export class HubConflict extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = 'HubConflict';
-  }
-}

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { CommitSha, type RepoRef } from '../domain/refs.ts';
 import { apiUrl, describeRepo, designation } from './addresses.ts';
 import { authorized, type Connection } from './connection.ts';
-import { HubConflict } from './hub.ts';
+import { HubConflict } from './errors.ts';
 import { HubFailure } from './hub-failure.ts';
 
 /** A branch or tag and the commit it stands for. */

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { PipelineError } from '../domain/errors.ts';
 import { CommitSha, type RepoId } from '../domain/refs.ts';
 import { SpaceTrial } from '../domain/release/space-trial.ts';
-import { type Hub, HubConflict } from '../hub/hub.ts';
+import { HubConflict } from '../hub/errors.ts';
+import type { Hub } from '../hub/hub.ts';
 import { releaseRepo } from './catalog.ts';
 
 /** `deployments.jsonl` on `main` of a release repository: who put which release into production, and why. */

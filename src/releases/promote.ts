@@ -1,34 +1,14 @@
 import { PipelineError } from '../domain/errors.ts';
-import type { CommitSha, RepoId } from '../domain/refs.ts';
+import type { CommitSha } from '../domain/refs.ts';
 import type { ReleaseEntry } from '../domain/release/provenance.ts';
 import type { Release } from '../domain/release/release.ts';
 import type { SpaceTrial } from '../domain/release/space-trial.ts';
-import type { Hub } from '../hub/hub.ts';
 import { servedRelease } from '../space/space-repo.ts';
 import { findRelease, PREVIOUS, PRODUCTION, releaseRepo, tagAt, verifyRelease } from './catalog.ts';
 import { appendJournal, ended, type JournalEntry, readJournal, refuseSuperseded, wanted } from './journal.ts';
+import type { Promotion } from './promotion.ts';
 import { putBack, takenBack } from './put-back.ts';
 import { serve, tryServed } from './serve.ts';
-
-export interface Promotion {
-  hub: Hub;
-  release: RepoId;
-  space: RepoId | null;
-  /** Same id, same operation: a second call finishes or repeats the first one's answer. */
-  id: string;
-  action: JournalEntry['action'];
-  /** Chooses the release once; later calls of the same id keep the choice. */
-  choose: (production: string | null) => Promise<string>;
-  by: string;
-  reason: string;
-  privateSpace: boolean;
-  /** Token that may read, for the Space and for asking it; null: everything is public. */
-  spaceToken: string | null;
-  now: () => number;
-  /** Called after every step that changed something, and while the Space is waited for. */
-  onStep: (step: string) => void;
-  signal?: AbortSignal | undefined;
-}
 
 /**
  * Puts one release into production. A deployment goes: announce, Space, try it as a user would, `previous`, `production`,

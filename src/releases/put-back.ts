@@ -3,7 +3,7 @@ import type { SpaceTrial } from '../domain/release/space-trial.ts';
 import { emptySpace } from '../space/space-repo.ts';
 import { findRelease, PRODUCTION, tagAt } from './catalog.ts';
 import { appendJournal, ended, type JournalEntry, readJournal, refuseSuperseded } from './journal.ts';
-import type { Promotion } from './promote.ts';
+import type { Promotion } from './promotion.ts';
 import { serve, tryServed } from './serve.ts';
 
 /**

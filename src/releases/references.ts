@@ -1,6 +1,7 @@
 import type { CommitSha, RepoId, RepoRef } from '../domain/refs.ts';
 import type { Provenance } from '../domain/release/provenance.ts';
-import { type Hub, HubConflict } from '../hub/hub.ts';
+import { HubConflict } from '../hub/errors.ts';
+import type { Hub } from '../hub/hub.ts';
 import { listReleases } from './catalog.ts';
 
 /** Something that a release was made from and that must stay as long as the release does. */

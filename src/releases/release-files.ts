@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Sha256 } from '../domain/refs.ts';
 import { ADAPTER_FILE, PROVENANCE_FILE, type Provenance } from '../domain/release/provenance.ts';
 import type { SmokeRequest } from '../domain/release/space-trial.ts';
+import type { ReleaseSample } from '../domain/release/title.ts';
 import type { PipelineActivities } from '../domain/run/activities.ts';
 import { fingerprintOf } from '../hub/canonical-json.ts';
 import { sha256Of } from '../hub/hashing.ts';
@@ -18,7 +19,6 @@ import {
   readTrainingRecords,
 } from '../reports/records/from-records.ts';
 import type { SampleRow } from '../reports/records/run-records.ts';
-import type { ReleaseSample } from '../space/space-config.ts';
 import { SMOKE_FOLDER } from '../space/space-repo.ts';
 import { codeCommit } from './code-commit.ts';
 import { refuseUnreadableExport } from './kohya-names.ts';

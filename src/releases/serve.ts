@@ -5,7 +5,7 @@ import type { SpaceTrial } from '../domain/release/space-trial.ts';
 import { publishSpace, readSmoke } from '../space/space-repo.ts';
 import { trySpace } from '../space/try-space.ts';
 import { readJournal, refuseSuperseded } from './journal.ts';
-import type { Promotion } from './promote.ts';
+import type { Promotion } from './promotion.ts';
 
 /** Name of the Space's secret by which its app reads private repositories. */
 const TOKEN_SECRET = 'HF_TOKEN';

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CommitSha, RepoId, Sha256 } from '../domain/refs.ts';
 import { licenseFor } from '../domain/release/licenses.ts';
 import { ADAPTER_FILE, type Provenance } from '../domain/release/provenance.ts';
+import { type ReleaseSample, titleOf } from '../domain/release/title.ts';
 
 /** `config.json` of a Space: what its app serves, in the app's own upper-case names. */
 export const SpaceConfig = z.strictObject({
@@ -27,13 +28,6 @@ export const SpaceConfig = z.strictObject({
   NOTICE: z.string(),
 });
 export type SpaceConfig = z.infer<typeof SpaceConfig>;
-
-/** A picture of a release with the prompt it was made from. */
-export interface ReleaseSample {
-  /** Path in the release, such as `images/landscape-01-s0.png`. */
-  path: string;
-  prompt: string;
-}
 
 /** The configuration under which a Space serves a release. */
 export function spaceConfig(p: {
@@ -71,14 +65,6 @@ export function spaceConfig(p: {
     SAMPLES: samples.map((s) => ({ image: s.image, prompt: s.prompt })),
     NOTICE: notice.filter((line) => line !== '').join('\n\n'),
   };
-}
-
-/** "impressionist-v2" as a title for people: "Impressionist V2". */
-export function titleOf(model: string): string {
-  return model.replaceAll(
-    /(^|-)([a-z0-9])/g,
-    (_, dash: string, letter: string) => (dash === '' ? '' : ' ') + letter.toUpperCase(),
-  );
 }
 
 function withoutTrigger(prompt: string, trigger: string): string {

@@ -3,8 +3,9 @@ import { z } from 'zod';
 import type { CommitSha, RepoId, RepoRef } from '../domain/refs.ts';
 import type { ReleaseEntry } from '../domain/release/provenance.ts';
 import { SmokeRequest } from '../domain/release/space-trial.ts';
+import type { ReleaseSample } from '../domain/release/title.ts';
 import type { Hub } from '../hub/hub.ts';
-import { type ReleaseSample, SpaceConfig, spaceConfig } from './space-config.ts';
+import { SpaceConfig, spaceConfig } from './space-config.ts';
 import type { Smoke } from './try-space.ts';
 
 /** Folder of a release that keeps the Space's files as they were when it was released. */

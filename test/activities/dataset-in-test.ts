@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createPrepare, type PrepareProgress } from '../../src/activities/prepare/prepare.ts';
+import type { PrepareProgress } from '../../src/activities/prepare/deps.ts';
+import { createPrepare } from '../../src/activities/prepare/prepare.ts';
 import { parseRunConfig } from '../../src/domain/config/run-config.ts';
 import type { PreparedDataset } from '../../src/domain/dataset/prepared-dataset.ts';
 import { DatasetManifest, DroppedImage } from '../../src/domain/dataset/record.ts';

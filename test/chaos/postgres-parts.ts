@@ -6,7 +6,7 @@ import { readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/run/search-attributes.ts';
 import { freePort } from '../../src/wire/free-port.ts';
-import type { PartPlan, Ports } from './topology.ts';
+import type { PartPlan, Ports } from './parts.ts';
 
 /** Folder of Debian's PostgreSQL programs, newest first; null: it is not installed. */
 export function postgresFolder(): string | null {

@@ -13,23 +13,9 @@ import { DISPATCH_ARGUMENTS } from '../../src/temporal/dispatch-settings.ts';
 import { freePort } from '../../src/wire/free-port.ts';
 import { clockOf, setClock } from './clock.ts';
 import { madeUpReport } from './made-up-report.ts';
+import type { PartPlan, Ports } from './parts.ts';
 import { postgresParts } from './postgres-parts.ts';
 import { fillDisk, mountSmall, unmount } from './small-disk.ts';
-
-/** How to start one process of the topology, and how to know that it serves. */
-export interface PartPlan {
-  name: string;
-  file: string;
-  args: string[];
-  env?: Record<string, string>;
-  ready?: () => Promise<boolean>;
-}
-
-/** What stands between workers and servers: ports that workers are told instead of the real ones. */
-export interface Ports {
-  temporal: number;
-  hub: number;
-}
 
 export interface TopologyOptions {
   root: string;

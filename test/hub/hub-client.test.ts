@@ -6,8 +6,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { z } from 'zod';
 import { type CommitSha, FileRef, RepoId, type RepoRef } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
+import { HubConflict } from '../../src/hub/errors.ts';
 import { sha256Of } from '../../src/hub/hashing.ts';
-import { type Hub, HubConflict } from '../../src/hub/hub.ts';
+import type { Hub } from '../../src/hub/hub.ts';
 import { readVerified } from '../../src/hub/verified-json.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
 

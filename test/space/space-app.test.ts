@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from '@jest/globals';
+import { titleOf } from '../../src/domain/release/title.ts';
 import { GRADIO_VERSION } from '../../src/reports/cards/cards.ts';
-import { SpaceConfig, titleOf } from '../../src/space/space-config.ts';
+import { SpaceConfig } from '../../src/space/space-config.ts';
 
 const app = await readFile(new URL('../../space/app.py', import.meta.url), 'utf8');
 

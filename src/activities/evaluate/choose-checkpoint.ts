@@ -18,8 +18,9 @@ import { CheckpointManifest, checkpointFolder } from '../../domain/training/chec
 import { findCheckpoints } from '../../domain/training/checkpoint-choice.ts';
 import { mergeMetrics, parseMetricLog } from '../../domain/training/metric-log.ts';
 import type { Training } from '../../domain/training/training.ts';
+import { HubConflict } from '../../hub/errors.ts';
 import { sha256Of } from '../../hub/hashing.ts';
-import { type Hub, HubConflict } from '../../hub/hub.ts';
+import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { GpuCalls, type GpuDeps } from '../support/gpu-calls.ts';
 import { copyBase, copyLocally } from '../support/model-cache.ts';

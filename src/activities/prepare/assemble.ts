@@ -7,53 +7,19 @@ import type { Candidate } from '../../domain/dataset/measures.ts';
 import { byRank, compareText } from '../../domain/dataset/order.ts';
 import { DatasetManifest, DropReason, SPLITS, type Split } from '../../domain/dataset/record.ts';
 import { CLUSTER_MARGIN_BITS, splitPictures } from '../../domain/dataset/split.ts';
-import type { CommitRef, Sha256 } from '../../domain/refs.ts';
 import { sha256OfFile } from '../../hub/hashing.ts';
 import { datasetCard } from '../../wikiart/dataset-card.ts';
 import { filesOf, type RowToWrite, writeDatasetParquet } from '../../wikiart/dataset-parquet.ts';
-import type { ModelCaptions } from './captions/read.ts';
 import { sheetOfBorderline, sheetOfDropped, sheetOfKept } from './contact-sheets.ts';
-import type { GroupResult, PrepareStore, Slice } from './local-store.ts';
+import type { AssembleInput, Placed } from './dataset-input.ts';
+import type { Slice } from './local-store.ts';
 import { drawCardPlots } from './plots.ts';
 import { borderlineOf, closestOf, droppedOf, measuredOf, proofOf, rowOf } from './records.ts';
-import type { StoredPlan } from './work-repo.ts';
-
-/** All that the dataset's files are made from. */
-export interface AssembleInput {
-  key: Sha256;
-  settings: Record<string, unknown>;
-  config: DatasetConfig;
-  seed: number;
-  source: CommitRef;
-  /** The source's own card. */
-  sourceCard: string;
-  plan: Pick<StoredPlan, 'rows' | 'otherStyle' | 'otherGenre' | 'otherArtist' | 'overLimit'>;
-  /** Results of every row group of the plan. */
-  groups: GroupResult[];
-  bytesRead: number;
-  /** Captions by a model; null: from the genre. */
-  captions: ModelCaptions | null;
-  store: PrepareStore;
-  /** Folder for the files; emptied first. */
-  out: string;
-  onGroup(): void;
-}
 
 /** The files of a prepared dataset on the local disk, and its manifest. */
 export interface Assembled {
   manifest: DatasetManifest;
   files: { path: string; file: string }[];
-}
-
-/** A picture of the dataset: its split, its cluster and where its bytes are. */
-export interface Placed {
-  candidate: Candidate;
-  split: Split;
-  cluster: number;
-  /** By a model; absent: from the genre. */
-  caption?: string;
-  pack: string;
-  png: Slice;
 }
 
 /** Captions that the card shows. */

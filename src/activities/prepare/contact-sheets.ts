@@ -1,10 +1,10 @@
 import type { DroppedCandidate } from '../../domain/dataset/filters.ts';
+import { idOf } from '../../domain/dataset/measures.ts';
 import { byRank } from '../../domain/dataset/order.ts';
 import { type BorderlineImage, DropReason } from '../../domain/dataset/record.ts';
 import { contactSheet, type SheetCell } from '../../images/contact-sheet.ts';
-import type { AssembleInput, Placed } from './assemble.ts';
+import type { AssembleInput, Placed } from './dataset-input.ts';
 import type { Slice } from './local-store.ts';
-import { idOf } from './records.ts';
 
 const SHEET_COLUMNS = 10;
 const KEPT_CELLS = 60;

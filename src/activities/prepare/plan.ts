@@ -9,8 +9,8 @@ import type { RunContext } from '../../domain/run/context.ts';
 import { type FileLabels, openSource, passLabels, type Source } from '../../wikiart/label-pass.ts';
 import { inFlight } from '../support/concurrency.ts';
 import { findPrepared, type PreparationTarget, targetOf } from './cache-key.ts';
+import type { PrepareDeps } from './deps.ts';
 import { PrepareStore } from './local-store.ts';
-import type { PrepareDeps } from './prepare.ts';
 import { groupName } from './shard.ts';
 import {
   PLAN_FILE,

@@ -1,6 +1,6 @@
 import { countNames, histogramOf } from '../../domain/dataset/analysis.ts';
 import { countBars, histogramPlot } from '../../reports/figures/plots.ts';
-import type { Placed } from './assemble.ts';
+import type { Placed } from './dataset-input.ts';
 
 /** A plot on the dataset's card; as SVG its bytes do not depend on the machine's fonts. */
 export interface CardPlot {

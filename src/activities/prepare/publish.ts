@@ -18,8 +18,8 @@ import {
   unlessPrepared,
 } from './cache-key.ts';
 import { openCaptions } from './captions/read.ts';
+import type { PrepareDeps } from './deps.ts';
 import { type GroupResult, PrepareStore } from './local-store.ts';
-import type { PrepareDeps } from './prepare.ts';
 import { readPlan, type StoredPlan, workRemoved } from './work-repo.ts';
 
 /**

@@ -2,7 +2,7 @@ import type { DatasetConfig } from '../../domain/config/run-config.ts';
 import { labelDoubt, nearLimit } from '../../domain/dataset/borderline.ts';
 import { captionFor, mayBeMirrored } from '../../domain/dataset/captions.ts';
 import { type DroppedCandidate, hashesOf } from '../../domain/dataset/filters.ts';
-import type { Candidate } from '../../domain/dataset/measures.ts';
+import { idOf } from '../../domain/dataset/measures.ts';
 import {
   type BorderlineImage,
   DatasetRow,
@@ -12,7 +12,7 @@ import {
 } from '../../domain/dataset/record.ts';
 import { CLUSTER_MARGIN_BITS, nearestAcrossSplits } from '../../domain/dataset/split.ts';
 import { labelDoubts } from '../../domain/dataset/style.ts';
-import type { AssembleInput, Placed } from './assemble.ts';
+import type { AssembleInput, Placed } from './dataset-input.ts';
 
 /** Every wanted-style row that is left out, in the source's order. */
 export function droppedOf(input: AssembleInput, later: readonly DroppedCandidate[]): DroppedImage[] {
@@ -51,11 +51,6 @@ export function wasPlanned({ reason, measured }: DroppedImage): boolean {
   return (
     reason === 'other-genre' || reason === 'other-artist' || (reason === 'over-limit' && measured === null)
   );
-}
-
-/** A picture's id: the first digits of its pixels' sha256. */
-export function idOf(candidate: Candidate): string {
-  return candidate.pixels.slice(0, 16);
 }
 
 /** A picture's columns. */

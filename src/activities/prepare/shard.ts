@@ -22,8 +22,8 @@ import {
 } from '../../wikiart/shard.ts';
 import { inFlight } from '../support/concurrency.ts';
 import { localFolder, type PreparationTarget, targetOf, unlessPrepared } from './cache-key.ts';
+import type { PrepareDeps } from './deps.ts';
 import { type GroupResult, type Pack, PrepareStore } from './local-store.ts';
-import type { PrepareDeps } from './prepare.ts';
 import { padded, readWork, ShardTask, shardFolder, taskFile, workRemoved } from './work-repo.ts';
 
 /** Pictures decoded at the same time: libvips runs each on one thread, and more in flight beat more threads. */

@@ -9,7 +9,7 @@ import {
   type TrainingLedger,
 } from '../../domain/training/ledger.ts';
 import type { Training } from '../../domain/training/training.ts';
-import { HubConflict } from '../../hub/hub.ts';
+import { HubConflict } from '../../hub/errors.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
 import type { ActivityContext } from '../support/activity-context.ts';
 import { chooseCheckpoint, fenced, LANE_FILES, readLane } from './branch.ts';

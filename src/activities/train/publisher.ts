@@ -12,7 +12,8 @@ import {
   updateAttempt,
 } from '../../domain/training/ledger.ts';
 import { formatMetricLog, type MetricLine, metricsUpTo } from '../../domain/training/metric-log.ts';
-import { type CommitRequest, HubConflict } from '../../hub/hub.ts';
+import { HubConflict } from '../../hub/errors.ts';
+import type { CommitRequest } from '../../hub/hub.ts';
 import { isError } from '../../hub/hub-failure.ts';
 import { MANIFEST } from '../support/checkpoint-folder.ts';
 import { fenced, LANE_FILES, type Lane, readFence } from './branch.ts';

@@ -72,3 +72,8 @@ export const Candidate = z.strictObject({
   bucket: z.strictObject({ width: z.int(), height: z.int() }),
 });
 export type Candidate = z.infer<typeof Candidate>;
+
+/** A picture's id: the first digits of its pixels' sha256. */
+export function idOf(candidate: Candidate): string {
+  return candidate.pixels.slice(0, 16);
+}

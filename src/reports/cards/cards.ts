@@ -1,9 +1,9 @@
 import { stringify } from 'yaml';
 import { licenseFor } from '../../domain/release/licenses.ts';
 import type { Provenance } from '../../domain/release/provenance.ts';
+import { type ReleaseSample, titleOf } from '../../domain/release/title.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import { describeOutcome, releaseOutcome } from '../../domain/run/outcome.ts';
-import { type ReleaseSample, titleOf } from '../../space/space-config.ts';
 import type { GateRow } from '../records/run-records.ts';
 import { code, escapeMarkdown, figure, markdownTable } from '../render/markdown.ts';
 

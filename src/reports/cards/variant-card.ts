@@ -1,8 +1,8 @@
 import { stringify } from 'yaml';
 import type { VariantRecord } from '../../domain/config/variants.ts';
 import { licenseFor } from '../../domain/release/licenses.ts';
+import { titleOf } from '../../domain/release/title.ts';
 import type { RunContext } from '../../domain/run/context.ts';
-import { titleOf } from '../../space/space-config.ts';
 import { code, escapeMarkdown, figure } from '../render/markdown.ts';
 
 /** What a variant's repository says of itself besides its weights. */

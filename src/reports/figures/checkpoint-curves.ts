@@ -1,7 +1,7 @@
 import type { CheckpointChoice, SampledCheckpoint } from '../../domain/evaluation/checkpoint-ranking.ts';
 import { scoreOf } from '../../domain/evaluation/checkpoint-ranking.ts';
 import type { Metric } from '../../domain/evaluation/report.ts';
-import type { ReportFile } from '../pages/run-report.ts';
+import type { ReportFile } from '../pages/report-build.ts';
 import type { Block, Rich, Section } from '../render/blocks.ts';
 import { figure } from '../render/markdown.ts';
 import { PIGMENTS } from '../render/palette.ts';

@@ -1,7 +1,7 @@
 import { inlinePicture } from '../figures/grids.ts';
 import { countBars, svgToPng } from '../figures/plots.ts';
 import type { Block, Section } from '../render/blocks.ts';
-import type { ReportBuild } from './run-report.ts';
+import type { ReportBuild } from './report-build.ts';
 
 /** The section about the pictures: how many, why others were left out, and both to look at. */
 export async function dataSection(build: ReportBuild): Promise<Section[]> {

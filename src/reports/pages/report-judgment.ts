@@ -3,7 +3,7 @@ import { intervalPlot, svgToPng } from '../figures/plots.ts';
 import type { GateRow, SampleRow } from '../records/run-records.ts';
 import type { Block, Rich, Section } from '../render/blocks.ts';
 import { figure } from '../render/markdown.ts';
-import type { ReportBuild } from './run-report.ts';
+import type { ReportBuild } from './report-build.ts';
 
 /** Sections about the candidate: its pictures, its gate, and how near it came to its training set. */
 export async function judgmentSections(

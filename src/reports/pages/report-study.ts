@@ -6,7 +6,7 @@ import { svgToPng } from '../figures/plots.ts';
 import { importanceBars, parallelCoordinates, rungSurvival, studyHistory } from '../figures/study-plots.ts';
 import type { Block, Rich, Section } from '../render/blocks.ts';
 import { duration, figure } from '../render/markdown.ts';
-import type { ReportFile } from './run-report.ts';
+import type { ReportFile } from './report-build.ts';
 
 /** What a study's section is drawn from; the same for a run's report and for a study's own. */
 export interface StudyFigures {

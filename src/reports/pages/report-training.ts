@@ -4,8 +4,8 @@ import { svgToPng, trainingCurves } from '../figures/plots.ts';
 import type { RunRecords } from '../records/run-records.ts';
 import type { Block, Inline, Rich, Section, Tone } from '../render/blocks.ts';
 import { duration, figure, moment } from '../render/markdown.ts';
+import type { ReportBuild } from './report-build.ts';
 import { studySection } from './report-study.ts';
-import type { ReportBuild } from './run-report.ts';
 
 const END: Record<AttemptRecord['ended'], Tone> = {
   running: 'quiet',

@@ -1,33 +1,15 @@
 import { variantRepo } from '../../domain/config/variants.ts';
-import type { CommitRef, FileRef } from '../../domain/refs.ts';
 import { describeOutcome, type Outcome, outcomeOf } from '../../domain/run/outcome.ts';
 import type { PhaseRecord } from '../../domain/run/phases.ts';
 import type { RunSummary } from '../../domain/run/summary.ts';
 import type { RunRecords } from '../records/run-records.ts';
-import type { Block, Inline, ReportDocument, Rich, Section, Tone } from '../render/blocks.ts';
+import type { Block, ReportDocument, Rich, Section, Tone } from '../render/blocks.ts';
 import { duration, figure, moment } from '../render/markdown.ts';
+import type { ReportBuild, ReportFile } from './report-build.ts';
 import { costSection, meteredSeconds, priceOf } from './report-costs.ts';
 import { dataSection } from './report-data.ts';
 import { judgmentSections } from './report-judgment.ts';
 import { trainingSections } from './report-training.ts';
-
-/** A file that the Markdown report points to, relative to `report/`. */
-export interface ReportFile {
-  path: string;
-  content: Buffer;
-}
-
-/** What sections are built from, and where they leave files for the Markdown report. */
-export interface ReportBuild {
-  records: RunRecords;
-  files: ReportFile[];
-  /** Address of a stored file's bytes. */
-  url: (ref: Omit<FileRef, 'sha256'>) => string;
-  /** A link to a stored file, shown as `repo · path`. */
-  file: (ref: FileRef) => Inline[];
-  /** A repository at a commit. */
-  commit: (ref: Pick<CommitRef, 'type' | 'repo' | 'commit'>) => Inline[];
-}
 
 /** The report of a run: every section that the run reached, from stored records alone. */
 export async function runReport(

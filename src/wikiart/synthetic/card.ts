@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
-import type { CompleteOptions } from './dataset.ts';
 import { ARTIST_NAMES, GENRE_NAMES, STYLE_NAMES } from './labels.ts';
+import type { CompleteOptions } from './options.ts';
 import { DEFECTS, planRows } from './plan.ts';
 
 /** The dataset card: front matter in the Hub's form, and what the set is and is not. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import sharp from 'sharp';
-import type { CompleteOptions } from './dataset.ts';
 import { GENRE_NAMES, STYLE_NAMES } from './labels.ts';
+import type { CompleteOptions } from './options.ts';
 import { paintSvg } from './painter.ts';
 import { planRows } from './plan.ts';
 

@@ -1,8 +1,9 @@
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { completeOptions, type GeneratedWikiArtOptions, writeGeneratedWikiArt } from './dataset.ts';
+import { writeGeneratedWikiArt } from './dataset.ts';
 import { fingerprintOf } from './fingerprint.ts';
+import { completeOptions, type GeneratedWikiArtOptions } from './options.ts';
 import { publishSeed } from './publish.ts';
 
 /** Where to put the generated WikiArt; `workDir` keeps the painted files, so that a second Hub costs no painting. */

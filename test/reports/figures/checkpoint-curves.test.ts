@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { CheckpointChoice } from '../../../src/domain/evaluation/checkpoint-ranking.ts';
 import { checkpointCurves, checkpointSection } from '../../../src/reports/figures/checkpoint-curves.ts';
-import type { ReportFile } from '../../../src/reports/pages/run-report.ts';
+import type { ReportFile } from '../../../src/reports/pages/report-build.ts';
 import { toHtml } from '../../../src/reports/render/html.ts';
 import { toMarkdown } from '../../../src/reports/render/markdown-report.ts';
 import { metric, shaOf } from '../../domain/report-in-test.ts';

@@ -6,7 +6,7 @@ import { PipelineError } from '../../../domain/errors.ts';
 import type { CommitSha, RepoRef } from '../../../domain/refs.ts';
 import type { CaptionedPictures, GpuActivities } from '../../../domain/run/activities.ts';
 import type { RunContext } from '../../../domain/run/context.ts';
-import { HubConflict } from '../../../hub/hub.ts';
+import { HubConflict } from '../../../hub/errors.ts';
 import { GpuCalls, type GpuDeps } from '../../support/gpu-calls.ts';
 import { copyLocally } from '../../support/model-cache.ts';
 import { openAttemptFolder } from '../../train/attempt-folder.ts';

@@ -1,12 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
 import { chooseKept } from '../../../domain/dataset/filters.ts';
+import { idOf } from '../../../domain/dataset/measures.ts';
 import { PipelineError } from '../../../domain/errors.ts';
 import type { RepoRef } from '../../../domain/refs.ts';
 import type { CaptionPieces, PipelineActivities } from '../../../domain/run/activities.ts';
 import { localFolder, type PreparationTarget, targetOf, unlessPrepared } from '../cache-key.ts';
+import type { PrepareDeps } from '../deps.ts';
 import { GroupResult, PrepareStore } from '../local-store.ts';
-import type { PrepareDeps } from '../prepare.ts';
-import { idOf } from '../records.ts';
 import { readPlan, readWork, workRemoved } from '../work-repo.ts';
 import { CAPTION_PLAN, CaptionPlan, type CaptionTask, captionTask } from './work-repo.ts';
 

@@ -1,5 +1,6 @@
 import { type DescribedCaption, describedCaption } from '../../../domain/dataset/captions.ts';
 import type { Candidate } from '../../../domain/dataset/measures.ts';
+import { idOf } from '../../../domain/dataset/measures.ts';
 import type { ManifestCaptions } from '../../../domain/dataset/record.ts';
 import { RENOWNED_PAINTERS } from '../../../domain/dataset/renowned-painters.ts';
 import { PipelineError } from '../../../domain/errors.ts';
@@ -14,7 +15,6 @@ import {
 } from '../../../wikiart/caption-tokens.ts';
 import { licenseOf } from '../../../wikiart/dataset-card.ts';
 import type { GroupResult } from '../local-store.ts';
-import { idOf } from '../records.ts';
 import { readCaptions } from './work-repo.ts';
 
 /** Captions by a model, picture by picture; {@link facts} sums up those that were asked for. */

@@ -1,0 +1,39 @@
+import type { DatasetConfig } from '../../domain/config/run-config.ts';
+import type { Candidate } from '../../domain/dataset/measures.ts';
+import type { Split } from '../../domain/dataset/record.ts';
+import type { CommitRef, Sha256 } from '../../domain/refs.ts';
+import type { ModelCaptions } from './captions/read.ts';
+import type { GroupResult, PrepareStore, Slice } from './local-store.ts';
+import type { StoredPlan } from './work-repo.ts';
+
+/** All that the dataset's files are made from. */
+export interface AssembleInput {
+  key: Sha256;
+  settings: Record<string, unknown>;
+  config: DatasetConfig;
+  seed: number;
+  source: CommitRef;
+  /** The source's own card. */
+  sourceCard: string;
+  plan: Pick<StoredPlan, 'rows' | 'otherStyle' | 'otherGenre' | 'otherArtist' | 'overLimit'>;
+  /** Results of every row group of the plan. */
+  groups: GroupResult[];
+  bytesRead: number;
+  /** Captions by a model; null: from the genre. */
+  captions: ModelCaptions | null;
+  store: PrepareStore;
+  /** Folder for the files; emptied first. */
+  out: string;
+  onGroup(): void;
+}
+
+/** A picture of the dataset: its split, its cluster and where its bytes are. */
+export interface Placed {
+  candidate: Candidate;
+  split: Split;
+  cluster: number;
+  /** By a model; absent: from the genre. */
+  caption?: string;
+  pack: string;
+  png: Slice;
+}
