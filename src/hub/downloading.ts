@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { PipelineError } from '../domain/errors.ts';
-import type { CommitSha, RepoRef } from '../domain/refs.ts';
+import type { CommitSha, RepoRef, Sha256 } from '../domain/refs.ts';
 import { describeRepo, resolveUrl } from './addresses.ts';
 import { authorized, type Connection } from './connection.ts';
 import { gitBlobIdOfFile, sha256OfFile } from './hashing.ts';
@@ -81,13 +81,13 @@ async function bring(
   report: (bytes: number) => void,
 ): Promise<void> {
   const target = join(p.toFolder, file.path);
-  if (await verifies(target, file)) return;
+  if (await verifies(target, file, report)) return;
   await mkdir(dirname(target), { recursive: true });
   const part = `${target}.part`;
   const { patience } = hub.transport;
   for (let tried = 1; ; tried += 1) {
     await retrying(patience, p.signal, (restart) => continuePart(hub, p, file, part, report, restart));
-    if (await verifies(part, file)) break;
+    if (await verifies(part, file, () => report(file.bytes))) break;
     await rm(part, { force: true });
     const wanted = `${file.bytes} bytes with ${file.sha256 === null ? `git id ${file.gitId}` : `sha256 ${file.sha256}`}`;
     const where = `${describeRepo(p.repo)} ${file.path} at ${p.commit}`;
@@ -100,15 +100,31 @@ async function bring(
   await rename(part, target);
 }
 
-async function verifies(path: string, file: ListedFile): Promise<boolean> {
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => -1,
-  );
-  if (size !== file.bytes) return false;
-  if (file.sha256 !== null) return (await sha256OfFile(path)) === file.sha256;
-  return file.gitId === null || (await gitBlobIdOfFile(path)) === file.gitId;
+/** Whether a file is there whole. One that was hashed before and has not changed since is not read again: a base has 34 GB. */
+async function verifies(
+  path: string,
+  file: ListedFile,
+  onHashed?: (bytes: number) => void,
+): Promise<boolean> {
+  const found = await stat(path, { bigint: true }).catch(() => null);
+  if (found === null || found.size !== BigInt(file.bytes)) return false;
+  if (file.sha256 === null) return file.gitId === null || (await gitBlobIdOfFile(path)) === file.gitId;
+  const state = [found.dev, found.ino, found.size, found.mtimeNs, found.ctimeNs].join(' ');
+  const known = hashed.get(state);
+  if (known !== undefined) return known === file.sha256;
+  const sha256 = await sha256OfFile(path, onHashed);
+  if (file.bytes >= LEAST_REMEMBERED) {
+    if (hashed.size >= MOST_REMEMBERED) hashed.clear();
+    hashed.set(state, sha256);
+  }
+  return sha256 === file.sha256;
 }
+
+/** sha256 of files by device, inode, size and times of change. */
+const hashed = new Map<string, Sha256>();
+const MOST_REMEMBERED = 10_000;
+/** Reading so much takes longer than a file system's clock ticks: a change that comes after it shows in the file's time. */
+const LEAST_REMEMBERED = 16_000_000;
 
 /** Appends to a `.part` what it still lacks; `restart` is called when bytes came, so that only silence uses up tries. */
 async function continuePart(

@@ -8,10 +8,15 @@ export function sha256Of(content: string | Uint8Array): Sha256 {
   return Sha256.parse(createHash('sha256').update(content).digest('hex'));
 }
 
-/** sha256 of a file, streamed: memory stays flat whatever its size. */
-export async function sha256OfFile(path: string): Promise<Sha256> {
+/** sha256 of a file, streamed: memory stays flat whatever its size. `onHashed` hears how many bytes are done. */
+export async function sha256OfFile(path: string, onHashed?: (bytes: number) => void): Promise<Sha256> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  let done = 0;
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) {
+    hash.update(chunk as Buffer);
+    done += (chunk as Buffer).length;
+    onHashed?.(done);
+  }
   return Sha256.parse(hash.digest('hex'));
 }
 

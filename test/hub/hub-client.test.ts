@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -213,6 +213,30 @@ describe('downloads', () => {
     await watching.download({ repo, commit, toFolder: to });
     expect(sha256Of(await readFile(join(to, 'data/big.parquet')))).toBe(sha256Of(content));
     expect(asked.filter((url) => url.includes('/resolve/'))).toHaveLength(1);
+  });
+
+  it('read a large file that was verified once a session, and again when it has changed', async () => {
+    const large = randomBytes(20_000_000);
+    const files = [{ path: 'shard.safetensors', content: large }];
+    const at = await hub.commit({ repo, message: 'Large', files });
+    const read = async () => Number(/rchar: (\d+)/.exec(await readFile('/proc/self/io', 'utf8'))?.[1]);
+    const bring = async () => {
+      const before = await read();
+      await hub.download({ repo, commit: at, toFolder: to, wanted: (path) => path.startsWith('shard') });
+      return (await read()) - before;
+    };
+    await hub.download({ repo, commit: at, toFolder: to });
+    // What the rename of a new file changes is seen once.
+    await bring();
+    expect(await bring()).toBeLessThan(1_000_000);
+    const path = join(to, 'shard.safetensors');
+    const changed = Buffer.from(large);
+    changed[7] = 255 - (changed[7] ?? 0);
+    const { atime, mtime } = await stat(path);
+    await writeFile(path, changed);
+    await utimes(path, atime, mtime);
+    await bring();
+    expect(sha256Of(await readFile(path))).toBe(sha256Of(large));
   });
 
   it('whose bytes stay wrong are Corrupt and leave no file behind', async () => {

@@ -122,6 +122,7 @@ class Attempt {
         hub,
         workDir,
         paint: (params, stage) => this.#calls.call('sample', params, stage),
+        uploading: (stage, upload) => this.#calls.uploading(stage, upload),
         copying: (stage) => this.#calls.copying(stage),
         signal: this.#deps.signal?.(),
       },
@@ -200,7 +201,6 @@ class Attempt {
     await hub.ensureRepo(repo, { private: true });
     const wanted = new Set(files.map((file) => file.path));
     for (;;) {
-      this.#calls.beat('storing', 0, files.length);
       const head = await hub.resolve(repo);
       const folders = [EVALUATION_FOLDER, SAMPLING_FOLDER];
       const there =
@@ -208,14 +208,16 @@ class Attempt {
           ? []
           : (await Promise.all(folders.map((folder) => hub.list(repo, head, folder)))).flat();
       try {
-        const commit = await hub.commit({
-          repo,
-          ...(head === null ? {} : { parent: head }),
-          message: `Evaluation: ${key.summary}`,
-          files,
-          delete: there.map((entry) => entry.path).filter((path) => !wanted.has(path)),
-          ...(signal === undefined ? {} : { signal }),
-        });
+        const commit = await this.#calls.uploading('storing', () =>
+          hub.commit({
+            repo,
+            ...(head === null ? {} : { parent: head }),
+            message: `Evaluation: ${key.summary}`,
+            files,
+            delete: there.map((entry) => entry.path).filter((path) => !wanted.has(path)),
+            ...(signal === undefined ? {} : { signal }),
+          }),
+        );
         return answer(repo, commit, key);
       } catch (error) {
         if (!(error instanceof HubConflict)) throw error;

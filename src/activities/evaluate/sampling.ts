@@ -8,6 +8,7 @@ import type { RunContext } from '../../domain/run/context.ts';
 import type { VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { RivalRelease } from '../../releases/rivals.ts';
+import type { GpuCalls } from '../support/gpu-calls.ts';
 import { copyBase, copyLocally } from '../support/model-cache.ts';
 import { runSamples } from './cache-key.ts';
 import {
@@ -26,6 +27,8 @@ export interface SamplingDeps {
   hub: Hub;
   workDir: string;
   paint: Paint;
+  /** Gives signs of life while an upload is under way. */
+  uploading: GpuCalls['uploading'];
   copying: (stage: string) => Parameters<typeof copyLocally>[0];
   signal: AbortSignal | undefined;
 }
@@ -138,14 +141,17 @@ export class Sampling {
     adapter: string | null;
     samples: StandardSample[];
   }): Promise<string> {
-    const { hub, signal, paint } = this.#deps;
+    const { hub, signal, paint, uploading } = this.#deps;
     const { shared, samples, stage } = p;
     const out = await fetchSharedSamples({ hub, shared, toFolder: p.folder, signal });
     const chunk = chunkOf(this.#context.config.evaluation.size);
     for (let end = Math.min(chunk, samples.length); ; end = Math.min(end + chunk, samples.length)) {
       const part = samples.slice(0, end);
       const made = await paint({ ...this.#params(p.base, p.adapter, part), out }, stage);
-      if (made.reused < made.images) await shareSamples({ hub, shared, samples: part, from: out, signal });
+      if (made.reused < made.images)
+        await uploading(`sharing ${stage}`, () =>
+          shareSamples({ hub, shared, samples: part, from: out, signal }),
+        );
       if (end === samples.length) return out;
     }
   }

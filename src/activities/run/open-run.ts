@@ -11,6 +11,7 @@ import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
 import { pinCaptioner } from '../prepare/captions/model.ts';
+import { readModelIndex } from '../support/base-class.ts';
 import { planRunStorage } from '../train/storage-plan.ts';
 
 /** Resolves names and revisions, creates the run's repositories, and pins the run to what it found. */
@@ -72,6 +73,7 @@ async function pin({
     };
     const { training } = config;
     const context = { run: RunName.parse(config.run), config: fresh.config, base: fresh.base };
+    await readModelIndex(hub, fresh.base);
     await planRunStorage(hub, { context, training, steps: training.steps });
     try {
       await hub.commit({

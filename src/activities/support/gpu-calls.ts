@@ -2,7 +2,7 @@ import type { GpuProgress } from '../../domain/run/activities.ts';
 import type { Verb, VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { Trainer } from '../../trainer/trainer.ts';
-import { watchedCall } from './watchdog.ts';
+import { alive, watchedCall } from './watchdog.ts';
 
 /** What an activity on the GPU queue needs besides its request. */
 export interface GpuDeps {
@@ -54,6 +54,11 @@ export class GpuCalls {
         ...(signal === undefined ? {} : { signal }),
       }),
     );
+  }
+
+  /** An upload, or what else takes long without the trainer, with signs of life for it. */
+  uploading<T>(stage: string, upload: () => Promise<T>): Promise<T> {
+    return alive(() => this.beat(stage, 0, this.#total), upload);
   }
 
   /** One sign of life. */

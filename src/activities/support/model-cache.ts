@@ -7,6 +7,7 @@ import type { Training } from '../../domain/training/training.ts';
 import { sha256OfFile } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
+import { readModelIndex } from './base-class.ts';
 import { ADAPTER, MANIFEST } from './checkpoint-folder.ts';
 
 /** Where a GPU worker keeps what it fetched from the Hub: by commit, so that no copy is ever stale. */
@@ -55,6 +56,12 @@ const COMPONENTS = [
 /** A local copy of a base model in diffusers' layout; `model_index.json` comes last, so that it says "complete". */
 export async function copyBase(deps: CopyDeps, base: CommitRef): Promise<string> {
   const folder = copyFolder(deps.workDir, base);
+  const index = await readModelIndex(deps.hub, base);
+  if (index === null)
+    throw new PipelineError(
+      'InvalidInput',
+      `expected a FLUX pipeline in diffusers' layout at base, got no model_index.json in ${base.repo} at ${base.commit}`,
+    );
   let before = 0;
   for (const component of COMPONENTS) {
     let size = 0;
@@ -65,13 +72,6 @@ export async function copyBase(deps: CopyDeps, base: CommitRef): Promise<string>
     await copyLocally({ ...deps, onProgress }, base, component);
     before += size;
   }
-  const repo = { type: base.type, repo: base.repo };
-  const index = await deps.hub.read(repo, base.commit, 'model_index.json');
-  if (index === null)
-    throw new PipelineError(
-      'InvalidInput',
-      `expected a FLUX pipeline in diffusers' layout at base, got no model_index.json in ${base.repo} at ${base.commit}`,
-    );
   await writeWhole(join(folder, 'model_index.json'), index);
   return folder;
 }

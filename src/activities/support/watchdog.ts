@@ -45,5 +45,16 @@ export async function watchedCall<T>(
   }
 }
 
+/** Waits for the Hub with signs of life: its requests have limits of their own, so a long upload is no hung trainer. */
+export async function alive<T>(beat: () => void, wait: () => Promise<T>): Promise<T> {
+  beat();
+  const beats = setInterval(beat, BEAT_MS);
+  try {
+    return await wait();
+  } finally {
+    clearInterval(beats);
+  }
+}
+
 /** What a request's listener is called with. */
 export type OnTrainerEvent = (event: TrainerEvent) => void;

@@ -15,7 +15,7 @@ import { parseJson } from '../../hub/verified-json.ts';
 import { EVENTS_FILE, tensorboardEvents } from '../../reports/figures/tensorboard.ts';
 import { type ActivityContext, cancelReason, isGivenUp } from '../support/activity-context.ts';
 import { MANIFEST } from '../support/checkpoint-folder.ts';
-import { watchedCall } from '../support/watchdog.ts';
+import { alive, watchedCall } from '../support/watchdog.ts';
 import { dropOlderCopies, openAttemptFolder } from './attempt-folder.ts';
 import { checkFits, overBudget, refuseHopeless, spentBefore } from './budget.ts';
 import type { LocalSave } from './checkpoint-commit.ts';
@@ -210,13 +210,8 @@ export class TrainingAttempt {
   }
 
   /** Waits for the Hub with signs of life: the wait is ours and has a limit, so it is no hung trainer. */
-  async #alive<T>(wait: () => Promise<T>): Promise<T> {
-    const beat = setInterval(() => this.#activity.heartbeat(this.#progress.state), BEAT_MS);
-    try {
-      return await wait();
-    } finally {
-      clearInterval(beat);
-    }
+  #alive<T>(wait: () => Promise<T>): Promise<T> {
+    return alive(() => this.#activity.heartbeat(this.#progress.state), wait);
   }
 
   /** Writes into the ledger how a failed attempt ended; a Hub that does not take it leaves a preemption to be found. */

@@ -109,7 +109,9 @@ class Measurement {
     const out = await fetchSharedSamples({ hub, shared, toFolder: join(workDir, 'base-samples'), signal });
     const made = await this.#sample('base samples', { base, adapter: null, out });
     if (made.reused < made.images)
-      await shareSamples({ hub, shared, samples: this.#samples, from: out, signal });
+      await this.#calls.uploading('sharing base samples', () =>
+        shareSamples({ hub, shared, samples: this.#samples, from: out, signal }),
+      );
     return out;
   }
 

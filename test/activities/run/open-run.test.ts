@@ -52,6 +52,17 @@ const open = (change: object, runId = 'first') =>
   createOpenRun({ hub })({ config: config(change), workflowId: 'wf', runId });
 
 describe('opening a run', () => {
+  it('refuses a base of another class by its index, before anything is prepared or fetched', async () => {
+    const repo = { type: 'model', repo: RepoId.parse('plein-air/flux2') } as const;
+    await hub.ensureRepo(repo);
+    const content = JSON.stringify({ _class_name: 'Flux2Pipeline' });
+    await hub.commit({ repo, message: 'Seed', files: [{ path: 'model_index.json', content }] });
+    await expect(open({ run: 'other', base: { repo: 'plein-air/flux2' } })).rejects.toMatchObject({
+      kind: 'InvalidInput',
+      message: expect.stringMatching(/base\.repo: expected a base of class FluxPipeline, got Flux2Pipeline/),
+    });
+  });
+
   it('says in its record’s repository whose license holds and what was modified', async () => {
     const { repos } = await open({ run: 'noticed' });
     const record = { type: 'dataset', repo: repos.record } as const;

@@ -27,7 +27,7 @@ function quiet() {
   const trainer = { call, kill } as Partial<Trainer> as Trainer;
   const calls = new GpuCalls({ hub: {} as Hub, trainer, workDir: '', heartbeat: (b) => beats.push(b) }, 128);
   const working = calls.call('export', {} as never, 'exporting');
-  return { beats, kill, working, say: (event: TrainerEvent) => say(event) };
+  return { beats, kill, calls, working, say: (event: TrainerEvent) => say(event) };
 }
 const MINUTE = 60_000;
 const painted: TrainerEvent = {
@@ -60,4 +60,25 @@ it('kills one that is silent for ten minutes, before or after its first event', 
   jest.advanceTimersByTime(2 * MINUTE);
   expect(kill).toHaveBeenCalled();
   await died;
+});
+
+it('gives signs of life for as long as an upload takes, and none after', async () => {
+  const { calls, beats, working } = quiet();
+  working.catch(() => undefined);
+  let resolve: (commit: string) => void = () => undefined;
+  const upload = calls.uploading(
+    'storing',
+    () =>
+      new Promise<string>((done) => {
+        resolve = done;
+      }),
+  );
+  const before = beats.length;
+  jest.advanceTimersByTime(30 * MINUTE);
+  expect(beats.slice(before).filter(({ stage }) => stage === 'storing').length).toBeGreaterThan(800);
+  resolve('commit');
+  expect(await upload).toBe('commit');
+  const after = beats.filter(({ stage }) => stage === 'storing').length;
+  jest.advanceTimersByTime(MINUTE);
+  expect(beats.filter(({ stage }) => stage === 'storing')).toHaveLength(after);
 });
