@@ -17,6 +17,7 @@ const gpuWorker = join(root, 'gpu-worker');
 
 const CHECKS = [
   ['types', ...node(module('typescript/bin/tsc'), '--noEmit')],
+  ['rooms', ...node(join(root, 'scripts/check-rooms.mjs'))],
   ['biome', ...node(module('@biomejs/biome/bin/biome'), 'check', '--error-on-warnings', '.')],
   ['oxlint', ...node(module('oxlint/bin/oxlint'), '--type-aware', '-c', '.oxlintrc.json', 'src', 'test')],
   ['ruff', venv('ruff'), ['check', gpuWorker, join(root, 'bench')]],
