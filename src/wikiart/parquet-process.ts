@@ -18,7 +18,8 @@ export type ParquetTask =
 export interface PicturesTask {
   kind: 'pictures';
   metadata: FileMetaData;
-  columns: ['image'];
+  /** One column: that of the pictures. */
+  columns: [string];
   rowStart: number;
   rowEnd: number;
   /** Scratch file that ranges of the parquet file go to. */
@@ -56,6 +57,8 @@ const MOST_IDLE = 2;
 const MOST_KEPT = 8 * 1024 * 1024;
 
 const LIBRARY = new URL('../../node_modules/hyparquet/src/index.js', import.meta.url).href;
+/** Codecs beyond snappy: gzip, zstd (Polars' default), brotli and LZ4. */
+const CODECS = new URL('../../node_modules/hyparquet-compressors/src/index.js', import.meta.url).href;
 
 type Message = { read: number; start: number; end: number } | { result: unknown } | { error: string };
 
@@ -163,7 +166,7 @@ function takeChild(): ChildProcess {
     }
   return spawn(
     process.execPath,
-    [`--max-old-space-size=${MOST_MEGABYTES.heap}`, '-e', PARQUET_PROGRAM, LIBRARY],
+    [`--max-old-space-size=${MOST_MEGABYTES.heap}`, '-e', PARQUET_PROGRAM, LIBRARY, CODECS],
     {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       serialization: 'advanced',

@@ -32,10 +32,11 @@ const fromFile = ({ path, at, length }) => {
   return bytes.buffer;
 };
 // Pictures go to a file, one after the other, and their places to the parent.
-const written = (rows, path) => {
+const written = (rows, column, path) => {
   const file = openSync(path, 'w');
   let at = 0;
-  const places = rows.map(({ image }) => {
+  const places = rows.map((row) => {
+    const image = row[column];
     const bytes = image instanceof Uint8Array ? image : image?.bytes;
     if (!(bytes instanceof Uint8Array)) return null;
     for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done);
@@ -49,9 +50,12 @@ const run = async ({ byteLength, task }) => {
   const { parquetMetadataAsync, parquetReadObjects } = await library;
   const file = fileOf(byteLength);
   if (task.kind === 'metadata') return parquetMetadataAsync(file, task);
+  const plain = task.metadata.row_groups.every((group) =>
+    group.columns.every(({ meta_data }) => ['UNCOMPRESSED', 'SNAPPY'].includes(meta_data?.codec)));
+  const { compressors } = plain ? {} : await import(process.argv[2]);
   // utf8: false, or bytes that happen to be valid text come back as text and are lost.
-  const rows = await parquetReadObjects({ ...task, file, utf8: false });
-  return task.kind === 'pictures' ? written(rows, task.output) : rows;
+  const rows = await parquetReadObjects({ ...task, file, compressors, utf8: false });
+  return task.kind === 'pictures' ? written(rows, task.columns[0], task.output) : rows;
 };
 process.on('message', (message) => {
   if (message.read === undefined)
