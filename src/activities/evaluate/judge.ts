@@ -1,7 +1,7 @@
 import { type GateRule, lookConfidence } from '../../domain/config/gate-config.ts';
 import type { Evaluation, GateDecision } from '../../domain/evaluation/decision.ts';
 import { decide, type Expected, type Verdict } from '../../domain/evaluation/gate.ts';
-import { gateRules, rulesText } from '../../domain/evaluation/gate-rules.ts';
+import { gateRules, rulesLeftOut, rulesText } from '../../domain/evaluation/gate-rules.ts';
 import type { FileRef, RepoRef } from '../../domain/refs.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
 import type { RunContext } from '../../domain/run/context.ts';
@@ -36,6 +36,7 @@ export function createJudge({
         rules,
         confidence: lookConfidence(context.config.gate),
         expected,
+        leftOut: rulesLeftOut(context.config),
       }),
       changed,
     );

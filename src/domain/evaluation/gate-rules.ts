@@ -1,5 +1,5 @@
 import type { GateConfig, GateRule } from '../config/gate-config.ts';
-import type { EvaluationConfig } from '../config/run-config.ts';
+import type { DatasetConfig, EvaluationConfig } from '../config/run-config.ts';
 import { PROMPT_SETS } from './sample-set.ts';
 
 type Encoder = EvaluationConfig['encoder'];
@@ -77,6 +77,21 @@ const MODEL_RULES: Partial<Record<keyof EvaluationConfig['models'], readonly Gat
   preference: [{ metric: 'preference.winRate', must: 'above', threshold: 0.35 }],
 };
 
+/** Figures that compare with pictures of other styles: a dataset without any has none of them. */
+export const MARGIN_METRICS: ReadonlySet<string> = new Set(['style.marginGain']);
+
+/** What the default rules leave out for want of pictures of other styles, in words for the verdict; empty: nothing. */
+export function rulesLeftOut(config: {
+  gate: Pick<GateConfig, 'rules'>;
+  dataset: Pick<DatasetConfig, 'neighborsPerStyle'>;
+}): string[] {
+  if (config.gate.rules !== null || config.dataset.neighborsPerStyle > 0) return [];
+  return [...MARGIN_METRICS].map(
+    (metric) =>
+      `${metric}: not judged, for the dataset has no pictures of other styles to compare with (dataset.neighborsPerStyle is 0).`,
+  );
+}
+
 /** Everything that decides how a report is judged, as one text: its hash is what a run pins before it trains. */
 export function rulesText(
   gate: Pick<GateConfig, 'confidence' | 'looks'>,
@@ -97,13 +112,20 @@ export function rulesText(
 
 /** The rules a run is judged by: its own, or the defaults of its encoder and of every model that it names. */
 export function gateRules(config: {
-  gate: Pick<GateConfig, 'rules'>;
+  gate: Pick<GateConfig, 'rules' | 'maxCopies'>;
   evaluation: Pick<EvaluationConfig, 'encoder' | 'models' | 'promptSet'>;
+  dataset: Pick<DatasetConfig, 'neighborsPerStyle'>;
 }): GateRule[] {
   if (config.gate.rules !== null) return config.gate.rules;
   const { encoder, models, promptSet } = config.evaluation;
   const further = Object.entries(models).flatMap(([role, model]) =>
     model === null ? [] : (MODEL_RULES[role as keyof typeof models] ?? []),
   );
-  return [...DEFAULT_RULES[encoder], ...ofParts(promptSet), ...further];
+  return [...DEFAULT_RULES[encoder], ...ofParts(promptSet), ...further]
+    .filter(({ metric }) => config.dataset.neighborsPerStyle > 0 || !MARGIN_METRICS.has(metric))
+    .map((rule) =>
+      rule.metric === 'copying.close' && rule.against === undefined
+        ? { ...rule, threshold: config.gate.maxCopies }
+        : rule,
+    );
 }

@@ -82,6 +82,8 @@ export function decide(p: {
   /** One-sided. */
   confidence: number;
   expected: Expected;
+  /** Rules that were left out before the run began, in words. */
+  leftOut?: readonly string[];
 }): Verdict {
   const { expected, confidence } = p;
   const about = {
@@ -111,14 +113,21 @@ export function decide(p: {
       'Expected at least one rule that applies, got only rules against releases that do not exist.',
     );
   const rules = asked.map((rule) => judgeRule(rule, report, confidence));
-  const notApplicable = p.rules
+  const unrivaled = p.rules
     .filter((rule) => !asked.includes(rule))
     .map(
       (rule) =>
         `${nameOf(rule)}: there is no ${rule.against === 'best' ? 'other best release' : 'other release in production'} to compare with.`,
     );
   return {
-    ...{ format: 1, verdict: combine(rules, problems), rules, problems, ...about, notApplicable },
+    ...{
+      format: 1,
+      verdict: combine(rules, problems),
+      rules,
+      problems,
+      ...about,
+      notApplicable: [...unrivaled, ...(p.leftOut ?? [])],
+    },
     stale: others.length > 0 && problems.length === others.length,
   };
 }

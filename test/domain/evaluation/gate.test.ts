@@ -272,6 +272,26 @@ describe('the rules of a run', () => {
     expect(metrics).not.toContain('adherence.vqaGain');
   });
 
+  it('do without the style margin where no other style is there, and the verdict says so', () => {
+    const alone = config({ dataset: { neighborsPerStyle: 0 } });
+    expect(gateRules(alone).map((r) => r.metric)).not.toContain('style.marginGain');
+    expect(gateRules(alone).map((r) => r.metric)).toContain('kid.improvement');
+    expect(rulesLeftOut(alone)).toEqual([expect.stringMatching(/^style\.marginGain: not judged/)]);
+    expect(rulesLeftOut(config({}))).toEqual([]);
+  });
+
+  it('tolerate as many copies as the run says', () => {
+    const copying = gateRules(config({ gate: { maxCopies: 0.02 } })).filter((r) =>
+      r.metric.startsWith('copying'),
+    );
+    expect(copying.map(({ against, threshold }) => [against, threshold])).toEqual(
+      expect.arrayContaining([
+        [undefined, 0.02],
+        ['production', 0.1],
+      ]),
+    );
+  });
+
   it('are its own when it names some', () => {
     const rules = [{ metric: 'kid.improvement', must: 'above' as const, threshold: 1 }];
     expect(gateRules(config({ gate: { rules } }))).toEqual(rules);
