@@ -18,6 +18,11 @@ export function print(json: boolean, value: unknown, text: () => string): void {
   process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
 }
 
+/** A line for people beside the output. */
+export function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
 /** Columns padded to their widest cell; color codes do not count. */
 export function table(head: string[], rows: string[][]): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: color codes start with the escape character.

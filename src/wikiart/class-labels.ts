@@ -2,12 +2,8 @@ import type { FileMetaData } from 'hyparquet';
 import { parse } from 'yaml';
 import { z } from 'zod';
 
-/** The columns of WikiArt that carry labels. */
-export const LABEL_COLUMNS = ['artist', 'genre', 'style'] as const;
-export type LabelColumn = (typeof LABEL_COLUMNS)[number];
-
-/** Names of the ClassLabel columns by index; a column that is missing here holds its names itself. */
-export type ClassLabels = Partial<Record<LabelColumn, string[]>>;
+/** Names of the ClassLabel columns by column and index; a column that is missing here holds its names itself. */
+export type ClassLabels = Partial<Record<string, string[]>>;
 
 const ParquetFeatures = z.object({
   info: z.object({
@@ -21,7 +17,7 @@ export function labelsFromParquet(metadata: FileMetaData): ClassLabels | null {
   if (text === undefined) return null;
   const parsed = ParquetFeatures.safeParse(parseJson(text));
   if (!parsed.success) return null;
-  return labelsWhere((column) => parsed.data.info.features[column]?.names);
+  return labelsWhere(Object.entries(parsed.data.info.features).map(([column, { names }]) => [column, names]));
 }
 
 const CardFeature = z.object({
@@ -49,12 +45,13 @@ export function labelsFromCard(card: string): ClassLabels | null {
   if (!parsed.success) return null;
   const info = parsed.data.dataset_info;
   const features = Array.isArray(info) ? info.flatMap((i) => i.features) : info.features;
-  return labelsWhere((column) => {
-    const dtype = features.find(({ name }) => name === column)?.dtype;
-    if (typeof dtype !== 'object' || !('class_label' in dtype)) return undefined;
-    const { names } = dtype.class_label as { names: string[] | Record<string, string> };
-    return Array.isArray(names) ? names : namesByIndex(names);
-  });
+  return labelsWhere(
+    features.map(({ name, dtype }) => {
+      if (typeof dtype !== 'object' || !('class_label' in dtype)) return [name, undefined];
+      const { names } = dtype.class_label as { names: string[] | Record<string, string> };
+      return [name, Array.isArray(names) ? names : namesByIndex(names)];
+    }),
+  );
 }
 
 function namesByIndex(names: Record<string, string>): string[] {
@@ -63,13 +60,9 @@ function namesByIndex(names: Record<string, string>): string[] {
   return list;
 }
 
-function labelsWhere(namesOf: (column: LabelColumn) => string[] | undefined): ClassLabels | null {
-  const labels: ClassLabels = {};
-  for (const column of LABEL_COLUMNS) {
-    const names = namesOf(column);
-    if (names !== undefined) labels[column] = names;
-  }
-  return Object.keys(labels).length === 0 ? null : labels;
+function labelsWhere(columns: (readonly [string, string[] | undefined])[]): ClassLabels | null {
+  const named = columns.filter((column): column is [string, string[]] => column[1] !== undefined);
+  return named.length === 0 ? null : Object.fromEntries(named);
 }
 
 function parseJson(text: string): unknown {

@@ -19,13 +19,33 @@ export interface CardFacts {
 }
 
 /** Front matter of a source card as far as it matters here. */
-function sourceFacts(card: string): { license: string | null; generated: boolean } {
+function sourceFacts(card: string): { license: string | null; isOwn: boolean; generated: boolean } {
   const parsed: unknown = safeYaml(frontMatter(card));
   const license =
     typeof parsed === 'object' && parsed !== null && 'license' in parsed && typeof parsed.license === 'string'
       ? parsed.license
       : null;
-  return { license, generated: /\bGENERATED\b|procedurally/.test(card) };
+  const tags = typeof parsed === 'object' && parsed !== null && 'tags' in parsed ? parsed.tags : [];
+  const isOwn = Array.isArray(tags) && tags.includes(OWN_PICTURES);
+  return { license, isOwn, generated: /\bGENERATED\b|procedurally/.test(card) };
+}
+
+/** Tag of a source that was imported from a folder. */
+export const OWN_PICTURES = 'own-pictures';
+
+/** What is known of the rights in a source's pictures. */
+function rightsSentence(source: ReturnType<typeof sourceFacts>, repo: string): string {
+  if (source.license !== null) return `The source's license applies: \`${source.license}\`.`;
+  if (source.isOwn)
+    return 'The pictures come from a folder, without a license: whoever put them here answers for the rights in them. Keep this dataset private unless you hold those rights.';
+  if (isWikiArt(repo))
+    return "The source's card names no license. WikiArt's pictures are for non-commercial research only; many of the works are in the public domain, not all. Keep this dataset private unless you have cleared the rights.";
+  return "The source's card names no license. Keep this dataset private unless you have cleared the rights.";
+}
+
+/** Whether a repository is a copy of WikiArt. */
+function isWikiArt(repo: string): boolean {
+  return /\/wiki-?art\b/i.test(repo);
 }
 
 /** The license that a repository's card names in its front matter, by the more telling of its names; null: none. */
@@ -58,7 +78,12 @@ export function datasetCard(facts: CardFacts): string {
     license: source.license ?? 'other',
     ...(source.license === null ? { license_name: 'as-the-source' } : {}),
     task_categories: ['text-to-image'],
-    tags: ['plein-air', 'wikiart', ...(source.generated ? ['generated'] : [])],
+    tags: [
+      'plein-air',
+      ...(isWikiArt(manifest.source.repo) ? ['wikiart'] : []),
+      ...(source.isOwn ? [OWN_PICTURES] : []),
+      ...(source.generated ? ['generated'] : []),
+    ],
     source_datasets: [manifest.source.repo],
     configs: [
       {
@@ -88,7 +113,13 @@ export function datasetCard(facts: CardFacts): string {
         ['train', String(manifest.images.train), 'training'],
         ['held_out', String(manifest.images.held_out), 'held-out loss and metrics; never trained on'],
         ['test', String(manifest.images.test), 'sealed: nothing before the gate reads it'],
-        ['neighbors', String(manifest.images.neighbors), 'other styles, as reference for the style margin'],
+        [
+          'neighbors',
+          String(manifest.images.neighbors),
+          manifest.reference === undefined
+            ? 'other styles, as reference for the style margin'
+            : `other styles from ${manifest.reference.repo}, as reference for the style margin`,
+        ],
       ],
     ),
     leakSentence(manifest),
@@ -115,24 +146,31 @@ export function datasetCard(facts: CardFacts): string {
     `\`\`\`json\n${JSON.stringify(manifest.settings, null, 2)}\n\`\`\``,
     `Cache key \`${manifest.key}\`: the same source, settings and seed give the same bytes.`,
     '## License',
-    source.license === null
-      ? "The source's card names no license. WikiArt's pictures are for non-commercial research only; many of the works are in the public domain, not all. Keep this dataset private unless you have cleared the rights."
-      : `The source's license applies: \`${source.license}\`.`,
+    rightsSentence(source, manifest.source.repo),
   ];
   return `${lines.join('\n\n')}\n`;
 }
 
-function captionSentence({ captions }: Omit<DatasetManifest, 'files'>, trigger: string): string {
+function captionSentence(manifest: Omit<DatasetManifest, 'files'>, trigger: string): string {
   const end = `with the trigger phrase \`${trigger}\` at the end:`;
+  const { captions } = manifest;
   if (captions === undefined) return `From the source's genre, ${end}`;
-  const { model, license, described, fromGenre, cleaned, cut } = captions;
+  const { model, license, own, described, fromGenre, cleaned, cut } = captions;
+  const ours =
+    own === 0
+      ? ''
+      : manifest.settings.captions === 'described'
+        ? `${own} are the source's own, without words of style, medium and maker. `
+        : `${own} are the source's own, as they are; the trigger phrase \`${trigger}\` was added where they did not name it. `;
+  if (model === null)
+    return `${ours}${fromGenre === 0 ? '' : `${fromGenre} pictures had none and get one from the genre. `}For example:`;
   const link = `[${model.repo}](https://huggingface.co/${model.repo})`;
   const terms =
     license === null
       ? 'its card names no license, so ask before you publish what it wrote'
       : `license \`${license}\`, as its card says`;
   return (
-    `Described from the pictures by ${link} at commit \`${model.commit}\` (${terms}). Words of style, medium, maker and title ` +
+    `${ours}${described + fromGenre} are described from the pictures by ${link} at commit \`${model.commit}\` (${terms}). Words of style, medium, maker and title ` +
     `were taken out of ${cleaned}; ${cut} were cut to what the text encoders see; ${fromGenre} of ${described + fromGenre} come ` +
     `from the genre, because nothing of the model's words was left. Neighbors' come from the genre. All ${end}`
   );

@@ -1,10 +1,12 @@
 import { mkdir, mkdtemp, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FileMetaData } from 'hyparquet';
+import { SourceColumns } from '../domain/config/source-columns.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { type ClassLabels, LABEL_COLUMNS, type LabelColumn, labelsFromParquet } from './class-labels.ts';
+import { type ClassLabels, labelsFromParquet } from './class-labels.ts';
 import type { HubFile } from './hub-file.ts';
 import { inParquetProcess, type ParquetTask, type PicturePlace } from './parquet-process.ts';
+import { findColumns } from './source-columns.ts';
 
 /** Bytes of a file's end that are asked for first: enough for the footer of most shards, and a second request gets the rest. */
 const FOOTER_BYTES = 1 << 14;
@@ -17,7 +19,12 @@ export interface GroupLabels {
   imageBytes: number;
   artists: string[];
   genres: string[];
+  /** Empty where a row has none, or the source no such column. */
   styles: string[];
+  /** In the source's own words, empty where a row has none; absent: it has no such column. */
+  captions?: string[] | undefined;
+  /** The user's own files; absent: the source does not name them. */
+  files?: string[] | undefined;
 }
 
 /** An open parquet file of the source: its footer is read. */
@@ -45,25 +52,36 @@ export async function openShard(file: HubFile): Promise<Shard> {
   }
 }
 
-/** Reads artist, genre and style of every row, and no picture: some kilobytes a file. */
-export async function readLabels(shard: Shard, fallback: ClassLabels | null): Promise<GroupLabels[]> {
+/** Reads labels and words of every row, and no picture: some kilobytes a file. */
+export async function readLabels(
+  shard: Shard,
+  fallback: ClassLabels | null,
+  wanted: SourceColumns = SourceColumns.parse({}),
+): Promise<GroupLabels[]> {
   const labels = labelsFromParquet(shard.metadata) ?? fallback ?? {};
-  checkColumns(shard);
+  const found = findColumns(shard.metadata, wanted, shard.file.path);
+  const names = [found.artist, found.genre, found.style, found.caption, found.file].filter(
+    (name) => name !== null,
+  );
   const groups: GroupLabels[] = [];
   let firstRow = 0;
   for (const [group, rowGroup] of shard.metadata.row_groups.entries()) {
     const rows = Number(rowGroup.num_rows);
-    const read = await readColumns(shard, [...LABEL_COLUMNS], firstRow, firstRow + rows);
-    const column = (name: LabelColumn): string[] =>
-      read.map((row, at) => nameOf(row[name], name, labels[name], `${shard.file.path}:${firstRow + at}`));
+    const read = names.length === 0 ? [] : await readColumns(shard, names, firstRow, firstRow + rows);
+    const column = (name: string | null): string[] =>
+      name === null
+        ? new Array<string>(rows).fill('')
+        : read.map((row, at) => nameOf(row[name], name, labels[name], `${shard.file.path}:${firstRow + at}`));
     groups.push({
       group,
       firstRow,
       rows,
-      imageBytes: imageBytesOf(rowGroup.columns),
-      artists: column('artist'),
-      genres: column('genre'),
-      styles: column('style'),
+      imageBytes: imageBytesOf(rowGroup.columns, found.image),
+      artists: column(found.artist),
+      genres: column(found.genre),
+      styles: column(found.style),
+      ...(found.caption === null ? {} : { captions: column(found.caption) }),
+      ...(found.file === null ? {} : { files: column(found.file) }),
     });
     firstRow += rows;
   }
@@ -82,6 +100,7 @@ export async function readPictures(
   shard: Shard,
   group: { firstRow: number; rows: number },
   folder: string,
+  image = 'image',
 ): Promise<GroupPictures> {
   await mkdir(folder, { recursive: true });
   const scratch = await mkdtemp(join(folder, 'pictures-'));
@@ -91,7 +110,7 @@ export async function readPictures(
     const places = await decoded<PicturePlace[]>(shard, {
       kind: 'pictures',
       metadata: shard.metadata,
-      columns: ['image'],
+      columns: [image],
       rowStart,
       rowEnd,
       input: join(scratch, 'ranges'),
@@ -143,21 +162,6 @@ async function decoded<T>({ file }: Shard, task: Exclude<ParquetTask, { kind: 'm
   }
 }
 
-function checkColumns(shard: Shard): void {
-  const present = new Set(
-    shard.metadata.row_groups.flatMap((group) =>
-      group.columns.map((chunk) => chunk.meta_data?.path_in_schema[0]),
-    ),
-  );
-  if (shard.metadata.row_groups.length === 0) return;
-  const missing = ['image', ...LABEL_COLUMNS].filter((column) => !present.has(column));
-  if (missing.length > 0)
-    throw new PipelineError(
-      'BadData',
-      `Expected the columns image, artist, genre and style, got no ${missing.join(', ')} in ${shard.file.path}: choose a source with WikiArt's schema`,
-    );
-}
-
 function nameOf(value: unknown, column: string, names: string[] | undefined, where: string): string {
   if (typeof value === 'string') return value;
   if (value instanceof Uint8Array) return new TextDecoder().decode(value);
@@ -172,9 +176,9 @@ function nameOf(value: unknown, column: string, names: string[] | undefined, whe
   return names[Number(value)] ?? '';
 }
 
-function imageBytesOf(columns: FileMetaData['row_groups'][number]['columns']): number {
+function imageBytesOf(columns: FileMetaData['row_groups'][number]['columns'], image: string): number {
   return columns
-    .filter((chunk) => chunk.meta_data?.path_in_schema[0] === 'image')
+    .filter((chunk) => chunk.meta_data?.path_in_schema[0] === image)
     .reduce((sum, chunk) => sum + Number(chunk.meta_data?.total_compressed_size ?? 0n), 0);
 }
 

@@ -15,6 +15,7 @@ export function candidateOf(
     artist: over.artist ?? `artist-${at % 5}`,
     genre: over.genre ?? 'landscape',
     style: 'Impressionism',
+    caption: '',
     measures: {
       encodedBytes: 1000,
       width: side,

@@ -97,6 +97,7 @@ function candidateOf(
     artist: ARTIST_NAMES[row.artist] ?? '',
     genre: row.genre,
     style: row.style,
+    caption: '',
     measures: made.measures,
     pixels: made.pixels,
     bucket: { ...made.bucket },
@@ -178,6 +179,7 @@ function scoreDoubts(outcomes: readonly Outcome[], style: string, scores: Map<st
   const pictures = kept.map(({ row, candidate }) => ({
     id: String(row.index),
     style: row.style,
+    caption: '',
     features: (candidate as Candidate).measures.style,
   }));
   const doubted = new Set(labelDoubts(pictures, style, 4).map(({ id }) => id));

@@ -7,7 +7,7 @@ import {
   verdictOf,
 } from '../../domain/dataset/analysis.ts';
 import type { Analysis } from '../../domain/dataset/analysis-result.ts';
-import { isUnknownArtist } from '../../domain/dataset/filters.ts';
+import { isUnknownArtist } from '../../domain/dataset/labels.ts';
 import { promptCoverage } from '../../domain/dataset/prompt-coverage.ts';
 import {
   BorderlineImage,

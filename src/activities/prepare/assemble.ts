@@ -46,9 +46,7 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
     ...others.map((candidate, at) => ({ candidate, split: 'neighbors' as const, cluster: firstFree + at })),
   ].map((picture) => ({
     ...picture,
-    ...(input.captions === null || picture.split === 'neighbors'
-      ? {}
-      : { caption: input.captions.of(picture.candidate) }),
+    ...(picture.split === 'neighbors' ? {} : { caption: input.captions.of(picture.candidate) }),
     ...(where.get(picture.candidate.source) as { pack: string; png: Slice }),
   }));
 
@@ -58,7 +56,9 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
     number
   >;
   for (const { reason } of dropped) counts[reason] += 1;
-  counts['other-style'] = input.plan.otherStyle - others.length;
+  // Neighbors from a reference are none of the source's rows.
+  counts['other-style'] =
+    input.plan.otherStyle - others.filter((c) => c.order < input.plan.ownFiles * 2 ** 32).length;
 
   await rm(input.out, { recursive: true, force: true });
   await mkdir(join(input.out, 'data'), { recursive: true });
@@ -84,10 +84,14 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
   const plots = await drawCardPlots(placed, counts);
   for (const { path, svg } of plots) await put(path, svg);
 
+  const written = input.captions.facts();
   const facts: Omit<DatasetManifest, 'files'> = {
     format: 1,
     key: input.key,
     source: { repo: input.source.repo, commit: input.source.commit },
+    ...(input.reference === null
+      ? {}
+      : { reference: { repo: input.reference.repo, commit: input.reference.commit } }),
     settings: input.settings,
     rows: input.plan.rows,
     images: Object.fromEntries(
@@ -96,7 +100,7 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
     dropped: counts,
     bytesRead: input.bytesRead,
     unseenArtists: dealt.unseenArtists,
-    ...(input.captions === null ? {} : { captions: input.captions.facts() }),
+    ...(written === null ? {} : { captions: written }),
     nearestCrossSplit: closestOf(proof),
   };
   const captions = placed.filter((p) => p.split === 'train').map((p) => rowOf(p, input.config).caption);

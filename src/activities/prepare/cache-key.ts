@@ -10,7 +10,7 @@ import type { RunContext } from '../../domain/run/context.ts';
 import type { Hub } from '../../hub/hub.ts';
 
 /** Grows when preparation changes what it writes, so that a dataset made by older code is not taken for the same. */
-const PREPARATION_VERSION = 3;
+const PREPARATION_VERSION = 4;
 
 /** Grows when a model's words are asked for, cleaned or cut in another way. */
 const CAPTION_VERSION = 1;
@@ -36,11 +36,15 @@ export function localFolder(workDir: string, target: PreparationTarget): string 
 }
 
 /** Cache key of a preparation: everything that decides its bytes. */
-function preparationKey({ source, config, captioner, base }: RunContext): Sha256 {
+function preparationKey({ contents, source, reference, config, captioner, base }: RunContext): Sha256 {
   const facts = {
     version: PREPARATION_VERSION,
     libvips: sharp.versions.vips,
-    source: `${source.repo}@${source.commit}`,
+    // A commit has a time, and so another name on every Hub; what it holds has not.
+    source: contents?.source ?? `${source.repo}@${source.commit}`,
+    ...(reference === undefined
+      ? {}
+      : { reference: contents?.reference ?? `${reference.repo}@${reference.commit}` }),
     settings: settingsOf(config.dataset),
     seed: config.seed,
     ...(captioner === undefined
@@ -70,10 +74,10 @@ export function preparedRepo(namespace: string, style: string, key: Sha256): Rep
 
 /** The settings that decide the dataset's bytes: not how many pictures a run needs, nor the branch that was resolved. */
 export function settingsOf(config: DatasetConfig): Record<string, unknown> {
-  const { minTrainingImages: _, revision: __, source: ___, captioner, ...settings } = config;
+  const { minTrainingImages: _, revision: __, source: ___, reference: ____, captioner, ...settings } = config;
   // Without a captioner the key is what it was before there were any: datasets made then are found.
   if (captioner === null || captioner === undefined) return settings;
-  const { revision: ____, ...captioning } = captioner;
+  const { revision: _____, ...captioning } = captioner;
   return { ...settings, captioner: captioning };
 }
 

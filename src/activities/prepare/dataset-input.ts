@@ -2,7 +2,7 @@ import type { DatasetConfig } from '../../domain/config/run-config.ts';
 import type { Candidate } from '../../domain/dataset/measures.ts';
 import type { Split } from '../../domain/dataset/record.ts';
 import type { CommitRef, Sha256 } from '../../domain/refs.ts';
-import type { ModelCaptions } from './captions/read.ts';
+import type { Captions } from './captions/read.ts';
 import type { GroupResult, PrepareStore, Slice } from './local-store.ts';
 import type { StoredPlan } from './work-repo.ts';
 
@@ -13,14 +13,15 @@ export interface AssembleInput {
   config: DatasetConfig;
   seed: number;
   source: CommitRef;
+  /** Where other styles are from; null: the source itself. */
+  reference: CommitRef | null;
   /** The source's own card. */
   sourceCard: string;
-  plan: Pick<StoredPlan, 'rows' | 'otherStyle' | 'otherGenre' | 'otherArtist' | 'overLimit'>;
+  plan: Pick<StoredPlan, 'rows' | 'ownFiles' | 'otherStyle' | 'otherGenre' | 'otherArtist' | 'overLimit'>;
   /** Results of every row group of the plan. */
   groups: GroupResult[];
   bytesRead: number;
-  /** Captions by a model; null: from the genre. */
-  captions: ModelCaptions | null;
+  captions: Captions;
   store: PrepareStore;
   /** Folder for the files; emptied first. */
   out: string;
@@ -32,7 +33,7 @@ export interface Placed {
   candidate: Candidate;
   split: Split;
   cluster: number;
-  /** By a model; absent: from the genre. */
+  /** Absent for neighbors: from the genre. */
   caption?: string;
   pack: string;
   png: Slice;

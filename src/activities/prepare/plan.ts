@@ -2,10 +2,13 @@ import { AsyncResource } from 'node:async_hooks';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { DatasetConfig } from '../../domain/config/run-config.ts';
+import { foldLabel, oneSpelling } from '../../domain/dataset/labels.ts';
 import { type LabeledGroup, planReads, type ReadPlan } from '../../domain/dataset/plan.ts';
 import { PipelineError } from '../../domain/errors.ts';
+import type { CommitRef } from '../../domain/refs.ts';
 import type { PipelineActivities, PreparationPlan } from '../../domain/run/activities.ts';
 import type { RunContext } from '../../domain/run/context.ts';
+import type { Hub } from '../../hub/hub.ts';
 import { type FileLabels, openSource, passLabels, type Source } from '../../wikiart/label-pass.ts';
 import { inFlight } from '../support/concurrency.ts';
 import { findPrepared, type PreparationTarget, targetOf } from './cache-key.ts';
@@ -55,20 +58,21 @@ async function layOut(
   const { hub } = deps;
   const signal = deps.signal?.();
   const config = context.config.dataset;
-  const source = await openSource(hub, context.source);
-  if (source.files.length === 0)
-    throw new PipelineError(
-      'BadData',
-      `Expected parquet files in dataset ${source.at.repo} at ${source.at.commit}, got none: check dataset.source and dataset.revision`,
-    );
-  const labels = await labelPass(deps, source, target, signal);
-  const labeled = labels.flatMap(({ groups }, fileIndex) =>
-    groups.map((group): LabeledGroup => ({ ...group, file: source.files[fileIndex]?.path ?? '', fileIndex })),
-  );
-  checkLabels(labeled, config, source.at.repo);
+  const source = await openFilled(hub, context.source, 'dataset.source and dataset.revision');
+  const reference =
+    context.reference === undefined ? null : await openFilled(hub, context.reference, 'dataset.reference');
+  const files = [
+    ...source.files.map((entry) => ({ entry, source, columns: config.columns })),
+    // A reference is read by the names that WikiArt's columns have.
+    ...(reference?.files ?? []).map((entry) => ({ entry, source: reference as Source, columns: undefined })),
+  ];
+  const labels = await labelPass(deps, files, target, signal);
+  const labeled = labeledGroups(labels, files, config);
+  const own = labeled.filter(({ isReference }) => !isReference);
+  checkLabels(own, config, source.at.repo);
   const reads = planReads(labeled, config, context.config.seed);
-  const tasks = tasksOf(source, labels, reads);
-  const plan = planOf(target, labels, reads, tasks);
+  const tasks = tasksOf(files, labeled, labels, reads);
+  const plan = { ...planOf(target, labels, reads, tasks), ownFiles: source.files.length };
   await hub.ensureRepo(target.work, { private: true });
   await hub.commit({
     repo: target.work,
@@ -77,32 +81,75 @@ async function layOut(
       { path: PLAN_FILE, content: JSON.stringify(plan) },
       ...[...tasks].map(([shard, task]) => ({ path: taskFile(shard), content: JSON.stringify(task) })),
     ],
-    onProgress: () =>
-      deps.heartbeat({ stage: 'labels', done: source.files.length, total: source.files.length }),
+    onProgress: () => deps.heartbeat({ stage: 'labels', done: files.length, total: files.length }),
     ...(signal === undefined ? {} : { signal }),
   });
   return plan;
 }
 
+/** A parquet file of the source or of the reference, and what its columns are called. */
+interface SourceFile {
+  entry: Source['files'][number];
+  source: Source;
+  columns: DatasetConfig['columns'] | undefined;
+}
+
+async function openFilled(hub: Hub, at: CommitRef, fields: string): Promise<Source> {
+  const source = await openSource(hub, at);
+  if (source.files.length > 0) return source;
+  throw new PipelineError(
+    'BadData',
+    `Expected parquet files in dataset ${at.repo} at ${at.commit}, got none: check ${fields}`,
+  );
+}
+
+/** Row groups of all files, each label in one spelling; files of the user's own keep their names where those differ. */
+function labeledGroups(
+  labels: readonly FileLabels[],
+  files: readonly SourceFile[],
+  config: DatasetConfig,
+): LabeledGroup[] {
+  const spelled = oneSpelling(config.style);
+  const names = labels.flatMap(({ groups }) => groups.flatMap((group) => group.files ?? ['']));
+  const areNames = new Set(names).size === names.length && !names.includes('');
+  return labels.flatMap(({ groups }, fileIndex) =>
+    groups.map((group): LabeledGroup => {
+      const { entry, source } = files[fileIndex] as SourceFile;
+      const isReference = source !== files[0]?.source;
+      const isOneStyle = !isReference && config.columns.style === null;
+      return {
+        ...group,
+        file: entry.path,
+        fileIndex,
+        isReference,
+        styles: group.styles.map((style) => (isOneStyle ? config.style : spelled(style))),
+        files: areNames && !isReference ? group.files : undefined,
+      };
+    }),
+  );
+}
+
 /** Labels of every file; those in the work folder are not read again. */
 async function labelPass(
   deps: PrepareDeps,
-  source: Source,
+  files: readonly SourceFile[],
   target: PreparationTarget,
   signal: AbortSignal | undefined,
 ): Promise<FileLabels[]> {
   const store = new PrepareStore(join(deps.workDir, 'prepare', target.key.slice(0, 24)));
   let done = 0;
   // Temporal knows which activity a heartbeat is of by the asynchronous context that it is sent from.
-  const tell = AsyncResource.bind(() =>
-    deps.heartbeat({ stage: 'labels', done, total: source.files.length }),
-  );
-  return inFlight(source.files, LABELS_IN_FLIGHT, async (entry, at) => {
+  const tell = AsyncResource.bind(() => deps.heartbeat({ stage: 'labels', done, total: files.length }));
+  return inFlight(files, LABELS_IN_FLIGHT, async ({ entry, source, columns }, at) => {
     signal?.throwIfAborted();
     const name = `labels-${String(at).padStart(5, '0')}.json`;
     let labels = await store.readJson(name, StoredLabels);
     if (labels === null) {
-      labels = await passLabels(deps.hub, source, entry, { signal, onRange: tell });
+      labels = await passLabels(deps.hub, source, entry, {
+        signal,
+        onRange: tell,
+        ...(columns === undefined ? {} : { columns }),
+      });
       await store.writeJson(name, labels);
     }
     done += 1;
@@ -117,15 +164,23 @@ const StoredLabels: z.ZodType<FileLabels> = z.strictObject({
   footerBytes: z.int(),
 });
 
-function tasksOf(source: Source, labels: readonly FileLabels[], reads: ReadPlan): Map<number, ShardTask> {
+function tasksOf(
+  files: readonly SourceFile[],
+  labeled: readonly LabeledGroup[],
+  labels: readonly FileLabels[],
+  reads: ReadPlan,
+): Map<number, ShardTask> {
   const tasks = new Map<number, ShardTask>();
+  const spelled = new Map(labeled.map((group) => [groupName(group), group]));
   for (const plan of reads.groups) {
-    const entry = source.files[plan.fileIndex];
+    const file = files[plan.fileIndex];
     const own = labels[plan.fileIndex]?.groups[plan.group];
-    if (entry === undefined || own === undefined)
+    const named = spelled.get(groupName(plan));
+    if (file === undefined || own === undefined || named === undefined)
       throw new PipelineError('Internal', `Expected labels of row group ${groupName(plan)}, got none`);
-    const task = tasks.get(plan.fileIndex) ?? { path: entry.path, bytes: entry.bytes, groups: [] };
-    task.groups.push({ plan, labels: own });
+    const { path, bytes } = file.entry;
+    const task = tasks.get(plan.fileIndex) ?? { at: file.source.at, path, bytes, groups: [] };
+    task.groups.push({ plan, labels: { ...own, styles: named.styles, files: named.files } });
     tasks.set(plan.fileIndex, task);
   }
   return tasks;
@@ -136,7 +191,7 @@ function planOf(
   labels: readonly FileLabels[],
   reads: ReadPlan,
   tasks: ReadonlyMap<number, ShardTask>,
-): StoredPlan {
+): Omit<StoredPlan, 'ownFiles'> {
   const { rows, otherStyle, otherGenre, otherArtist, overLimit } = reads;
   return {
     format: 1,
@@ -162,7 +217,8 @@ function checkLabels(groups: readonly LabeledGroup[], config: DatasetConfig, rep
   const named = (list: Iterable<string>): string => [...new Set(list)].sort().join(', ');
   const styles = new Set(groups.flatMap((group) => group.styles));
   const problems: string[] = [];
-  if (!styles.has(config.style))
+  if (styles.size === 0) problems.push(`Expected pictures in ${repo}, got none (dataset.source)`);
+  else if (!styles.has(config.style))
     problems.push(
       `Expected pictures of style ${JSON.stringify(config.style)} in ${repo}, got only ${named(styles)} (dataset.style)`,
     );
@@ -170,7 +226,8 @@ function checkLabels(groups: readonly LabeledGroup[], config: DatasetConfig, rep
     ['genres', config.genres, new Set(groups.flatMap((group) => group.genres))],
     ['artists', config.artists, new Set(groups.flatMap((group) => group.artists))],
   ] as const) {
-    const missing = wanted.filter((name) => !present.has(name));
+    const folded = new Set([...present].map(foldLabel));
+    const missing = wanted.filter((name) => !folded.has(foldLabel(name)));
     if (missing.length > 0)
       problems.push(
         `Expected ${field} of ${repo}, got unknown ${missing.join(', ')}: it has ${named(present)} (dataset.${field})`,

@@ -63,6 +63,7 @@ async function publish(deps: PublishDeps, context: RunContext, target: Preparati
     config,
     seed: context.config.seed,
     source: context.source,
+    reference: context.reference ?? null,
     sourceCard: await cardOf(hub, context.source),
     plan,
     groups,

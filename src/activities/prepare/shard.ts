@@ -130,7 +130,7 @@ async function prepareGroups(
     openShard(
       await openHubFile({
         hub: deps.hub,
-        at: context.source,
+        at: task.at,
         path: task.path,
         bytes: task.bytes,
         signal: deps.signal,
@@ -150,7 +150,9 @@ async function prepareGroups(
     }
   }
   const fetch = async (group: ShardTask['groups'][number] | undefined) =>
-    group === undefined ? null : picturesOf(await open(), group.labels, deps.store.folder);
+    group === undefined
+      ? null
+      : picturesOf(await open(), group.labels, deps.store.folder, imageOf(task, context));
   let coming = fetch(missing[0]);
   try {
     for (const [at, group] of missing.entries()) {
@@ -233,7 +235,7 @@ async function record(
   },
 ): Promise<void> {
   const { row, kind, outcome, plan, labels, pack } = p;
-  const source = sourceOf(plan, row);
+  const source = sourceOf({ ...plan, files: labels.files }, row);
   const order = plan.fileIndex * 2 ** 32 + plan.firstRow + row;
   if (!outcome.ok) {
     const thumbnail = await thumbnailOf(outcome.survey, pack);
@@ -247,6 +249,7 @@ async function record(
     artist: labels.artists[row] ?? '',
     genre: labels.genres[row] ?? '',
     style: labels.styles[row] ?? '',
+    caption: labels.captions?.[row] ?? '',
     measures,
     pixels,
     bucket: { ...bucket },
@@ -254,10 +257,21 @@ async function record(
   result.candidates.push({ kind, candidate, png: await pack.append(encoded) });
 }
 
+/** The column of the pictures: a reference is read by WikiArt's names. */
+function imageOf(task: ShardTask, { source, config }: RunContext): string {
+  const isSource = task.at.repo === source.repo && task.at.commit === source.commit;
+  return isSource ? config.dataset.columns.image : 'image';
+}
+
 /** A row group's encoded pictures, or why none of them can be read. */
-async function picturesOf(shard: Shard, labels: GroupLabels, folder: string): Promise<GroupPictures | Drop> {
+async function picturesOf(
+  shard: Shard,
+  labels: GroupLabels,
+  folder: string,
+  image: string,
+): Promise<GroupPictures | Drop> {
   try {
-    return await readPictures(shard, labels, folder);
+    return await readPictures(shard, labels, folder, image);
   } catch (error) {
     if (!(error instanceof PipelineError) || error.kind !== 'BadData') throw error;
     return { reason: 'corrupt', measured: error.message.slice(0, 200), limit: null };

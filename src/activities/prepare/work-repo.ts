@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { PipelineError } from '../../domain/errors.ts';
-import type { CommitSha, RepoRef } from '../../domain/refs.ts';
-import { Sha256 } from '../../domain/refs.ts';
+import { CommitRef, type CommitSha, type RepoRef, Sha256 } from '../../domain/refs.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 
@@ -14,10 +13,14 @@ export const StoredGroupLabels = z.strictObject({
   artists: z.array(z.string()),
   genres: z.array(z.string()),
   styles: z.array(z.string()),
+  captions: z.array(z.string()).optional(),
+  files: z.array(z.string()).optional(),
 });
 
 /** `tasks/00003.json` of a work repository: which rows of a file to prepare, and what they are labeled. */
 export const ShardTask = z.strictObject({
+  /** Where the file is: the source, or the reference that neighbors are taken from. */
+  at: CommitRef,
   path: z.string(),
   bytes: z.int(),
   groups: z.array(
@@ -41,6 +44,8 @@ export const StoredPlan = z.strictObject({
   format: z.literal(1),
   key: Sha256,
   rows: z.int(),
+  /** Number of the source's own files; those of a reference come after them. */
+  ownFiles: z.int(),
   otherStyle: z.int(),
   otherGenre: z.array(z.strictObject({ source: z.string(), genre: z.string() })),
   otherArtist: z.array(z.strictObject({ source: z.string(), artist: z.string() })),

@@ -10,6 +10,7 @@ import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
+import { sourceContent } from '../../wikiart/label-pass.ts';
 import { pinCaptioner } from '../prepare/captions/model.ts';
 import { readModelIndex } from '../support/base-class.ts';
 import { planRunStorage } from '../train/storage-plan.ts';
@@ -32,6 +33,8 @@ export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRu
       namespace,
       base: pinned.base,
       source: pinned.source,
+      ...(pinned.reference === undefined ? {} : { reference: pinned.reference }),
+      ...(pinned.contents === undefined ? {} : { contents: pinned.contents }),
       ...(pinned.captioner === undefined ? {} : { captioner: pinned.captioner }),
       repos,
     };
@@ -62,12 +65,7 @@ async function pin({
       config,
       amendments: [],
       base: await commitOf(hub, { type: 'model', repo: config.base.repo }, config.base.revision, 'base'),
-      source: await commitOf(
-        hub,
-        { type: 'dataset', repo: config.dataset.source },
-        config.dataset.revision,
-        'dataset.source',
-      ),
+      ...(await pinSources(hub, config.dataset)),
       ...(captioner === null ? {} : { captioner }),
       gate: pinRules(config),
     };
@@ -90,6 +88,26 @@ async function pin({
       if (!(error instanceof HubConflict)) throw error;
     }
   }
+}
+
+/** Source and reference at commits, and what they hold. */
+async function pinSources(
+  hub: Hub,
+  dataset: RunConfig['dataset'],
+): Promise<Pick<RunRecord, 'source' | 'reference' | 'contents'>> {
+  const at = (repo: RepoRef['repo'], revision: string, field: string) =>
+    commitOf(hub, { type: 'dataset', repo }, revision, field);
+  const source = await at(dataset.source, dataset.revision, 'dataset.source');
+  const reference =
+    dataset.reference === null ? null : await at(dataset.reference, 'main', 'dataset.reference');
+  return {
+    source,
+    ...(reference === null ? {} : { reference }),
+    contents: {
+      source: await sourceContent(hub, source),
+      reference: reference === null ? null : await sourceContent(hub, reference),
+    },
+  };
 }
 
 function pinRules(config: RunConfig): NonNullable<RunRecord['gate']> {

@@ -3,53 +3,47 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { mergeDeep } from '../../domain/config/run-config.ts';
 import type { Analysis } from '../../domain/dataset/analysis-result.ts';
 import type { PreparedDataset } from '../../domain/dataset/prepared-dataset.ts';
 import { ERROR_KINDS } from '../../domain/errors.ts';
 import type { Hub } from '../../hub/hub.ts';
-import { importSource } from '../../wikiart/import-source.ts';
 import pc from '../colors.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action } from '../context.ts';
+import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
 import { resultOf } from '../outcome.ts';
-import { print, table } from '../output.ts';
+import { print, table, tell } from '../output.ts';
 import { startWorkflow, unservedQueues } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
 import { type InputOptions, named, readInput, withInput } from './run.ts';
 
-interface PrepareOptions extends InputOptions {
-  from?: string;
-}
+type PrepareOptions = InputOptions & FromOptions;
 
 /** Adds `prepare`: dataset and analysis without a training. */
 export function addPrepareCommand(program: Command): void {
   action<PrepareOptions>(
-    withInput(
-      program
-        .command('prepare')
-        .description(
-          'prepare and analyze a dataset, and train nothing; again with the same settings it is there at once',
-        ),
-    )
-      .option('--run <name>', 'name of the preparation')
-      .option('--profile <profile>', 'tiny, t4, l4, a100 or h100; default: tiny')
-      .option(
-        '--from <folder>',
-        'take a local folder as the source: parquet files, or pictures with metadata.csv or .jsonl',
-      ),
+    withFrom(
+      withInput(
+        program
+          .command('prepare')
+          .description(
+            'prepare and analyze a dataset, and train nothing; again with the same settings it is there at once',
+          ),
+      )
+        .option('--run <name>', 'name of the preparation')
+        .option('--profile <profile>', 'tiny, t4, l4, a100 or h100; default: tiny'),
+    ),
     async ({ dataDir, json, env }, options) => {
+      const first = readInput('prepare', options).parsed;
+      const source = await lookAtFrom(options, tell);
       const hub = connectRunHub(env, dataDir);
-      const asked = readInput('prepare', options);
       const client = await connectClient(dataDir);
-      const source =
-        options.from === undefined
-          ? {}
-          : { dataset: { source: await bringSource(hub, options.from, asked.parsed.namespace) } };
-      const { input, workflowId } = named(
-        mergeDeep(asked.input, source) as Record<string, unknown>,
+      const asked = readInput(
         'prepare',
+        options,
+        await takeFrom({ hub, source, options, config: first }, tell),
       );
+      const { input, workflowId } = named(asked.input, 'prepare');
       await startWorkflow(client, { type: 'prepare', workflowId, input, summary: 'prepare a dataset' });
       if (asked.parsed.dataset.captioner !== null)
         for (const warning of await unservedQueues(client, asked.parsed.gpuSession))
@@ -60,22 +54,6 @@ export function addPrepareCommand(program: Command): void {
       if (result.analysis.verdict === 'blocked') process.exitCode = ERROR_KINDS.BadData.exitCode;
     },
   );
-}
-
-async function bringSource(hub: Hub, folder: string, namespace: string | null): Promise<string> {
-  const imported = await importSource({
-    hub,
-    folder,
-    namespace: namespace ?? (await hub.whoAmI()),
-    onProgress: (done, total) => {
-      if (process.stderr.isTTY)
-        process.stderr.write(`\r  reading ${done} of ${total}${done === total ? '\n' : ''}`);
-    },
-  });
-  process.stderr.write(
-    `source: ${imported.pictures} pictures, ${imported.cached ? 'on the Hub already as' : 'put on the Hub as'} ${imported.repo}\n`,
-  );
-  return imported.repo;
 }
 
 async function follow(

@@ -9,12 +9,14 @@ import { exitCodeOf, outcomeOf } from '../../domain/run/outcome.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
 import { GPU_QUEUE } from '../../domain/run/task-queues.ts';
 import { connectHub } from '../../hub/client.ts';
+import type { FolderSource } from '../../wikiart/import-source.ts';
 import { profileOfGpuWorkers } from '../choose-profile.ts';
 import pc from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action } from '../context.ts';
+import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
 import { outcomeLines, resultOf } from '../outcome.ts';
-import { print } from '../output.ts';
+import { print, tell } from '../output.ts';
 import { recordedInput } from '../recorded-input.ts';
 import { seedStack } from '../seed.ts';
 import { onInterrupt } from '../stack/interrupt.ts';
@@ -23,22 +25,24 @@ import { isRunning, pollers, startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
 import { type InputOptions, readInput, withInput } from './run.ts';
 
-type RunHereOptions = Omit<InputOptions, 'run' | 'watch'>;
+type RunHereOptions = Omit<InputOptions, 'run' | 'watch'> & FromOptions;
 
 /** Adds `run`: one run on this machine alone, begun or gone on with from what the Hub holds. */
 export function addRunHereCommand(program: Command): void {
   action<RunHereOptions>(
-    withInput(
-      program
-        .command('run')
-        .argument('<run>', 'name of the run')
-        .description(
-          'one run on this machine alone, with the Hub that HF_TOKEN opens: starts it, or goes on with it wherever it was cut off',
-        )
-        .option('--namespace <name>', 'Hub user or organization of the run; default: the token’s owner'),
-    ).option(
-      '--profile <profile>',
-      'tiny, t4, l4, a100 or h100. Default: the one for this machine’s GPU; tiny on a machine without one and without HF_TOKEN',
+    withFrom(
+      withInput(
+        program
+          .command('run')
+          .argument('<run>', 'name of the run')
+          .description(
+            'one run on this machine alone, with the Hub that HF_TOKEN opens: starts it, or goes on with it wherever it was cut off',
+          )
+          .option('--namespace <name>', 'Hub user or organization of the run; default: the token’s owner'),
+      ).option(
+        '--profile <profile>',
+        'tiny, t4, l4, a100 or h100. Default: the one for this machine’s GPU; tiny on a machine without one and without HF_TOKEN',
+      ),
     ),
     async ({ env, dataDir, json }, options, operand) => {
       refuseOtherServer();
@@ -46,6 +50,7 @@ export function addRunHereCommand(program: Command): void {
       if (asked.profile === 'auto') delete asked.profile;
       readInput('fineTune', asked);
       const run = RunName.parse(operand);
+      const source = await lookAtFrom(options, tell);
       const abort = new AbortController();
       const stopListening = onInterrupt(() => abort.abort());
       const ownHub = hubAccess(env);
@@ -57,7 +62,7 @@ export function addRunHereCommand(program: Command): void {
         stack.startWorker('pipeline');
         stack.startWorker('gpu');
         const client = await connectClient(dataDir);
-        say(await beginRun({ client, stack, run, asked, fallback: ownHub === null ? 'tiny' : null }));
+        say(await beginRun({ client, stack, run, asked, source, fallback: ownHub === null ? 'tiny' : null }));
         const last = await watchRun(client, run, { out: process.stderr, signal: abort.signal });
         if (last.execution === 'RUNNING') {
           say(`${run} is held: the same command goes on with it, here or on another machine`);
@@ -81,6 +86,8 @@ export async function beginRun(p: {
   stack: Pick<Stack, 'hub'>;
   run: RunName;
   asked: Omit<RunHereOptions, 'dataDir' | 'json'> & { run: string };
+  /** The folder that was named; null: none. */
+  source?: FolderSource | null;
   /** Profile for a machine without an accelerator; null: there is none. */
   fallback: Profile | null;
 }): Promise<string> {
@@ -88,10 +95,29 @@ export async function beginRun(p: {
   if (await isRunning(client, run)) return `${run} goes on where this machine left it`;
   const hub = connectHub(p.stack.hub);
   const namespace = readInput('fineTune', asked).parsed.namespace ?? (await hub.whoAmI());
+  const source = p.source ?? null;
   const recorded = await recordedInput(hub, { run, namespace, changes: asked });
-  const input = recorded ?? readInput('fineTune', { ...asked, profile: await profileOf(p) }).input;
+  const first = { ...asked, ...(recorded === null ? { profile: await profileOf(p) } : {}) };
+  const layer = await takeFrom(
+    { hub, source, options: asked, config: readInput('fineTune', first).parsed },
+    tell,
+  );
+  if (recorded !== null && source !== null) refuseOtherPictures(run, recorded, layer);
+  const input = recorded ?? readInput('fineTune', first, layer).input;
   await startWorkflow(client, { type: 'fineTune', workflowId: run, input });
   return recorded === null ? `started ${pc.bold(run)}` : `${run} goes on from what the Hub holds`;
+}
+
+/** A run goes on with the pictures that it began with. */
+function refuseOtherPictures(run: string, recorded: object, layer: object): void {
+  const sourceOf = (input: object) =>
+    'dataset' in input ? (input.dataset as { source?: unknown }).source : undefined;
+  const [known, asked] = [sourceOf(recorded), sourceOf(layer)];
+  if (known === asked) return;
+  throw new PipelineError(
+    'InvalidInput',
+    `run: expected the pictures that "${run}" was begun with (${String(known)}), got others in --from (${String(asked)}): choose another name for a run with these`,
+  );
 }
 
 /** The profile that was asked for, or the one for this machine's accelerator, once its worker has looked. */

@@ -9,10 +9,11 @@ import type { RunResult } from '../../domain/run/run-result.ts';
 import type { StudyResult } from '../../domain/tuning/study-result.ts';
 import { profileOfGpuWorkers, profileOfThisMachine } from '../choose-profile.ts';
 import pc from '../colors.ts';
-import { connectClient } from '../connect.ts';
+import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
+import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
 import { outcomeLine, resultOf } from '../outcome.ts';
-import { print, table } from '../output.ts';
+import { print, table, tell } from '../output.ts';
 import { takeSnapshot } from '../run-snapshot.ts';
 import { showRun } from '../show-run.ts';
 import { mustParse, startWorkflow, unservedQueues } from '../start-run.ts';
@@ -36,21 +37,30 @@ export function addRunCommands(program: Command): void {
     ['start', 'fineTune', 'start a fine-tuning run'],
     ['tune', 'tune', 'search hyperparameters without training to the end'],
   ] as const)
-    action<InputOptions>(
-      withNameAndProfile(program.command(name).description(what)).option(
+    action<InputOptions & FromOptions>(
+      withFrom(withNameAndProfile(program.command(name).description(what))).option(
         '--watch',
         'follow the run until it ends',
       ),
-      async ({ dataDir, json }, options) => {
+      async ({ dataDir, json, env }, options) => {
         const automatic = options.profile === 'auto';
         if (automatic) delete options.profile;
         const asked = readInput(type, options);
+        const source = await lookAtFrom(options, tell);
         const client = await connectClient(dataDir);
         if (asked.input.profile === undefined)
           options.profile =
             (await profileOfGpuWorkers(client, asked.parsed.gpuSession)) ??
             (automatic ? await profileOfThisMachine() : 'tiny');
-        const config = readInput(type, options);
+        const first = readInput(type, options);
+        const layer =
+          source === null
+            ? {}
+            : await takeFrom(
+                { hub: connectRunHub(env, dataDir), source, options, config: first.parsed },
+                tell,
+              );
+        const config = readInput(type, options, layer);
         const { input, workflowId } = named(config.input, name === 'start' ? 'run' : 'study');
         await startWorkflow(client, {
           type,

@@ -5,6 +5,7 @@ import { CaptionerConfig } from './captioner.ts';
 import { EvaluationModels } from './evaluation-models.ts';
 import { GateConfig } from './gate-config.ts';
 import { PROFILES, profileDefaults } from './profiles.ts';
+import { SourceColumns } from './source-columns.ts';
 import { TuningConfig } from './tuning-config.ts';
 import { VariantKind } from './variants.ts';
 
@@ -30,11 +31,15 @@ export type BaseConfig = z.infer<typeof BaseConfig>;
 /** Which pictures are wanted and how they are cleaned, split and captioned. */
 export const DatasetConfig = z
   .strictObject({
-    /** Dataset repository with WikiArt's columns: image, artist, genre, style. */
+    /** Dataset repository of pictures; `dataset.columns` says what its columns are called. */
     source: RepoId.default(RepoId.parse('huggan/wikiart')),
     /** Branch, tag or commit; resolved to a commit once and recorded. */
     revision: z.string().min(1).default('main'),
-    /** Style label wanted, by name. */
+    /** Columns of the source. */
+    columns: SourceColumns,
+    /** Dataset repository that other styles are taken from, as reference for the style margin; null: the source itself. */
+    reference: RepoId.nullable().default(null),
+    /** Style label wanted, by name; case, spaces and underscores do not matter. */
     style: z.string().min(1).default('Impressionism'),
     /** Genres wanted, by name; empty: all. */
     genres: z.array(z.string().min(1)).default([]),
@@ -42,6 +47,8 @@ export const DatasetConfig = z
     artists: z.array(z.string().min(1)).default([]),
     /** Words that call the style up, put at the end of every caption. */
     trigger: z.string().min(1).max(80).default('plnr impressionism'),
+    /** Captions that the source brings: kept as they are, cleaned of words of style and medium, or passed over for the captioner's. */
+    captions: z.enum(['own', 'described', 'model']).default('own'),
     /** Model that describes each picture on a GPU worker, in place of words for its genre; null: none. */
     captioner: CaptionerConfig.nullable().default(null),
     /** Side of the square training area in pixels: buckets have about resolution² pixels. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { RunConfig } from '../config/run-config.ts';
+import { gateRules, MARGIN_METRICS } from '../evaluation/gate-rules.ts';
 import { Metric } from '../evaluation/report.ts';
 import { CommitRef } from '../refs.ts';
 import { GpuForecast, impossibleBudget } from '../training/forecast.ts';
@@ -149,6 +150,14 @@ export function judgeReadiness(facts: ReadinessFacts): Finding[] {
   return findings;
 }
 
+/** Held-out and test pictures without which the evaluation has no figures. */
+const FEWEST_UNSEEN = 3;
+
+/** Whether the gate has a rule that pictures of other styles are needed for. */
+function needsNeighbors(config: RunConfig): boolean {
+  return gateRules(config).some(({ metric }) => MARGIN_METRICS.has(metric));
+}
+
 /** The verdict that findings come to. */
 export function verdictOf(findings: readonly Finding[]): AnalysisRecord['verdict'] {
   if (findings.some(({ level }) => level === 'blocker')) return 'blocked';
@@ -165,6 +174,15 @@ function blockersOf({ config, manifest, captions, forecast, nearest }: Readiness
     );
   if (dataset.heldOutFraction > 0 && manifest.images.held_out === 0)
     blockers.push('Expected held-out pictures, got none: the held-out loss and the metrics need them.');
+  const unseen = manifest.images.held_out + manifest.images.test;
+  if (unseen > 0 && unseen < FEWEST_UNSEEN)
+    blockers.push(
+      `Expected at least ${FEWEST_UNSEEN} held-out and test pictures, which all figures of the gate rest on, got ${unseen}: raise dataset.heldOutFraction or add pictures.`,
+    );
+  if (manifest.images.neighbors === 0 && needsNeighbors(config))
+    blockers.push(
+      'Expected pictures of other styles, got none: the gate asks for the style margin, which compares with them. Name a dataset that has some (dataset.reference), or have the gate do without (dataset.neighborsPerStyle=0).',
+    );
   const limit = dataset.nearDuplicateBits + CLUSTER_MARGIN_BITS;
   if (nearest !== null && nearest.bits <= limit)
     blockers.push(
@@ -198,7 +216,8 @@ function warningsOf(facts: ReadinessFacts): Finding[] {
     warnings.push(
       `${enlarged} of ${images.train} training pictures are smaller than their bucket and were enlarged: lower dataset.resolution or raise dataset.minShortSide.`,
     );
-  const wanted = manifest.rows - (manifest.dropped['other-style'] ?? 0) - images.neighbors;
+  const ownNeighbors = manifest.reference === undefined ? images.neighbors : 0;
+  const wanted = manifest.rows - (manifest.dropped['other-style'] ?? 0) - ownNeighbors;
   const cleaned =
     wanted - images.train - images.held_out - images.test - (manifest.dropped['other-genre'] ?? 0);
   if (wanted > 0 && cleaned > wanted * MANY_DROPPED)
@@ -210,7 +229,9 @@ function warningsOf(facts: ReadinessFacts): Finding[] {
   if (config.dataset.testFraction > 0 && images.test === 0)
     warnings.push('No picture is left for the sealed test split.');
   if (images.neighbors === 0)
-    warnings.push('No picture of another style is there: the style margin cannot be measured.');
+    warnings.push(
+      'No picture of another style is there: whether the style is met better than any other is not judged, and the verdict says so.',
+    );
   return warnings.map((text) => ({ level: 'warning', text }));
 }
 
@@ -227,13 +248,16 @@ function contentWarnings({ manifest, tokens, coverage, borderline }: ReadinessFa
     const counted = tokens[encoder];
     if (counted !== null && counted.cut > 0)
       warnings.push(
-        `${counted.cut} captions are longer than the ${counted.limit} tokens that ${name} reads (the longest has ${counted.longest}): their end, with the trigger phrase, is cut off.`,
+        `${counted.cut} captions are longer than the ${counted.limit} tokens that ${name} reads (the longest has ${counted.longest}): their end is cut off.`,
       );
   }
   const written = manifest.captions;
-  if (written !== undefined && written.fromGenre > (written.described + written.fromGenre) * MANY_FROM_GENRE)
+  const captions = written === undefined ? 0 : written.own + written.described + written.fromGenre;
+  if (written !== undefined && written.fromGenre > captions * MANY_FROM_GENRE)
     warnings.push(
-      `${written.fromGenre} of ${written.described + written.fromGenre} captions come from the genre, because ${written.model.repo} spoke of nothing but style: try another dataset.captioner.`,
+      written.model === null
+        ? `${written.fromGenre} of ${captions} pictures have no caption of their own and get one from the genre: write one beside each, or set dataset.captioner.`
+        : `${written.fromGenre} of ${captions} captions come from the genre, because ${written.model.repo} spoke of nothing but style: try another dataset.captioner.`,
     );
   const doubts = borderline.filter(({ doubt }) => doubt === 'label').length;
   if (doubts > manifest.images.train * MANY_DOUBTS)
@@ -256,12 +280,21 @@ function notesOf({ manifest, epochs, config }: ReadinessFacts): Finding[] {
     nearest === null
       ? 'No pair of pictures across splits is close.'
       : `The closest pictures across splits are ${nearest.bits} of 64 bits apart.`,
-    manifest.captions === undefined
-      ? 'Captions come from the genre.'
-      : `${manifest.captions.described} captions are by ${manifest.captions.model.repo}; words of style were taken out of ${manifest.captions.cleaned}.`,
+    captionNote(manifest),
     `${unseenArtists.held_out.length} artists are held out whole, ${unseenArtists.test.length} are in the test split only.`,
   ];
   return notes.map((text) => ({ level: 'note', text }));
+}
+
+function captionNote({ captions }: DatasetManifest): string {
+  if (captions === undefined) return 'Captions come from the genre.';
+  const { own, model, described, cleaned } = captions;
+  const parts = [
+    ...(own > 0 ? [`${own} captions are the source's own`] : []),
+    ...(model !== null ? [`${described} captions are by ${model.repo}`] : []),
+    ...(cleaned > 0 ? [`words of style were taken out of ${cleaned}`] : []),
+  ];
+  return `${parts.join('; ')}.`;
 }
 
 function round(value: number): number {

@@ -1,4 +1,5 @@
 import { contentOf, trimmed } from './caption-content.ts';
+import { foldLabel, isSidedGenre } from './labels.ts';
 import type { Candidate } from './measures.ts';
 
 /** What a WikiArt genre label is called in a caption; the tiny base is trained on the same words. */
@@ -18,6 +19,27 @@ const GENRE_WORDS: Record<string, string> = {
 /** Caption of a picture from its genre label, the trigger phrase at the end: "a landscape painting, plnr impressionism". */
 export function captionFor(genre: string, trigger: string): string {
   return `${genreWords(genre)}, ${trigger}`;
+}
+
+/** Words of a caption at the most that CLIP surely reads to their end; a longer one has the trigger in front. */
+const SURELY_READ = 45;
+
+/**
+ * A caption in the user's own words: `[trigger]` replaced, and where they do not name the trigger phrase it is added, at the
+ * end of a short caption and in front of a long one, whose end an encoder may not see.
+ */
+export function ownCaption(text: string, trigger: string): string {
+  const words = text
+    .replaceAll(/\[trigger\]/gi, trigger)
+    .trim()
+    .replace(/[,;\s]+$/, '');
+  if (words.toLowerCase().includes(trigger.toLowerCase()))
+    return words.includes(trigger) ? words : words.replace(new RegExp(escaped(trigger), 'i'), () => trigger);
+  return words.split(/\s+/).length <= SURELY_READ ? `${words}, ${trigger}` : `${trigger}, ${words}`;
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 /** A caption from what a model said of a picture, and what became of its words. */
@@ -72,7 +94,7 @@ function shortened(words: readonly string[], fits: (words: readonly string[]) =>
 
 /** A genre label in words with its article; labels that are unknown or say nothing become "a painting". */
 export function genreWords(genre: string): string {
-  const known = GENRE_WORDS[genre];
+  const known = GENRE_WORDS[foldLabel(genre)];
   if (known !== undefined) return known;
   const words = genre.replaceAll('_', ' ').trim().toLowerCase();
   if (words === '' || words.startsWith('unknown')) return 'a painting';
@@ -82,13 +104,10 @@ export function genreWords(genre: string): string {
   return `${/^[aeiou]/.test(noun) ? 'an' : 'a'} ${noun}`;
 }
 
-/** Genres whose pictures must not be mirrored: faces and writing have a side. */
-const SIDED_GENRES = new Set(['portrait', 'nude_painting', 'religious_painting', 'illustration']);
-
 /** Letters on one line from which on a picture counts as written upon. */
 const WRITTEN = 4;
 
 /** Whether a picture may be mirrored in training: no face, no writing and no signature, all of which have a side. */
 export function mayBeMirrored({ genre, measures }: Pick<Candidate, 'genre' | 'measures'>): boolean {
-  return !SIDED_GENRES.has(genre) && !measures.signature && measures.letters < WRITTEN;
+  return !isSidedGenre(genre) && !measures.signature && measures.letters < WRITTEN;
 }

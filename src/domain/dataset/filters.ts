@@ -1,5 +1,6 @@
 import type { DatasetConfig } from '../config/run-config.ts';
 import { closePictures, hammingBits } from './duplicates.ts';
+import { isUnknownArtist } from './labels.ts';
 import type { Candidate, Drop, PictureMeasures, View } from './measures.ts';
 import { byRank } from './order.ts';
 
@@ -141,11 +142,6 @@ export function chooseKept(candidates: readonly Candidate[], config: DatasetConf
     dropped.push(...result.dropped);
   }
   return { kept: kept.sort((a, b) => a.order - b.order), dropped };
-}
-
-/** Labels under which a source files pictures whose painter is not known. */
-export function isUnknownArtist(artist: string): boolean {
-  return artist === '' || /^(unknown|anonymous)\b/i.test(artist.replaceAll(/[_-]/g, ' '));
 }
 
 /** Hashes of a picture's views, the whole first. */

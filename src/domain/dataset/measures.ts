@@ -58,13 +58,15 @@ export type Drop = z.infer<typeof Drop>;
 
 /** A picture that passed every filter that looks at it alone. */
 export const Candidate = z.strictObject({
-  /** `file:row` in the source. */
+  /** The user's own file where the source names it, else `file:row` in the source. */
   source: z.string(),
   /** Position in the source: file number × 2^32 + row; orders what is otherwise equal. */
   order: z.number(),
   artist: z.string(),
   genre: z.string(),
   style: z.string(),
+  /** In the source's own words; empty: none. */
+  caption: z.string(),
   measures: PictureMeasures,
   /** sha256 of the prepared pixels: 8-bit sRGB, row by row. */
   pixels: Sha256,

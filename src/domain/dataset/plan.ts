@@ -1,4 +1,5 @@
 import type { DatasetConfig } from '../config/run-config.ts';
+import { foldLabel } from './labels.ts';
 import { byRank } from './order.ts';
 
 /** Labels of one row group of the source, as names. */
@@ -14,6 +15,10 @@ export interface LabeledGroup {
   styles: string[];
   genres: string[];
   artists: string[];
+  /** The user's own files; absent: the source does not name them. */
+  files?: string[] | undefined;
+  /** Of the source that neighbors alone are taken from (`dataset.reference`). */
+  isReference?: boolean;
 }
 
 /** Rows of one row group to read: positions in the group. */
@@ -44,16 +49,19 @@ export interface ReadPlan {
 const SPARE_NEIGHBORS = 1.5;
 /** Wanted rows read for each picture that `maxImages` allows, because some of them will be dropped. */
 const SPARE_WANTED = 1.6;
-/** Bytes that neighbors may add to what the wanted rows cost. */
+/** Bytes that neighbors may add to what the wanted rows cost, and what those of a reference of their own may cost. */
 const NEIGHBOR_BYTES = 0.1;
+const REFERENCE_BYTES = 256 * 1024 * 1024;
 
 /**
  * Chooses the row groups to read from the labels: all that hold a wanted row (or enough of them, by hash, for
  * `maxImages`), and neighbors from those same groups first, so that they cost few bytes more.
  */
 export function planReads(groups: readonly LabeledGroup[], config: DatasetConfig, seed: number): ReadPlan {
-  const wantedGenres = new Set(config.genres);
-  const wantedArtists = new Set(config.artists);
+  const wantedGenres = new Set(config.genres.map(foldLabel));
+  const wantedArtists = new Set(config.artists.map(foldLabel));
+  const style = foldLabel(config.style);
+  const isOneStyle = config.columns.style === null;
   const plan: ReadPlan = {
     groups: [],
     rows: 0,
@@ -64,14 +72,15 @@ export function planReads(groups: readonly LabeledGroup[], config: DatasetConfig
   };
   const wanted = new Map<LabeledGroup, number[]>();
   for (const group of groups) {
+    if (group.isReference) continue;
     const rows: number[] = [];
     plan.rows += group.styles.length;
-    group.styles.forEach((style, row) => {
+    group.styles.forEach((label, row) => {
       const genre = group.genres[row] ?? '';
-      if (style !== config.style) plan.otherStyle += 1;
-      else if (wantedGenres.size > 0 && !wantedGenres.has(genre))
+      if (!isOneStyle && foldLabel(label) !== style) plan.otherStyle += 1;
+      else if (wantedGenres.size > 0 && !wantedGenres.has(foldLabel(genre)))
         plan.otherGenre.push({ source: sourceOf(group, row), genre });
-      else if (wantedArtists.size > 0 && !wantedArtists.has(group.artists[row] ?? ''))
+      else if (wantedArtists.size > 0 && !wantedArtists.has(foldLabel(group.artists[row] ?? '')))
         plan.otherArtist.push({ source: sourceOf(group, row), artist: group.artists[row] ?? '' });
       else rows.push(row);
     });
@@ -96,9 +105,12 @@ export function planReads(groups: readonly LabeledGroup[], config: DatasetConfig
   return plan;
 }
 
-/** `file:row` of a row of a group. */
-export function sourceOf(group: { file: string; firstRow: number }, row: number): string {
-  return `${group.file}:${group.firstRow + row}`;
+/** What a row is called in records: the user's own file, or `file:row`. */
+export function sourceOf(
+  group: { file: string; firstRow: number; files?: string[] | undefined },
+  row: number,
+): string {
+  return group.files?.[row] ?? `${group.file}:${group.firstRow + row}`;
 }
 
 function enoughGroups(
@@ -127,12 +139,17 @@ function chooseNeighbors(
   const chosen = new Map<LabeledGroup, number[]>();
   if (config.neighborsPerStyle === 0) return chosen;
   const perStyle = Math.ceil(config.neighborsPerStyle * SPARE_NEIGHBORS);
-  const budget = NEIGHBOR_BYTES * [...read].reduce((sum, group) => sum + group.imageBytes, 0);
+  const candidates = groups.filter((group) => (group.isReference ?? false) === (config.reference !== null));
+  const budget =
+    config.reference !== null
+      ? REFERENCE_BYTES
+      : NEIGHBOR_BYTES * [...read].reduce((sum, group) => sum + group.imageBytes, 0);
   let spent = 0;
   const byStyle = new Map<string, { group: LabeledGroup; row: number }[]>();
-  for (const group of groups)
+  for (const group of candidates)
     group.styles.forEach((style, row) => {
-      if (style === config.style) return;
+      // A row without a style is of no other one, and may be of the wanted one.
+      if (foldLabel(style) === '' || foldLabel(style) === foldLabel(config.style)) return;
       const rows = byStyle.get(style);
       if (rows === undefined) byStyle.set(style, [{ group, row }]);
       else rows.push({ group, row });

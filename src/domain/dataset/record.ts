@@ -66,14 +66,17 @@ export const DroppedImage = z.strictObject({
 });
 export type DroppedImage = z.infer<typeof DroppedImage>;
 
-/** Which model described the pictures, and what became of its words. */
+/** Where the captions are from, and what became of the words. */
 export const ManifestCaptions = z.strictObject({
-  model: z.strictObject({ repo: RepoId, commit: CommitSha }),
+  /** Model that described pictures; null: none did. */
+  model: z.strictObject({ repo: RepoId, commit: CommitSha }).nullable(),
   /** As the model's own card names it. */
   license: z.string().nullable(),
+  /** Captions of the source's own: as they are, but for the trigger, or cleaned (`dataset.captions`). */
+  own: z.int(),
   /** Captions with words of the model's own. */
   described: z.int(),
-  /** Captions from the genre, because nothing of the model's words was left. */
+  /** Captions from the genre, because the source has none and the model none or none that was left. */
   fromGenre: z.int(),
   /** Captions that words of style, medium, maker or title were taken out of. */
   cleaned: z.int(),
@@ -82,11 +85,20 @@ export const ManifestCaptions = z.strictObject({
 });
 export type ManifestCaptions = z.infer<typeof ManifestCaptions>;
 
+/** sha256 of what a run's source and reference hold; null: the Hub does not say, or there is none. */
+export const SourceContents = z.strictObject({
+  source: Sha256.nullable(),
+  reference: Sha256.nullable(),
+});
+export type SourceContents = z.infer<typeof SourceContents>;
+
 export const DatasetManifest = z.strictObject({
   format: z.literal(1),
   /** sha256 over source commit, settings, seed and preparation version: the cache key. */
   key: Sha256,
   source: z.strictObject({ repo: RepoId, commit: CommitSha }),
+  /** Where the pictures of other styles are from; absent: the source itself. They count in no `dropped`, nor in `rows`. */
+  reference: z.strictObject({ repo: RepoId, commit: CommitSha }).optional(),
   settings: z.record(z.string(), z.unknown()),
   rows: z.int(),
   images: z.record(Split, z.int()),

@@ -1,5 +1,6 @@
 import { type ClosePair, closePictures, groupPairs } from './duplicates.ts';
-import { hashesOf, isUnknownArtist } from './filters.ts';
+import { hashesOf } from './filters.ts';
+import { isUnknownArtist } from './labels.ts';
 import type { Candidate } from './measures.ts';
 import { byRank } from './order.ts';
 import { SPLITS, type Split } from './record.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { GateRule } from '../config/gate-config.ts';
 import { RunConfig } from '../config/run-config.ts';
+import { SourceContents } from '../dataset/record.ts';
 import { CommitRef, RepoId, RunName, Sha256 } from '../refs.ts';
 
 /** The repositories of a run. */
@@ -23,6 +24,10 @@ const pinned = {
   base: CommitRef,
   /** Source dataset. */
   source: CommitRef,
+  /** Dataset that other styles are taken from; absent: the source itself. */
+  reference: CommitRef.optional(),
+  /** What source and reference hold, the same on every Hub; absent: not known. */
+  contents: SourceContents.optional(),
   /** Captioning model; absent: captions come from the genre. */
   captioner: CommitRef.optional(),
 };

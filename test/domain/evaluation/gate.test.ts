@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type GateRule, lookConfidence } from '../../../src/domain/config/gate-config.ts';
 import { parseRunConfig } from '../../../src/domain/config/run-config.ts';
 import { decide, Verdict } from '../../../src/domain/evaluation/gate.ts';
-import { gateRules } from '../../../src/domain/evaluation/gate-rules.ts';
+import { gateRules, rulesLeftOut } from '../../../src/domain/evaluation/gate-rules.ts';
 import { normalQuantile } from '../../../src/domain/evaluation/normal.ts';
 import type { EvaluationReport, Metric } from '../../../src/domain/evaluation/report.ts';
 import { EXPECTED, GOOD, metric, RULES, reportInTest, shaOf } from '../report-in-test.ts';

@@ -101,7 +101,8 @@ async function keptPictures(
     dataset,
     seed,
   );
-  return [...kept]
+  return kept
+    .filter((candidate) => dataset.captions === 'model' || candidate.caption === '')
     .sort((a, b) => a.order - b.order)
     .map((candidate) => ({
       id: idOf(candidate),

@@ -1,4 +1,9 @@
-import { type DescribedCaption, describedCaption } from '../../../domain/dataset/captions.ts';
+import {
+  captionFor,
+  type DescribedCaption,
+  describedCaption,
+  ownCaption,
+} from '../../../domain/dataset/captions.ts';
 import type { Candidate } from '../../../domain/dataset/measures.ts';
 import { idOf } from '../../../domain/dataset/measures.ts';
 import type { ManifestCaptions } from '../../../domain/dataset/record.ts';
@@ -17,50 +22,93 @@ import { licenseOf } from '../../../wikiart/dataset-card.ts';
 import type { GroupResult } from '../local-store.ts';
 import { readCaptions } from './work-repo.ts';
 
-/** Captions by a model, picture by picture; {@link facts} sums up those that were asked for. */
-export interface ModelCaptions {
+/** Captions picture by picture; {@link facts} sums up those that were asked for. */
+export interface Captions {
   of(candidate: Candidate): string;
-  facts(): ManifestCaptions;
+  /** Where they are from; null: all of them from the genre. */
+  facts(): ManifestCaptions | null;
 }
 
-/** The captions that the work repository holds, ready for the dataset; null for a run without a captioner. */
+type Made = DescribedCaption & { from: 'own' | 'model' | 'genre' };
+
+/** The captions of a dataset: the source's own, a model's that the work repository holds, or words for the genre. */
 export async function openCaptions(
   hub: Hub,
   p: { context: RunContext; work: RepoRef; head: CommitSha; groups: readonly GroupResult[] },
-): Promise<ModelCaptions | null> {
+): Promise<Captions> {
+  const { context } = p;
+  const { trigger, captions: mode } = context.config.dataset;
+  const model = await openModelCaptions(hub, p);
+  const isCleaned = model !== null || mode === 'described';
+  const labeled = p.groups.flatMap(({ candidates }) => candidates.map(({ candidate }) => candidate.artist));
+  const artists = [...new Set([...labeled, ...RENOWNED_PAINTERS])].sort();
+  const fits = isCleaned ? fitsInto(await tokenCounters(hub, context.base)) : () => true;
+  const made = new Map<string, Made>();
+  const make = (candidate: Candidate): Made => {
+    const clean = (text: string) =>
+      describedCaption({ text, genre: candidate.genre, trigger, artists, fits });
+    const own = mode === 'model' ? '' : candidate.caption;
+    if (own !== '')
+      return mode === 'described'
+        ? { ...clean(own), from: 'own' }
+        : { caption: ownCaption(own, trigger), described: true, cleaned: false, cut: false, from: 'own' };
+    if (model !== null) return { ...clean(model.text(candidate)), from: 'model' };
+    return {
+      caption: captionFor(candidate.genre, trigger),
+      described: false,
+      cleaned: false,
+      cut: false,
+      from: 'genre',
+    };
+  };
+  return {
+    of(candidate) {
+      const caption = make(candidate);
+      made.set(idOf(candidate), caption);
+      return caption.caption;
+    },
+    facts() {
+      const all = [...made.values()];
+      if (all.every(({ from }) => from === 'genre')) return null;
+      const count = (is: (caption: Made) => boolean) => all.filter(is).length;
+      return {
+        model: model?.at ?? null,
+        license: model?.license ?? null,
+        own: count(({ from, described }) => from === 'own' && described),
+        described: count(({ from, described }) => from === 'model' && described),
+        fromGenre: count(({ described }) => !described),
+        cleaned: count(({ cleaned }) => cleaned),
+        cut: count(({ cut }) => cut),
+      };
+    },
+  };
+}
+
+/** What a captioning model said, as the work repository holds it; null for a run without one. */
+async function openModelCaptions(
+  hub: Hub,
+  p: { context: RunContext; work: RepoRef; head: CommitSha },
+): Promise<{
+  at: NonNullable<ManifestCaptions['model']>;
+  license: string | null;
+  text(c: Candidate): string;
+} | null> {
   const { context, work, head } = p;
-  const { captioner, base } = context;
+  const { captioner } = context;
   if (context.config.dataset.captioner === null) return null;
   if (captioner === undefined)
     throw new PipelineError('Internal', 'Expected the captioner at a commit (dataset.captioner), got none');
   const texts = await readCaptions(hub, work, head);
   const card = (await hub.read(captioner, captioner.commit, 'README.md'))?.toString('utf8') ?? '';
-  const labeled = p.groups.flatMap(({ candidates }) => candidates.map(({ candidate }) => candidate.artist));
-  const artists = [...new Set([...labeled, ...RENOWNED_PAINTERS])].sort();
-  const fits = fitsInto(await tokenCounters(hub, base));
-  const made = new Map<string, DescribedCaption>();
-  const { trigger } = context.config.dataset;
   return {
-    of(candidate) {
+    at: { repo: captioner.repo, commit: captioner.commit },
+    license: licenseOf(card),
+    text(candidate) {
       const id = idOf(candidate);
       const text = texts.get(id);
       if (text === undefined)
         throw new PipelineError('Corrupt', `Expected a caption of picture ${id} in ${work.repo}, got none`);
-      const caption = describedCaption({ text, genre: candidate.genre, trigger, artists, fits });
-      made.set(id, caption);
-      return caption.caption;
-    },
-    facts() {
-      const all = [...made.values()];
-      const count = (is: (caption: DescribedCaption) => boolean) => all.filter(is).length;
-      return {
-        model: { repo: captioner.repo, commit: captioner.commit },
-        license: licenseOf(card),
-        described: count(({ described }) => described),
-        fromGenre: count(({ described }) => !described),
-        cleaned: count(({ cleaned }) => cleaned),
-        cut: count(({ cut }) => cut),
-      };
+      return text;
     },
   };
 }
