@@ -176,6 +176,7 @@ export async function runInTest(p: {
     runId: 'r',
     startedAt: 1,
     checkpoints: 1,
+    packs: 0,
     gpuSeconds: 6,
     failure: null,
     damaged: [],

@@ -124,8 +124,13 @@ export class TrainingAttempt {
     const { base, dataset, cache } = await bringInputs({
       ...{ hub, workDir, signal, request, resolution: training.resolution },
       onProgress: (what) => this.#bytes(what),
+      alive: (wait) => this.#alive(wait),
       encode: (params) =>
         this.#call((onEvent) => this.#deps.trainer.call('encode', params, { onEvent, signal })),
+      onShared: (packs) => {
+        this.#publisher.amend({ packs });
+        this.#progress.tell({ kind: 'metrics', values: { packs } });
+      },
       log: (line) => this.#log(line),
     });
     this.#log(

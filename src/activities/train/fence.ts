@@ -66,6 +66,7 @@ export async function takeFence(p: {
       resumedFrom: checkpoint?.step ?? 0,
       reached: checkpoint?.step ?? 0,
       checkpoints: 0,
+      packs: 0,
       gpuSeconds: 0,
       ended: 'running',
       failure: null,
@@ -102,8 +103,12 @@ export async function takeFence(p: {
 }
 
 function lastSeen(activity: ActivityContext): LastSeen {
-  const { step, gpuSeconds } = reportedMetrics(activity);
-  return { step: step === undefined ? null : Math.round(step), gpuSeconds: gpuSeconds ?? null };
+  const { step, gpuSeconds, packs } = reportedMetrics(activity);
+  return {
+    step: step === undefined ? null : Math.round(step),
+    gpuSeconds: gpuSeconds ?? null,
+    packs: packs ?? null,
+  };
 }
 
 function describeOwner({ info }: ActivityContext): string {

@@ -2,7 +2,7 @@ import type { TrainRequest } from '../../domain/run/activities.ts';
 import type { VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { copyBase, copyLocally } from '../support/model-cache.ts';
-import { latentCache, restoreLatents, shareLatents } from './latent-cache.ts';
+import { latentCache, restoreLatents, whileSharing } from './latent-cache.ts';
 
 /** Local folders that a training reads. */
 export interface TrainingInputs {
@@ -21,6 +21,10 @@ export async function bringInputs(p: {
   resolution: number;
   onProgress: (what: string) => (doneBytes: number, totalBytes: number) => void;
   encode: (params: VerbParams<'encode'>) => Promise<VerbResult<'encode'>>;
+  /** Gives signs of life while something is waited for. */
+  alive: <T>(wait: () => Promise<T>) => Promise<T>;
+  /** Called with how many packs of this attempt are on the Hub. */
+  onShared: (packs: number) => void;
   log: (line: string) => void;
 }): Promise<TrainingInputs> {
   const { hub, workDir, signal, request, resolution, onProgress } = p;
@@ -34,13 +38,12 @@ export async function bringInputs(p: {
     ...{ hub, workDir, resolution, namespace: context.namespace },
     ...{ base: context.base, dataset: request.dataset },
   });
-  const out = await restoreLatents(cache, { signal, onProgress: onProgress('latents') });
-  const encoded = await p.encode({ base, dataset, out, resolution, splits: ['train', 'held_out'] });
-  // A cache that cannot be shared costs the next machine time, and this one nothing.
-  if (encoded.bytes > 0)
-    await shareLatents(cache, signal).catch((error: unknown) => {
-      signal.throwIfAborted();
-      p.log(`latents were not shared: ${String(error)}`);
-    });
+  const { packs: out, shared } = await restoreLatents(cache, { signal, onProgress: onProgress('latents') });
+  const { log, onShared, alive } = p;
+  await alive(() =>
+    whileSharing(cache, { shared, signal, log, onShared }, () =>
+      p.encode({ base, dataset, out, resolution, splits: ['train', 'held_out'] }),
+    ),
+  );
   return { base, dataset, cache: out };
 }

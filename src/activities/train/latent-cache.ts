@@ -35,28 +35,86 @@ export function latentCache(p: {
   };
 }
 
-/** Brings what was encoded elsewhere here, and returns the folder of packs, which may be empty. */
+/** Brings what was encoded elsewhere here; the folder of packs, which may be empty, and those that the Hub holds. */
 export async function restoreLatents(
   { hub, repo, folder }: LatentCache,
   options: { signal: AbortSignal; onProgress: (doneBytes: number, totalBytes: number) => void },
-): Promise<string> {
+): Promise<{ packs: string; shared: Set<string> }> {
   const packs = join(folder, PACKS);
   await mkdir(packs, { recursive: true });
   const head = await hub.resolve(repo);
-  if (head !== null) await hub.download({ repo, commit: head, folder: PACKS, toFolder: folder, ...options });
-  return packs;
+  const shared =
+    head === null
+      ? []
+      : await hub.download({ repo, commit: head, folder: PACKS, toFolder: folder, ...options });
+  return { packs, shared: new Set(shared) };
 }
 
-/** Adds packs that were encoded here; they are named by their sha256, so that two machines cannot disagree. */
-export async function shareLatents({ hub, repo, folder }: LatentCache, signal: AbortSignal): Promise<void> {
-  const here = (await readdir(join(folder, PACKS))).filter((name) =>
-    /^pack-[0-9a-f]{64}\.safetensors$/.test(name),
-  );
+/** Longest that a pack waits for the Hub while more are being encoded: what a machine that vanishes takes with it. */
+const SHARE_EVERY_MS = 2 * 60_000;
+/** Longest that an attempt which ends otherwise waits for its last packs to be shared. */
+const LAST_SHARE_MS = 45_000;
+
+/** Who hears of packs on the Hub, and how often they are put there. */
+export interface PackSharing {
+  /** Packs that the Hub holds; grows. */
+  shared: Set<string>;
+  signal: AbortSignal;
+  /** Called with how many packs of this attempt are on the Hub. */
+  onShared: (packs: number) => void;
+  log: (line: string) => void;
+  everyMs?: number;
+}
+
+/**
+ * Puts packs on the Hub while `encode` writes them, and what is left when it ends, however it ends. A Hub that takes none
+ * costs the next machine time, and this one nothing.
+ */
+export async function whileSharing<T>(
+  cache: LatentCache,
+  p: PackSharing,
+  encode: () => Promise<T>,
+): Promise<T> {
+  const before = p.shared.size;
+  let under: Promise<void> | null = null;
+  const share = async (signal: AbortSignal): Promise<void> => {
+    try {
+      if (await shareLatents(cache, p.shared, signal)) p.onShared(p.shared.size - before);
+    } catch (error) {
+      if (!p.signal.aborted) p.log(`latents were not shared: ${String(error)}`);
+    }
+  };
+  const timer = setInterval(() => {
+    under ??= share(p.signal).finally(() => {
+      under = null;
+    });
+  }, p.everyMs ?? SHARE_EVERY_MS);
+  let whole = false;
+  try {
+    const result = await encode();
+    whole = true;
+    return result;
+  } finally {
+    clearInterval(timer);
+    await under;
+    await share(whole ? p.signal : AbortSignal.timeout(LAST_SHARE_MS));
+    if (whole) p.signal.throwIfAborted();
+  }
+}
+
+/** Adds packs that were encoded here, and says whether there were any; named by their sha256, they cannot disagree. */
+async function shareLatents(
+  { hub, repo, folder }: LatentCache,
+  shared: Set<string>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const names = await readdir(join(folder, PACKS));
+  const files = names
+    .filter((name) => /^pack-[0-9a-f]{64}\.safetensors$/.test(name) && !shared.has(`${PACKS}/${name}`))
+    .map((name) => ({ path: `${PACKS}/${name}`, content: { file: join(folder, PACKS, name) } }));
+  if (files.length === 0) return false;
   await hub.ensureRepo(repo, { private: true });
-  const there = new Set((await hub.list(repo, 'main', PACKS)).map(({ path }) => path));
-  const files = here
-    .map((name) => ({ path: `${PACKS}/${name}`, content: { file: join(folder, PACKS, name) } }))
-    .filter(({ path }) => !there.has(path));
-  if (files.length > 0)
-    await hub.commit({ repo, message: `Add ${files.length} packs of latents`, files, signal });
+  await hub.commit({ repo, message: `Add ${files.length} packs of latents`, files, signal });
+  for (const { path } of files) shared.add(path);
+  return true;
 }

@@ -17,6 +17,8 @@ export const AttemptRecord = z.strictObject({
   reached: z.int().min(0),
   /** Checkpoints that it published. */
   checkpoints: z.int().min(0),
+  /** Packs of latents that it put on the Hub. */
+  packs: z.int().min(0).default(0),
   gpuSeconds: z.number().min(0),
   /** `preempted`: it vanished; its successor says so. */
   ended: z.enum(['running', 'done', 'stopped', 'failed', 'preempted']),
@@ -69,6 +71,7 @@ export function emptyLedger(lane: string): TrainingLedger {
 export interface LastSeen {
   step: number | null;
   gpuSeconds: number | null;
+  packs: number | null;
 }
 
 /** Begins an attempt; one that is still open before it has vanished, and is closed with what it had last reported. */
@@ -81,6 +84,7 @@ export function beginAttempt(ledger: TrainingLedger, attempt: AttemptRecord, see
       ended: 'preempted',
       reached: Math.max(old.reached, last ? (seen.step ?? 0) : 0),
       gpuSeconds: Math.max(old.gpuSeconds, last ? (seen.gpuSeconds ?? 0) : 0),
+      packs: Math.max(old.packs, last ? (seen.packs ?? 0) : 0),
     };
   });
   return { ...ledger, attempts: [...before, attempt], result: null };
@@ -114,9 +118,11 @@ export function publishedCheckpoints({ attempts }: TrainingLedger): number {
   return attempts.reduce((sum, { checkpoints }) => sum + checkpoints, 0);
 }
 
-/** How many attempts of a workflow run, counted back from the newest, ended without a checkpoint of their own. */
+/** How many attempts of a workflow run, counted back from the newest, left nothing on the Hub: neither a checkpoint nor latents. */
 export function attemptsWithoutProgress({ attempts }: TrainingLedger, runId: string): number {
   const own = attempts.filter((attempt) => attempt.runId === runId);
-  const fruitful = own.findLastIndex(({ checkpoints, ended }) => checkpoints > 0 || ended === 'stopped');
+  const fruitful = own.findLastIndex(
+    ({ checkpoints, packs, ended }) => checkpoints > 0 || packs > 0 || ended === 'stopped',
+  );
   return own.length - 1 - fruitful;
 }

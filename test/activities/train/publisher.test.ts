@@ -44,10 +44,19 @@ it('gives the Hub the newest checkpoint of those that came while it was busy, an
   const files = [{ path: 'fence.json', content: '{"format":1,"token":1,"owner":"us"}' }];
   const head = await hub.commit({ repo, message: 'Fence', files });
   const attempt = {
-    ...{ token: 1, owner: 'us', runId: 'run', startedAt: 0, resumedFrom: 0, reached: 0, checkpoints: 0 },
+    ...{
+      token: 1,
+      owner: 'us',
+      runId: 'run',
+      startedAt: 0,
+      resumedFrom: 0,
+      reached: 0,
+      checkpoints: 0,
+      packs: 0,
+    },
     ...{ gpuSeconds: 0, ended: 'running' as const, failure: null, damaged: [], accepted: [] },
   };
-  const ledger = beginAttempt(emptyLedger('main'), attempt, { step: null, gpuSeconds: null });
+  const ledger = beginAttempt(emptyLedger('main'), attempt, { step: null, gpuSeconds: null, packs: null });
   let letGo: () => void = () => undefined;
   const busy = new Promise<void>((resolve) => {
     letGo = resolve;

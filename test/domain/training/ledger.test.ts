@@ -18,6 +18,7 @@ function record(token: number, change: Partial<AttemptRecord> = {}): AttemptReco
     resumedFrom: 0,
     reached: 0,
     checkpoints: 0,
+    packs: 0,
     gpuSeconds: 0,
     ended: 'running',
     failure: null,
@@ -27,7 +28,7 @@ function record(token: number, change: Partial<AttemptRecord> = {}): AttemptReco
   };
 }
 
-const NOTHING = { step: null, gpuSeconds: null };
+const NOTHING = { step: null, gpuSeconds: null, packs: null };
 
 describe('the ledger of a lane', () => {
   it('closes an attempt that vanished with what its heartbeats had said', () => {
@@ -35,6 +36,7 @@ describe('the ledger of a lane', () => {
     const second = beginAttempt(first, record(2, { resumedFrom: 50, reached: 50 }), {
       step: 73,
       gpuSeconds: 9,
+      packs: null,
     });
     expect(second.attempts[0]).toMatchObject({ ended: 'preempted', reached: 73, gpuSeconds: 9 });
     expect(ledgerTotals(second)).toEqual({ preemptions: 1, repeatedSteps: 23, gpuSeconds: 9 });
@@ -49,6 +51,7 @@ describe('the ledger of a lane', () => {
     const second = beginAttempt(first, record(2, { resumedFrom: 40, reached: 40 }), {
       step: 99,
       gpuSeconds: 99,
+      packs: null,
     });
     expect(ledgerTotals(second)).toEqual({ preemptions: 0, repeatedSteps: 0, gpuSeconds: 0 });
   });
@@ -57,7 +60,7 @@ describe('the ledger of a lane', () => {
     let ledger = emptyLedger('main');
     for (let token = 1; token <= 51; token += 1) {
       const resumedFrom = (token - 1) * 10;
-      const seen = { step: resumedFrom + 3, gpuSeconds: 2 };
+      const seen = { step: resumedFrom + 3, gpuSeconds: 2, packs: null };
       ledger = beginAttempt(
         ledger,
         record(token, { resumedFrom, reached: resumedFrom, checkpoints: 1 }),
@@ -83,6 +86,8 @@ describe('attempts without progress', () => {
   it('are counted back to the last one that published', () => {
     expect(attemptsWithoutProgress(ledger({}, { checkpoints: 2 }, {}, {}), 'run')).toBe(2);
     expect(attemptsWithoutProgress(ledger({}, {}, { checkpoints: 1 }), 'run')).toBe(0);
+    // Hours of encoding are on the Hub: the machine that comes next begins where this one ended.
+    expect(attemptsWithoutProgress(ledger({}, {}, { packs: 3 }, {}), 'run')).toBe(1);
   });
 
   it('of an earlier workflow run do not count, so that a resumed run starts afresh', () => {
