@@ -30,8 +30,6 @@ export const GateConfig = z
      * 1 - confidence is split evenly over the looks (Bonferroni), so that it holds however often is looked.
      */
     looks: z.int().min(1).max(5).default(2),
-    /** Part of the pictures at most that may be as close to a training picture as few unseen ones are. */
-    maxCopies: z.number().gt(0).max(1).default(0.1),
     /** A person must approve after PASS. */
     requireApproval: z.boolean().default(false),
     /** Whether a person may release after FAIL or INCONCLUSIVE; the override is written on the model card. */

@@ -14,8 +14,7 @@ const HELD_OUT = { fewest: 4, most: 10 };
 
 /**
  * Settings for a few pictures that somebody chose by hand, over the profile's: fewer are held out and none sealed, no filter
- * doubts the choice (gray and lettered pictures stay), steps follow from epochs, and fewer copies are tolerated. Empty for a
- * set that is not small.
+ * doubts the choice (gray and lettered pictures stay), and steps follow from epochs. Empty for a set that is not small.
  */
 export function smallSetSettings(
   pictures: number,
@@ -44,6 +43,5 @@ export function smallSetSettings(
           training: { steps, warmupSteps: Math.min(training.warmupSteps, Math.floor(steps / 10)) },
           tuning: { steps: Math.min(tuning.steps, steps) },
         }),
-    gate: { maxCopies: 0.05 },
   };
 }

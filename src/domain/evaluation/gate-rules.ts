@@ -112,7 +112,7 @@ export function rulesText(
 
 /** The rules a run is judged by: its own, or the defaults of its encoder and of every model that it names. */
 export function gateRules(config: {
-  gate: Pick<GateConfig, 'rules' | 'maxCopies'>;
+  gate: Pick<GateConfig, 'rules'>;
   evaluation: Pick<EvaluationConfig, 'encoder' | 'models' | 'promptSet'>;
   dataset: Pick<DatasetConfig, 'neighborsPerStyle'>;
 }): GateRule[] {
@@ -121,11 +121,7 @@ export function gateRules(config: {
   const further = Object.entries(models).flatMap(([role, model]) =>
     model === null ? [] : (MODEL_RULES[role as keyof typeof models] ?? []),
   );
-  return [...DEFAULT_RULES[encoder], ...ofParts(promptSet), ...further]
-    .filter(({ metric }) => config.dataset.neighborsPerStyle > 0 || !MARGIN_METRICS.has(metric))
-    .map((rule) =>
-      rule.metric === 'copying.close' && rule.against === undefined
-        ? { ...rule, threshold: config.gate.maxCopies }
-        : rule,
-    );
+  return [...DEFAULT_RULES[encoder], ...ofParts(promptSet), ...further].filter(
+    ({ metric }) => config.dataset.neighborsPerStyle > 0 || !MARGIN_METRICS.has(metric),
+  );
 }

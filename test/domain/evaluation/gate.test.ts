@@ -280,18 +280,6 @@ describe('the rules of a run', () => {
     expect(rulesLeftOut(config({}))).toEqual([]);
   });
 
-  it('tolerate as many copies as the run says', () => {
-    const copying = gateRules(config({ gate: { maxCopies: 0.02 } })).filter((r) =>
-      r.metric.startsWith('copying'),
-    );
-    expect(copying.map(({ against, threshold }) => [against, threshold])).toEqual(
-      expect.arrayContaining([
-        [undefined, 0.02],
-        ['production', 0.1],
-      ]),
-    );
-  });
-
   it('are its own when it names some', () => {
     const rules = [{ metric: 'kid.improvement', must: 'above' as const, threshold: 1 }];
     expect(gateRules(config({ gate: { rules } }))).toEqual(rules);
