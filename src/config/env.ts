@@ -42,6 +42,17 @@ export const Environment = z.object({
   PLEIN_AIR_WEBHOOK_FORMAT: z.union([Empty, z.enum(['slack', 'plain'])]).optional(),
   /** A GPU worker with this name serves the queue of that session alone, for runs whose `gpuSession` says so. */
   PLEIN_AIR_GPU_SESSION: text(),
+  /** The operator's file of GPU sources, for pipeline workers: who brings a machine when GPU work waits. None: nobody. */
+  PLEIN_AIR_GPU_SOURCES: text(),
+  /** Name of this installation among those that share an account: part of its sessions' names. */
+  PLEIN_AIR_FLEET: z
+    .string()
+    .regex(/^[a-z0-9]{1,12}$/, { error: 'Expected 1 to 12 lower-case letters and digits' })
+    .default('main'),
+  /** Seconds between two looks of the fleet. */
+  PLEIN_AIR_FLEET_SECONDS: z.coerce.number().min(0.2).max(3600).default(5),
+  /** Process id of the command line that owns the embedded stack: sessions of this machine end with it. */
+  PLEIN_AIR_OWNER: z.coerce.number().int().positive().optional(),
   /** Version of a pipeline worker in its deployment; runs stay with the version that started them. None: unversioned. */
   PLEIN_AIR_BUILD_ID: text(),
   /** Activities that a pipeline worker runs at a time. */

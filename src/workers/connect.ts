@@ -41,17 +41,22 @@ export async function hubFromEnvironment(env: Environment): Promise<Hub> {
   return connectHub(access);
 }
 
-/** GPU workers that ask for work right now, by the name that they poll under. */
-export async function gpuPollers({ workflowService, options }: Client): Promise<number> {
+/** How many GPU workers ask for work right now. */
+export async function gpuPollers(client: Client): Promise<number> {
+  return (await queuePollers(client, GPU_QUEUE)).length;
+}
+
+/** Names of the workers that ask for activities of a queue right now. */
+export async function queuePollers({ workflowService, options }: Client, queue: string): Promise<string[]> {
   const { pollers } = await workflowService.describeTaskQueue({
     namespace: options.namespace,
-    taskQueue: { name: GPU_QUEUE },
+    taskQueue: { name: queue },
     taskQueueType: 2,
   });
   const alive = (pollers ?? []).filter(
     (poller) => Date.now() - Number(poller.lastAccessTime?.seconds ?? 0) * 1000 < POLL_LIMIT_MS,
   );
-  return new Set(alive.map(({ identity }) => identity)).size;
+  return [...new Set(alive.map(({ identity }) => identity ?? ''))];
 }
 
 /** A poll waits for work for a minute: a worker that was not heard of for longer is gone. */

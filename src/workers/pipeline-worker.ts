@@ -24,6 +24,7 @@ import { DEPLOYMENT, PICTURES_QUEUE, PIPELINE_QUEUE } from '../domain/run/task-q
 import { createTrainer } from '../trainer/process.ts';
 import { gpuPollers, hubFromEnvironment, workFolder } from './connect.ts';
 import { current } from './current-activity.ts';
+import { fleetQueues } from './fleet.ts';
 import { logLine } from './log-line.ts';
 import { createOperations, withOperations } from './operations.ts';
 import { runWorker } from './run-worker.ts';
@@ -96,7 +97,10 @@ await runWorker('pipeline', async ({ env, client }) => {
       ...versioning(env),
     },
     // One shard at a time uses every core; more at once would only use more memory, and lose more when a worker dies.
-    more: [{ taskQueue: PICTURES_QUEUE, activities: pictures, maxConcurrentActivityTaskExecutions: 1 }],
+    more: [
+      { taskQueue: PICTURES_QUEUE, activities: pictures, maxConcurrentActivityTaskExecutions: 1 },
+      ...(await fleetQueues(env, { client, hub, workDir })),
+    ],
     close: () => trainer.close(),
   };
 });

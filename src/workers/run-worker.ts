@@ -66,6 +66,7 @@ export async function runWorker(
       );
     }
     stopWithParent(workers);
+    stopWithOwner(workers);
     // One that fails takes the others with it: half a worker would look alive and leave work lying.
     await Promise.all(
       workers.map((worker) =>
@@ -98,4 +99,26 @@ function stopWithParent(workers: readonly Worker[]): void {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   });
   process.stdin.unref?.();
+}
+
+/** A worker that outlives who started it ends when the process that `--stop-with` names is gone. */
+function stopWithOwner(workers: readonly Worker[]): void {
+  const at = process.argv.indexOf('--stop-with');
+  if (at === -1) return;
+  const owner = Number(process.argv[at + 1]);
+  const timer = setInterval(() => {
+    if (isAlive(owner)) return;
+    clearInterval(timer);
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  }, 1000);
+  timer.unref();
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }

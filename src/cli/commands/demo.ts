@@ -19,8 +19,8 @@ import { outcomeLines, resultOf } from '../outcome.ts';
 import { duration, table } from '../output.ts';
 import type { RunSnapshot } from '../run-snapshot.ts';
 import { seedStack } from '../seed.ts';
-import type { Child } from '../stack/child.ts';
 import { onInterrupt, untilInterrupted } from '../stack/interrupt.ts';
+import { killLocalSession, localSources } from '../stack/local-sessions.ts';
 import { Stack } from '../stack/stack.ts';
 import { startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
@@ -57,8 +57,8 @@ class Demo {
   private readonly options: DemoOptions;
   private readonly say: (line: string) => void;
   private readonly abort = new AbortController();
-  private gpuWorker: Child | null = null;
   private killedAt: number | null = null;
+  private killedTime = 0;
   private resumedFrom: number | null = null;
 
   constructor(context: CommandContext, options: DemoOptions) {
@@ -82,8 +82,8 @@ class Demo {
       this.say(
         `generated WikiArt and tiny FLUX base on the local Hub ${pc.dim(duration((Date.now() - seeding) / 1000))}`,
       );
-      stack.startWorker('pipeline');
-      this.gpuWorker = stack.startWorker('gpu');
+      // No GPU worker: the run waits for one, and the source "here" brings it.
+      stack.startWorker('pipeline', { sources: localSources(1) });
       const client = await connectClient(dataDir);
       await this.endEarlierDemos(client);
       const run = timestamped('demo');
@@ -93,7 +93,7 @@ class Demo {
       const last = await watchRun(client, run, {
         out: this.context.json ? process.stderr : process.stdout,
         signal: this.abort.signal,
-        onSnapshot: (snapshot) => this.maybePreempt(snapshot, stack),
+        onSnapshot: (snapshot) => this.maybePreempt(snapshot),
       });
       if (last.execution === 'RUNNING') return await this.cancel(client, run);
       await this.finish({ client, run, stack, last, seconds: (Date.now() - started) / 1000 });
@@ -119,8 +119,9 @@ class Demo {
   }
 
   /** Kills the GPU worker and its trainer once a checkpoint is on the Hub and training went on past it. */
-  private async maybePreempt(snapshot: RunSnapshot, stack: Stack): Promise<void> {
-    const progress = snapshot.pending.find((a) => a.type === 'train')?.progress;
+  private async maybePreempt(snapshot: RunSnapshot): Promise<void> {
+    const training = snapshot.pending.find((a) => a.type === 'train');
+    const progress = training?.progress;
     if (snapshot.status?.phase !== 'train' || progress == null) return;
     if (
       this.killedAt !== null &&
@@ -129,20 +130,27 @@ class Demo {
       progress.done < this.killedAt
     ) {
       this.resumedFrom = progress.done;
-      this.say(pc.green(`  the new worker goes on at step ${progress.done}, from the Hub alone`));
+      const seconds = ((Date.now() - this.killedTime) / 1000).toFixed(0);
+      this.say(
+        pc.green(
+          `  ${training?.worker ?? 'another session'} resumed at step ${progress.done}, from the Hub alone, ${seconds} s after the kill`,
+        ),
+      );
     }
     if (!this.options.preempt || this.killedAt !== null) return;
     const saved = progress.lastCheckpoint?.step ?? 0;
     if (saved === 0 || progress.done <= saved || progress.done < progress.total * 0.4) return;
+    const session = training?.worker?.split(' ')[0];
+    if (session === undefined) return;
     this.killedAt = progress.done;
-    await this.gpuWorker?.kill();
+    this.killedTime = Date.now();
+    await killLocalSession(this.context.dataDir, session);
     this.say(
       pc.yellow(
-        `! SIGKILL to the GPU worker and its trainer at step ${progress.done}; the newest checkpoint on the Hub is of step ${saved}`,
+        `! SIGKILL to GPU session ${session} and its trainer at step ${progress.done}; the newest checkpoint on the Hub is of step ${saved}`,
       ),
     );
-    this.gpuWorker = stack.startWorker('gpu');
-    this.say(pc.yellow('  another GPU worker starts in an empty folder'));
+    this.say(pc.yellow('  nobody starts another: the run notices and fetches one, in an empty folder'));
   }
 
   private async cancel(client: Client, run: string): Promise<void> {

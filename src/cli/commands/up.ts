@@ -4,6 +4,7 @@ import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';
 import { seedStack } from '../seed.ts';
 import { untilInterrupted } from '../stack/interrupt.ts';
+import { localSources } from '../stack/local-sessions.ts';
 import { Stack } from '../stack/stack.ts';
 
 /** What `--run-spaces` says of itself, wherever it is an option. */
@@ -16,15 +17,14 @@ export function addUpCommand(program: Command): void {
     program
       .command('up')
       .description('start Temporal, the local Hub and the workers, and keep them until Ctrl+C')
-      .option('--gpu-workers <count>', 'GPU workers to start', '1')
+      .option('--gpu-workers <count>', 'GPU workers at most: each starts when work waits', '1')
       .option('--run-spaces', RUN_SPACES)
       .option('--no-seed', 'leave out the generated WikiArt and the tiny base'),
     async ({ env, dataDir, json }, { gpuWorkers, seed, runSpaces }) => {
       const stack = await Stack.start(dataDir, env, { runSpaces });
       try {
         if (seed) await seedStack(stack);
-        stack.startWorker('pipeline');
-        for (let i = 0; i < Number(gpuWorkers); i++) stack.startWorker('gpu');
+        stack.startWorker('pipeline', { sources: localSources(Number(gpuWorkers)) });
         const environment = stack.clientEnvironment();
         print(json, { ...environment, ui: stack.uiUrl, hub: stack.hubUrl }, () =>
           [

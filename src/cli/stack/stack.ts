@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
 import {
@@ -10,10 +10,12 @@ import {
 } from '../../config/env.ts';
 import { PROJECT } from '../../config/paths.ts';
 import { PipelineError } from '../../domain/errors.ts';
+import type { SourcesFile } from '../../domain/gpu-source/sources-file.ts';
 import { SEARCH_ATTRIBUTES } from '../../domain/run/search-attributes.ts';
 import { DISPATCH_ARGUMENTS } from '../../temporal/dispatch-settings.ts';
 import { freePort } from '../../wire/free-port.ts';
 import { type Child, startChild } from './child.ts';
+import { closeLocalSessions, fleetOf } from './local-sessions.ts';
 import { orphans, readStack, removeStack, writeStack } from './stack-file.ts';
 
 /** Token of the embedded Hub: it is bound to loopback, so the token keeps accidents out, not attackers. */
@@ -145,8 +147,11 @@ export class Stack {
     });
   }
 
-  /** Starts a worker with a work folder of its own; a GPU worker's folder is new each time. */
-  startWorker(kind: 'pipeline' | 'gpu'): Child {
+  /**
+   * Starts a worker with a work folder of its own; a GPU worker's folder is new each time. A pipeline worker with a file of
+   * GPU sources fetches GPU workers by itself.
+   */
+  startWorker(kind: 'pipeline' | 'gpu', options: { sources?: SourcesFile } = {}): Child {
     this.workers += 1;
     const name = `${kind}-worker-${this.workers}`;
     const work = join(this.dataDir, 'work', `${name}-${process.pid}`);
@@ -158,8 +163,21 @@ export class Stack {
       PLEIN_AIR_PYTHON: pythonPath(this.env),
       PLEIN_AIR_IDENTITY: name,
       ...(kind === 'pipeline' ? FEW_ARENAS : {}),
+      ...(options.sources === undefined ? {} : this.fleetEnvironment(options.sources)),
       ...(this.runsHub ? { PLEIN_AIR_SPACE_TOKEN: LOCAL_TOKEN } : {}),
     });
+  }
+
+  private fleetEnvironment(sources: SourcesFile): Record<string, string> {
+    const file = join(this.dataDir, 'gpu-sources.json');
+    writeFileSync(file, JSON.stringify(sources, null, 2));
+    return {
+      PLEIN_AIR_GPU_SOURCES: file,
+      PLEIN_AIR_FLEET: fleetOf(this.dataDir),
+      PLEIN_AIR_FLEET_SECONDS: '1',
+      PLEIN_AIR_DATA_DIR: this.dataDir,
+      PLEIN_AIR_OWNER: String(process.pid),
+    };
   }
 
   get hubUrl(): string {
@@ -205,6 +223,10 @@ export class Stack {
   /** Stops everything in order: GPU workers may still publish a checkpoint, so servers go last. */
   async stop(): Promise<void> {
     const isServer = (child: Child) => child.name === 'temporal' || child.name === 'hub';
+    await Promise.all(
+      this.children.filter((child) => child.name.startsWith('pipeline')).map((c) => c.stop(45)),
+    );
+    await closeLocalSessions(this.dataDir);
     await Promise.all(this.children.filter((child) => !isServer(child)).map((child) => child.stop(45)));
     await Promise.all(this.children.filter(isServer).map((child) => child.stop()));
     removeStack(this.dataDir);

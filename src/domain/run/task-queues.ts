@@ -11,3 +11,8 @@ export const PICTURES_QUEUE = 'pictures';
 export function gpuQueue(session: string | null | undefined): string {
   return session == null ? GPU_QUEUE : `${GPU_QUEUE}-${session}`;
 }
+
+/** Whether a queue is one of those that GPU workers serve. */
+export function isGpuQueue(queue: string): boolean {
+  return queue === GPU_QUEUE || queue.startsWith(`${GPU_QUEUE}-`);
+}

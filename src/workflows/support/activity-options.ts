@@ -90,3 +90,18 @@ export function gpuOptions(config: RunConfig): ActivityOptions {
     priority: { priorityKey: config.priority ?? 3, fairnessKey: config.model },
   };
 }
+
+/** Watching the fleet: one long look that heartbeats; a worker that died is noticed soon. */
+export const FLEET_WATCH: ActivityOptions = {
+  startToCloseTimeout: '2h',
+  heartbeatTimeout: '30s',
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  retry: { ...NEVER_GIVE_UP },
+};
+
+/** Opening and closing sessions: a source may take minutes, heartbeats go on meanwhile; the next watch tries again. */
+export const FLEET_CALL: ActivityOptions = {
+  startToCloseTimeout: '30m',
+  heartbeatTimeout: '30s',
+  retry: { ...NEVER_GIVE_UP, maximumAttempts: 3 },
+};

@@ -1,0 +1,94 @@
+import { execa } from 'execa';
+import type { SourceConfigOf } from '../domain/gpu-source/sources-file.ts';
+import { type GpuSource, type SourceGround, SourceRefusal } from './source.ts';
+
+/** Exit code by which a command says "not now": `EX_TEMPFAIL` of sysexits. */
+const NO_CAPACITY = 75;
+const MAX_LINES = 10_000;
+
+/** Three command lines of the operator's. They get what they need by environment variables, secrets included, never by arguments. */
+export function createCommandSource(
+  config: SourceConfigOf<'command'>,
+  ground: SourceGround & { environment: NodeJS.ProcessEnv },
+): GpuSource {
+  const run = async (line: readonly string[], more: Record<string, string>, signal?: AbortSignal) => {
+    const [file = '', ...args] = line;
+    const { PATH, HOME, LANG } = ground.environment;
+    return execa(file, args, {
+      env: {
+        ...definedOf({ PATH, HOME, LANG }),
+        ...ground.worker.variables,
+        ...ground.worker.secrets,
+        ...config.environment,
+        PLEIN_AIR_SESSION_PREFIX: ground.prefix,
+        ...more,
+      },
+      extendEnv: false,
+      stdin: 'ignore',
+      timeout: config.timeoutSeconds * 1000,
+      maxBuffer: 1_000_000,
+      reject: false,
+      ...(signal === undefined ? {} : { cancelSignal: signal }),
+    });
+  };
+  const list: GpuSource['list'] = async (signal) => {
+    const result = await run(config.list, {}, signal);
+    if (result.exitCode !== 0) throw failed('list', config, result);
+    const names = result.stdout.split(/\r?\n/).map((line) => line.trim().split(/\s/)[0] ?? '');
+    if (names.length > MAX_LINES)
+      throw new SourceRefusal('failed', `${config.name}: list printed more than ${MAX_LINES} lines`);
+    return [...new Set(names.filter((name) => name.startsWith(ground.prefix)))];
+  };
+  return {
+    list,
+    async open({ name, accelerator, hours, signal }) {
+      if ((await list(signal)).includes(name)) return;
+      const result = await run(
+        config.open,
+        {
+          PLEIN_AIR_SESSION: name,
+          PLEIN_AIR_IDENTITY: name,
+          PLEIN_AIR_ACCELERATOR: accelerator,
+          PLEIN_AIR_SESSION_HOURS: String(hours),
+        },
+        signal,
+      );
+      if (result.exitCode === NO_CAPACITY)
+        throw new SourceRefusal('no-capacity', `${config.name}: no ${accelerator} now: ${lastWords(result)}`);
+      if (result.exitCode !== 0) throw failed('open', config, result);
+    },
+    async close(name, signal) {
+      const result = await run(config.close, { PLEIN_AIR_SESSION: name }, signal);
+      if (result.exitCode !== 0 && (await list(signal)).includes(name)) throw failed('close', config, result);
+    },
+  };
+}
+
+interface Ended {
+  exitCode?: number | undefined;
+  signal?: string | undefined;
+  timedOut?: boolean;
+  stderr?: unknown;
+  stdout?: unknown;
+}
+
+function failed(verb: string, config: SourceConfigOf<'command'>, ended: Ended): SourceRefusal {
+  const how = ended.timedOut
+    ? `took longer than ${config.timeoutSeconds} s`
+    : ended.exitCode === undefined
+      ? `could not be started or was ended (${ended.signal ?? 'not found'})`
+      : `ended with exit code ${ended.exitCode}`;
+  const kind = ended.exitCode === undefined && !ended.timedOut ? 'settings' : 'failed';
+  return new SourceRefusal(kind, `${config.name}: its ${verb} command ${how}: ${lastWords(ended)}`);
+}
+
+function lastWords({ stderr, stdout }: Ended): string {
+  const text = `${stdout ?? ''}\n${stderr ?? ''}`.trim().split(/\r?\n/).slice(-3).join(' ');
+  return text === '' ? '(it said nothing)' : text.slice(0, 500);
+}
+
+function definedOf(variables: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(variables).filter((e): e is [string, string] => e[1] !== undefined),
+  );
+}

@@ -1,0 +1,111 @@
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  isCancellation,
+  log,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import {
+  FLEET_QUEUE,
+  type FleetActivities,
+  type FleetRequest,
+  type FleetStatus,
+  shownOf,
+} from '../domain/gpu-source/fleet.ts';
+import type { FleetAction } from '../domain/gpu-source/plan.ts';
+import { costOf } from '../domain/gpu-source/session.ts';
+import { FLEET_CALL, FLEET_WATCH } from './support/activity-options.ts';
+import { describeFailure } from './support/failures.ts';
+
+export const fleetStatusQuery = defineQuery<FleetStatus>('status');
+/** Asks for a session, or for sessions to be closed; `{}` looks again at once. */
+export const fleetRequestSignal = defineSignal<[Partial<FleetRequest>]>('request');
+
+const watching = proxyActivities<FleetActivities>({ ...FLEET_WATCH, taskQueue: FLEET_QUEUE });
+const calls = proxyActivities<FleetActivities>({ ...FLEET_CALL, taskQueue: FLEET_QUEUE });
+
+/** Who brings machines: watches what waits and what is open, and opens and closes sessions. One for all runs; it never ends. */
+export async function gpuFleet(): Promise<void> {
+  const status: FleetStatus = { watchedAt: null, sessions: [], obstacles: [] };
+  let request: FleetRequest = { open: null, close: [] };
+  let watch: CancellationScope | null = null;
+  let asked = false;
+  setHandler(fleetStatusQuery, () => status);
+  setHandler(fleetRequestSignal, (more) => {
+    request = { open: more?.open ?? request.open, close: [...request.close, ...(more?.close ?? [])] };
+    asked = true;
+    watch?.cancel();
+  });
+  while (!workflowInfo().continueAsNewSuggested) {
+    const now = request;
+    request = { open: null, close: [] };
+    asked = false;
+    watch = new CancellationScope();
+    try {
+      const shown = shownOf(status);
+      const seen = await watch.run(() => watching.watchFleet({ request: now, shown }));
+      status.watchedAt = Date.now();
+      status.sessions = seen.sessions;
+      status.obstacles = seen.obstacles;
+      show(status);
+      await Promise.all(seen.actions.map(perform));
+    } catch (error) {
+      if (CancellationScope.current().consideredCancelled) throw error;
+      // What was asked before the watch was interrupted for more is asked with it.
+      if (isCancellation(error) && asked)
+        request = { open: request.open ?? now.open, close: [...now.close, ...request.close] };
+      else {
+        status.obstacles = [`the fleet could not be watched: ${describeFailure(error).message}`];
+        show(status);
+        await condition(() => asked, '30s');
+      }
+    } finally {
+      watch = null;
+    }
+  }
+  await continueAsNew();
+}
+
+/** One action; what fails is tried again by the next watch, which finds it in the ledger. */
+async function perform(action: FleetAction): Promise<void> {
+  try {
+    switch (action.do) {
+      case 'open':
+        await calls.openSession(action);
+        return;
+      case 'reopen':
+        await calls.reopenSession({ session: action.session });
+        return;
+      case 'ready':
+        await calls.markReady({ session: action.session });
+        return;
+      case 'close':
+        await calls.closeSession({ session: action.session, ended: action.ended, why: action.why });
+        return;
+      case 'remove-orphan':
+        await calls.removeOrphan({ source: action.source, name: action.name });
+    }
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    log.warn(`${action.do}: ${describeFailure(error).message}`);
+  }
+}
+
+function show({ sessions, obstacles }: FleetStatus): void {
+  const lines = sessions.map((session) => {
+    const { name, source, accelerator, readyAt, why, price } = session;
+    const cost = `${costOf(session, Date.now()).toFixed(2)} ${price.currency}`;
+    return `- **${name}** ${source} ${accelerator}, ${readyAt === null ? 'starting' : 'ready'}, ${cost}: ${why}`;
+  });
+  setCurrentDetails(
+    [...(lines.length === 0 ? ['no session is open'] : lines), ...obstacles.map((text) => `- ${text}`)].join(
+      '\n',
+    ),
+  );
+}
