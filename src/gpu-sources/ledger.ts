@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { GpuSession, monthOf } from '../domain/gpu-source/session.ts';
 import { RepoId, type RepoRef } from '../domain/refs.ts';
-import { type Hub, HubConflict } from '../hub/hub.ts';
+import { HubConflict } from '../hub/errors.ts';
+import type { Hub } from '../hub/hub.ts';
 
 const LedgerFile = z.strictObject({ format: z.literal(1), sessions: z.array(GpuSession) });
 

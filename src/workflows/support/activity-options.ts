@@ -96,12 +96,12 @@ export const FLEET_WATCH: ActivityOptions = {
   startToCloseTimeout: '2h',
   heartbeatTimeout: '30s',
   cancellationType: ActivityCancellationType.TRY_CANCEL,
-  retry: { ...NEVER_GIVE_UP },
+  retry: { ...BACKOFF },
 };
 
 /** Opening and closing sessions: a source may take minutes, heartbeats go on meanwhile; the next watch tries again. */
 export const FLEET_CALL: ActivityOptions = {
   startToCloseTimeout: '30m',
   heartbeatTimeout: '30s',
-  retry: { ...NEVER_GIVE_UP, maximumAttempts: 3 },
+  retry: { ...BACKOFF, maximumAttempts: 3 },
 };
