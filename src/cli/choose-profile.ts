@@ -6,6 +6,7 @@ import { acceleratorIn } from '../domain/run/machine-name.ts';
 import { gpuQueue } from '../domain/run/task-queues.ts';
 import { profileFor } from '../domain/training/needs.ts';
 import { createTrainer } from '../trainer/process.ts';
+import { writeLine } from './colors.ts';
 import { pollers } from './start-run.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function profileOfGpuWorkers(
     )
     .sort((a, b) => PROFILES.indexOf(a.profile) - PROFILES.indexOf(b.profile))[0];
   if (found === undefined) return null;
-  process.stderr.write(`profile ${found.profile}: GPU worker ${found.identity}\n`);
+  writeLine(process.stderr, `profile ${found.profile}: GPU worker ${found.identity}`);
   return found.profile;
 }
 
@@ -38,7 +39,7 @@ export async function profileOfThisMachine(): Promise<Profile> {
     const machine = await trainer.call('probe', {});
     const profile = profileFor(machine);
     const memory = machine.vramBytes === null ? '' : `, ${(machine.vramBytes / 1e9).toFixed(0)} GB`;
-    process.stderr.write(`profile ${profile}: this machine has ${machine.name}${memory}\n`);
+    writeLine(process.stderr, `profile ${profile}: this machine has ${machine.name}${memory}`);
     return profile;
   } finally {
     await trainer.close();

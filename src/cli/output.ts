@@ -1,36 +1,34 @@
 import { ERROR_KINDS, PipelineError } from '../domain/errors.ts';
-import pc from './colors.ts';
+import pc, { shownWidth, writeLine } from './colors.ts';
 
 /** Ends a command: prints the error in one way and sets the exit code of its kind. */
 export function reportError(error: unknown, json: boolean): void {
   const known = error instanceof PipelineError;
   const kind = known ? error.kind : 'Internal';
   const message = error instanceof Error ? error.message : String(error);
-  if (json) process.stdout.write(`${JSON.stringify({ error: { kind, message } })}\n`);
-  else process.stderr.write(`${pc.red(`${kind}:`)} ${message}\n`);
+  if (json) writeLine(process.stdout, JSON.stringify({ error: { kind, message } }));
+  else writeLine(process.stderr, `${pc.red(`${kind}:`)} ${message}`);
   if (!known && !json && error instanceof Error && error.stack !== undefined)
-    process.stderr.write(`${pc.dim(error.stack.split('\n').slice(1, 5).join('\n'))}\n`);
+    writeLine(process.stderr, pc.dim(error.stack.split('\n').slice(1, 5).join('\n')));
   process.exitCode = ERROR_KINDS[kind].exitCode;
 }
 
 /** Prints a value as JSON, or the text made for people. */
 export function print(json: boolean, value: unknown, text: () => string): void {
-  process.stdout.write(json ? `${JSON.stringify(value, null, 2)}\n` : `${text()}\n`);
+  writeLine(process.stdout, json ? JSON.stringify(value, null, 2) : text());
 }
 
 /** A line for people beside the output. */
 export function tell(line: string): void {
-  process.stderr.write(`${line}\n`);
+  writeLine(process.stderr, line);
 }
 
 /** Columns padded to their widest cell; color codes do not count. */
 export function table(head: string[], rows: string[][]): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: color codes start with the escape character.
-  const width = (cell: string) => cell.replaceAll(/\u001b\[\d+m/g, '').length;
-  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => width(row[i] ?? ''))));
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => shownWidth(row[i] ?? ''))));
   const line = (cells: string[]) =>
     cells
-      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - width(cell)))
+      .map((cell, i) => cell + ' '.repeat((widths[i] ?? 0) - shownWidth(cell)))
       .join('  ')
       .trimEnd();
   return [pc.dim(line(head)), ...rows.map(line)].join('\n');

@@ -4,7 +4,7 @@ import { SingleBar } from 'cli-progress';
 import type { GpuProgress } from '../domain/run/activities.ts';
 import type { PhaseRecord } from '../domain/run/phases.ts';
 import type { Trial } from '../domain/tuning/search-space.ts';
-import pc from './colors.ts';
+import pc, { forTerminal, writeLine } from './colors.ts';
 import { duration } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
 
@@ -126,14 +126,15 @@ class View {
     if (this.shown.has(key)) return;
     this.shown.add(key);
     this.hideBar();
-    this.out.write(`${line}\n`);
+    writeLine(this.out, line);
   }
 
   private progress(phase: string, words: string, done: number, total: number): void {
     if (!this.out.isTTY) {
       const tenth = total <= 1 ? 0 : Math.floor((done / total) * 4);
       const key = `${phase} ${words.split('  ')[0]} ${tenth}`;
-      if (key !== this.lastPlain && total > 1) this.out.write(`  ${phase}: ${done} of ${total}  ${words}\n`);
+      if (key !== this.lastPlain && total > 1)
+        writeLine(this.out, `  ${phase}: ${done} of ${total}  ${words}`);
       this.lastPlain = key;
       return;
     }
@@ -147,10 +148,10 @@ class View {
         barCompleteChar: '━',
         barIncompleteChar: '╌',
       });
-      this.bar.start(total, done, { phase, words });
+      this.bar.start(total, done, { phase, words: forTerminal(words) });
     }
     this.bar.setTotal(total);
-    this.bar.update(done, { phase, words });
+    this.bar.update(done, { phase, words: forTerminal(words) });
   }
 
   private hideBar(): void {

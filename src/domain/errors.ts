@@ -1,3 +1,5 @@
+import { visibleText } from './visible-text.ts';
+
 /** What went wrong, by kind: the kind decides retries, exit code and the runbook's entry. */
 export const ERROR_KINDS = {
   /** Input or configuration that cannot work; retrying cannot help. */
@@ -44,7 +46,8 @@ export class PipelineError extends Error {
     message: string,
     options: { cause?: unknown; details?: Record<string, unknown>; retryable?: boolean } = {},
   ) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    // Messages quote what others say, and end in terminals, logs and notices.
+    super(visibleText(message), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'PipelineError';
     this.kind = kind;
     this.retryable = options.retryable ?? ERROR_KINDS[kind].retryable;

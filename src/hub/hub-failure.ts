@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { PipelineError } from '../domain/errors.ts';
+import { visibleText } from '../domain/visible-text.ts';
 import { HubConflict } from './errors.ts';
 
 /** One request to the Hub that failed, before it is translated for the rest of the project. */
@@ -22,7 +23,7 @@ export class HubFailure extends Error {
     reason: string;
     retryAfterMs?: number | null;
   }) {
-    super(p.reason);
+    super(visibleText(p.reason));
     this.name = 'HubFailure';
     this.status = p.status;
     this.code = p.code ?? null;

@@ -1,5 +1,7 @@
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { type DatasetManifest, SPLITS, type SplitProof } from '../domain/dataset/record.ts';
+import { code, escapeMarkdown } from '../domain/escape-markdown.ts';
+import { visibleText } from '../domain/visible-text.ts';
 
 /** What a prepared dataset's card is written from. */
 export interface CardFacts {
@@ -18,16 +20,13 @@ export interface CardFacts {
   proof: SplitProof;
 }
 
-/** Front matter of a source card as far as it matters here. */
+/** What of a source's card matters here. */
 function sourceFacts(card: string): { license: string | null; isOwn: boolean; generated: boolean } {
-  const parsed: unknown = safeYaml(frontMatter(card));
-  const license =
-    typeof parsed === 'object' && parsed !== null && 'license' in parsed && typeof parsed.license === 'string'
-      ? parsed.license
-      : null;
-  const tags = typeof parsed === 'object' && parsed !== null && 'tags' in parsed ? parsed.tags : [];
-  const isOwn = Array.isArray(tags) && tags.includes(OWN_PICTURES);
-  return { license, isOwn, generated: /\bGENERATED\b|procedurally/.test(card) };
+  return {
+    license: field(card, 'license'),
+    isOwn: frontMatter(card).some((line) => line.trim() === `- ${OWN_PICTURES}`),
+    generated: /\bGENERATED\b|procedurally/.test(card),
+  };
 }
 
 /** Tag of a source that was imported from a folder. */
@@ -35,7 +34,7 @@ export const OWN_PICTURES = 'own-pictures';
 
 /** What is known of the rights in a source's pictures. */
 function rightsSentence(source: ReturnType<typeof sourceFacts>, repo: string): string {
-  if (source.license !== null) return `The source's license applies: \`${source.license}\`.`;
+  if (source.license !== null) return `The source's license applies: ${code(source.license)}.`;
   if (source.isOwn)
     return 'The pictures come from a folder, without a license: whoever put them here answers for the rights in them. Keep this dataset private unless you hold those rights.';
   if (isWikiArt(repo))
@@ -50,23 +49,27 @@ function isWikiArt(repo: string): boolean {
 
 /** The license that a repository's card names in its front matter, by the more telling of its names; null: none. */
 export function licenseOf(card: string): string | null {
-  const parsed = safeYaml(frontMatter(card));
-  if (typeof parsed !== 'object' || parsed === null) return null;
-  const named = 'license_name' in parsed ? parsed.license_name : null;
-  const license = 'license' in parsed ? parsed.license : null;
-  return typeof named === 'string' ? named : typeof license === 'string' ? license : null;
+  return field(card, 'license_name') ?? field(card, 'license');
 }
 
-function frontMatter(card: string): string {
-  return /^---\r?\n([\s\S]*?)\r?\n---/.exec(card)?.[1] ?? '';
+/**
+ * Lines of a card's front matter. The card is somebody else's: its lines are looked through, and no parser whose work grows
+ * faster than its text gets to see it.
+ */
+function frontMatter(card: string): string[] {
+  const lines = card.replace(/^\s+/, '').split(/\r?\n/);
+  return lines[0]?.trimEnd() === '---' ? lines.slice(1, Math.max(lines.indexOf('---', 1), 1)) : [];
 }
 
-function safeYaml(text: string): unknown {
-  try {
-    return parse(text);
-  } catch {
-    return null;
-  }
+/** One plain field of a card's front matter; null: none, or no plain word. */
+function field(card: string, name: string): string | null {
+  const value = frontMatter(card)
+    .find((line) => line.startsWith(`${name}:`))
+    ?.slice(name.length + 1)
+    .replace(/\s#.*$/, '')
+    .trim()
+    .replace(/^(["'])(.*)\1$/, '$2');
+  return value !== undefined && /^[\w.+-]{1,100}$/.test(value) ? value : null;
 }
 
 /** The dataset card (README.md) of a prepared dataset: how it loads, what is in it, how it came about, its license. */
@@ -100,7 +103,7 @@ export function datasetCard(facts: CardFacts): string {
   const dropped = Object.entries(manifest.dropped).filter(([, count]) => count > 0);
   const lines = [
     `---\n${stringify(front).trimEnd()}\n---`,
-    `# ${front.pretty_name}`,
+    `# ${escapeMarkdown(front.pretty_name)}`,
     ...(source.generated
       ? ['> **GENERATED**: every picture was painted by a program; no work of art and no artist is in here.']
       : []),
@@ -124,26 +127,29 @@ export function datasetCard(facts: CardFacts): string {
     ),
     leakSentence(manifest),
     heldOutSentence(facts.proof),
-    ...facts.plots.flatMap(({ path, title }) => [`${title}:`, `![${title}](${path})`]),
+    ...facts.plots.flatMap(({ path, title }) => [
+      `${escapeMarkdown(title)}:`,
+      `![${escapeMarkdown(title)}](${path})`,
+    ]),
     '## Captions',
     captionSentence(manifest, facts.trigger),
-    facts.captions.map((caption) => `- ${caption}`).join('\n'),
+    facts.captions.map((caption) => `- ${escapeMarkdown(caption)}`).join('\n'),
     '## Left out',
     dropped.length === 0
       ? 'Nothing.'
       : table(
           ['reason', 'pictures'],
-          dropped.map(([reason, count]) => [reason, String(count)]),
+          dropped.map(([reason, count]) => [escapeMarkdown(reason), String(count)]),
         ),
     'Each picture left out is a line of `dropped.jsonl` with what was measured and the limit (`other-style` is only counted).',
     ...(facts.bands.length > 0
       ? [
           '![Pictures left out](preview/dropped.png)',
-          facts.bands.map(({ reason, color }) => `\`${color}\` ${reason}`).join(', '),
+          facts.bands.map(({ reason, color }) => `${code(color)} ${escapeMarkdown(reason)}`).join(', '),
         ]
       : []),
     '## Settings',
-    `\`\`\`json\n${JSON.stringify(manifest.settings, null, 2)}\n\`\`\``,
+    `\`\`\`json\n${visibleText(JSON.stringify(manifest.settings, null, 2))}\n\`\`\``,
     `Cache key \`${manifest.key}\`: the same source, settings and seed give the same bytes.`,
     '## License',
     rightsSentence(source, manifest.source.repo),
@@ -152,7 +158,7 @@ export function datasetCard(facts: CardFacts): string {
 }
 
 function captionSentence(manifest: Omit<DatasetManifest, 'files'>, trigger: string): string {
-  const end = `with the trigger phrase \`${trigger}\` at the end:`;
+  const end = `with the trigger phrase ${code(trigger)} at the end:`;
   const { captions } = manifest;
   if (captions === undefined) return `From the source's genre, ${end}`;
   const { model, license, own, described, fromGenre, cleaned, cut } = captions;
@@ -161,14 +167,14 @@ function captionSentence(manifest: Omit<DatasetManifest, 'files'>, trigger: stri
       ? ''
       : manifest.settings.captions === 'described'
         ? `${own} are the source's own, without words of style, medium and maker. `
-        : `${own} are the source's own, as they are; the trigger phrase \`${trigger}\` was added where they did not name it. `;
+        : `${own} are the source's own, as they are; the trigger phrase ${code(trigger)} was added where they did not name it. `;
   if (model === null)
     return `${ours}${fromGenre === 0 ? '' : `${fromGenre} pictures had none and get one from the genre. `}For example:`;
   const link = `[${model.repo}](https://huggingface.co/${model.repo})`;
   const terms =
     license === null
       ? 'its card names no license, so ask before you publish what it wrote'
-      : `license \`${license}\`, as its card says`;
+      : `license ${code(license)}, as its card says`;
   return (
     `${ours}${described + fromGenre} are described from the pictures by ${link} at commit \`${model.commit}\` (${terms}). Words of style, medium, maker and title ` +
     `were taken out of ${cleaned}; ${cut} were cut to what the text encoders see; ${fromGenre} of ${described + fromGenre} come ` +
@@ -187,7 +193,7 @@ function leakSentence(manifest: Omit<DatasetManifest, 'files'>): string {
   const artists = `${unseen} ${unseen === 1 ? 'artist appears' : 'artists appear'} in one held-out split only.`;
   return nearest === null
     ? `No two splits share a near-duplicate. ${artists}`
-    : `Closest pair across splits: \`${nearest.a}\` and \`${nearest.b}\`, ${nearest.bits} of 64 bits apart by perceptual hash. ${artists}`;
+    : `Closest pair across splits: ${code(nearest.a)} and ${code(nearest.b)}, ${nearest.bits} of 64 bits apart by perceptual hash. ${artists}`;
 }
 
 function table(head: string[], rows: string[][]): string {

@@ -1,6 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { type ActivityInboundCallsInterceptor, Runtime } from '@temporalio/worker';
 import type { Environment } from '../config/env.ts';
+import { visibleText } from '../domain/visible-text.ts';
 
 let current: Context | null = null;
 
@@ -22,6 +23,6 @@ export const rememberActivity: ActivityInboundCallsInterceptor = {
  */
 export function logLine(env: Environment, source: string): (line: string) => void {
   if (env.PLEIN_AIR_LOG_FORMAT !== 'json')
-    return (line) => void process.stderr.write(`[${source}] ${line}\n`);
+    return (line) => void process.stderr.write(`[${source}] ${visibleText(line)}\n`);
   return (line) => (current?.log ?? Runtime.instance().logger).info(line, { source });
 }

@@ -3,6 +3,7 @@ import { Client } from '@temporalio/client';
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { type Environment, readEnvironment } from '../config/env.ts';
 import { ERROR_KINDS, PipelineError } from '../domain/errors.ts';
+import { visibleText } from '../domain/visible-text.ts';
 import { dataConverter } from '../temporal/data-converter.ts';
 import { activityErrors } from './activity-errors.ts';
 import { connectTemporal } from './connect.ts';
@@ -81,7 +82,7 @@ export async function runWorker(
   } catch (error) {
     const kindOf = error instanceof PipelineError ? error.kind : 'Internal';
     process.stderr.write(
-      `${kind} worker: ${error instanceof PipelineError ? error.message : (error as Error).stack}\n`,
+      `${kind} worker: ${visibleText(error instanceof PipelineError ? error.message : String((error as Error).stack))}\n`,
     );
     process.exitCode = ERROR_KINDS[kindOf].exitCode;
   } finally {

@@ -48,14 +48,24 @@ function make(schema: z.ZodType): unknown {
     case 'default':
     case 'prefault':
       return make(def.innerType);
+    case 'pipe':
+      return make(def.in);
     case 'array':
       return [make(def.element)];
-    case 'record':
-      return { [String(make(def.keyType))]: make(def.valueType) };
+    case 'record': {
+      // A record over a list of names has all of them.
+      const names =
+        'entries' in def.keyType._zod.def
+          ? Object.values(def.keyType._zod.def.entries as object)
+          : [make(def.keyType)];
+      return Object.fromEntries(names.map((name) => [String(name), make(def.valueType)]));
+    }
     case 'enum':
       return Object.values(def.entries)[0];
     case 'literal':
       return def.values[0];
+    case 'tuple':
+      return def.items.map(make);
     case 'union':
       return def.options[0] && make(def.options[0]);
     case 'unknown':
@@ -73,10 +83,12 @@ function make(schema: z.ZodType): unknown {
 type Definition =
   | { type: 'object'; shape: Record<string, z.ZodType> }
   | { type: 'optional' | 'nullable' | 'default' | 'prefault'; innerType: z.ZodType }
+  | { type: 'pipe'; in: z.ZodType }
   | { type: 'array'; element: z.ZodType }
   | { type: 'record'; keyType: z.ZodType; valueType: z.ZodType }
   | { type: 'enum'; entries: Record<string, unknown> }
   | { type: 'literal'; values: unknown[] }
+  | { type: 'tuple'; items: z.ZodType[] }
   | { type: 'union'; options: z.ZodType[] }
   | { type: 'unknown' | 'string' | 'number' | 'boolean' };
 

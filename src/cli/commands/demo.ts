@@ -12,7 +12,7 @@ import type { RunResult } from '../../domain/run/run-result.ts';
 import { connectHub } from '../../hub/client.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { readVerified } from '../../hub/verified-json.ts';
-import pc from '../colors.ts';
+import pc, { writeLine } from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommandContext, type CommonOptions } from '../context.ts';
 import { outcomeLines, resultOf } from '../outcome.ts';
@@ -65,7 +65,7 @@ class Demo {
     this.context = context;
     this.options = options;
     const out = context.json ? process.stderr : process.stdout;
-    this.say = (line) => void out.write(`${line}\n`);
+    this.say = (line) => writeLine(out, line);
   }
 
   async run(): Promise<void> {
@@ -180,7 +180,7 @@ class Demo {
     const evaluated = result.release === null || served === (await judgedSha256(hub, result));
     if (this.options.summary !== undefined)
       writeWhole(this.options.summary, `${JSON.stringify(summary, null, 2)}\n`);
-    if (this.context.json) process.stdout.write(`${JSON.stringify(summary, null, 2)}\n`);
+    if (this.context.json) writeLine(process.stdout, JSON.stringify(summary, null, 2));
     this.say('');
     this.say(
       table(

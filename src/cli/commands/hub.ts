@@ -16,6 +16,7 @@ import {
   type TrustFiles,
   trustFiles,
 } from '../../local-hub/tls/self-signed.ts';
+import { writeLine } from '../colors.ts';
 import { print, reportError } from '../output.ts';
 
 const DEFAULT_ROOT = '.plein-air/hub';
@@ -161,13 +162,15 @@ async function serve(flags: ServeFlags): Promise<void> {
     throw startError(error, flags);
   });
   if (tls === undefined && !isLoopback(host))
-    process.stderr.write(
-      `Warning: ${host} is reached from other machines, and this Hub speaks plain HTTP: tokens and files can be read and changed on the way. Give --tls-cert and --tls-key, or --tls-self-signed\n`,
+    writeLine(
+      process.stderr,
+      `Warning: ${host} is reached from other machines, and this Hub speaks plain HTTP: tokens and files can be read and changed on the way. Give --tls-cert and --tls-key, or --tls-self-signed`,
     );
-  process.stdout.write(
+  writeLine(
+    process.stdout,
     json
-      ? `${JSON.stringify({ url: hub.url, port: hub.port, trust: hub.trust })}\n`
-      : `The Hub in ${root} serves at ${hub.url}; Ctrl+C ends it\n${trustAdvice(hub.trust)}`,
+      ? JSON.stringify({ url: hub.url, port: hub.port, trust: hub.trust })
+      : `The Hub in ${root} serves at ${hub.url}; Ctrl+C ends it${trustAdvice(hub.trust)}`,
   );
   await new Promise<void>((done) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => done());
@@ -177,7 +180,7 @@ async function serve(flags: ServeFlags): Promise<void> {
 
 function trustAdvice(files: TrustFiles | undefined): string {
   if (files === undefined) return '';
-  return `Clients trust it with NODE_EXTRA_CA_CERTS=${files.authority} (workers, JavaScript) or SSL_CERT_FILE=${files.bundle} (Python)\n`;
+  return `\nClients trust it with NODE_EXTRA_CA_CERTS=${files.authority} (workers, JavaScript) or SSL_CERT_FILE=${files.bundle} (Python)`;
 }
 
 /** Certificate and key from the options: both or neither, and not both kinds at once. */

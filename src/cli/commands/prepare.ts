@@ -47,7 +47,7 @@ export function addPrepareCommand(program: Command): void {
       await startWorkflow(client, { type: 'prepare', workflowId, input, summary: 'prepare a dataset' });
       if (asked.parsed.dataset.captioner !== null)
         for (const warning of await unservedQueues(client, asked.parsed.gpuSession))
-          process.stderr.write(`${pc.yellow(`! ${warning}`)}\n`);
+          tell(pc.yellow(`! ${warning}`));
       const result = await follow(client, workflowId);
       const report = await fetchReport(hub, result.analysis, join(dataDir, 'reports', workflowId));
       print(json, { run: workflowId, ...result, report }, () => lines(result, report).join('\n'));

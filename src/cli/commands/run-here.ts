@@ -11,7 +11,7 @@ import { GPU_QUEUE } from '../../domain/run/task-queues.ts';
 import { connectHub } from '../../hub/client.ts';
 import type { FolderSource } from '../../wikiart/import-source.ts';
 import { profileOfGpuWorkers } from '../choose-profile.ts';
-import pc from '../colors.ts';
+import pc, { writeLine } from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action } from '../context.ts';
 import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
@@ -55,7 +55,7 @@ export function addRunHereCommand(program: Command): void {
       const stopListening = onInterrupt(() => abort.abort());
       const ownHub = hubAccess(env);
       const stack = await Stack.start(dataDir, env, { ownHub });
-      const say = (line: string) => void process.stderr.write(`${line}\n`);
+      const say = (line: string) => writeLine(process.stderr, line);
       try {
         say(`Temporal UI ${stack.uiUrl}   Hub ${stack.hubUrl}`);
         if (ownHub === null) await seedStack(stack);

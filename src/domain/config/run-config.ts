@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { RepoId, RunName } from '../refs.ts';
 import type { TrialParameters } from '../tuning/search-space.ts';
+import { isPlainLine } from '../visible-text.ts';
 import { CaptionerConfig } from './captioner.ts';
 import { EvaluationModels } from './evaluation-models.ts';
 import { GateConfig } from './gate-config.ts';
@@ -14,6 +15,8 @@ export { TuningConfig };
 const Slug = z
   .string()
   .regex(/^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$/, 'expected lower-case letters, digits and inner hyphens');
+/** A name or phrase that goes into captions, cards and terminals as it is. */
+const PlainLine = z.string().refine(isPlainLine, 'expected one line without control characters');
 const Fraction = z.number().min(0).max(1);
 const Side = z.int().min(64).max(2048).multipleOf(16);
 
@@ -40,13 +43,13 @@ export const DatasetConfig = z
     /** Dataset repository that other styles are taken from, as reference for the style margin; null: the source itself. */
     reference: RepoId.nullable().default(null),
     /** Style label wanted, by name; case, spaces and underscores do not matter. */
-    style: z.string().min(1).default('Impressionism'),
+    style: PlainLine.min(1).default('Impressionism'),
     /** Genres wanted, by name; empty: all. */
-    genres: z.array(z.string().min(1)).default([]),
+    genres: z.array(PlainLine.min(1)).default([]),
     /** Artists wanted, by name; empty: all. */
-    artists: z.array(z.string().min(1)).default([]),
+    artists: z.array(PlainLine.min(1)).default([]),
     /** Words that call the style up, put at the end of every caption. */
-    trigger: z.string().min(1).max(80).default('plnr impressionism'),
+    trigger: PlainLine.min(1).max(80).default('plnr impressionism'),
     /** Captions that the source brings: kept as they are, cleaned of words of style and medium, or passed over for the captioner's. */
     captions: z.enum(['own', 'described', 'model']).default('own'),
     /** Model that describes each picture on a GPU worker, in place of words for its genre; null: none. */
@@ -434,7 +437,10 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
 export function mergeDeep(under: unknown, over: unknown): unknown {
   if (!isPlainObject(under) || !isPlainObject(over)) return over;
   const merged: Record<string, unknown> = { ...under };
-  for (const [key, value] of Object.entries(over))
-    merged[key] = Object.hasOwn(merged, key) ? mergeDeep(merged[key], value) : value;
+  for (const [key, value] of Object.entries(over)) {
+    const laid = Object.hasOwn(merged, key) ? mergeDeep(merged[key], value) : value;
+    // Assigned, `__proto__` would change what the object is instead of being refused as a field.
+    Object.defineProperty(merged, key, { value: laid, enumerable: true, writable: true, configurable: true });
+  }
   return merged;
 }

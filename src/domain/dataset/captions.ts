@@ -92,11 +92,19 @@ function shortened(words: readonly string[], fits: (words: readonly string[]) =>
   return kept.map((word, at) => (at === kept.length - 1 ? word.replace(/,$/, '') : word));
 }
 
+/** Longest genre label that captions take over, in characters. */
+const LONGEST_LABEL = 60;
+
 /** A genre label in words with its article; labels that are unknown or say nothing become "a painting". */
 export function genreWords(genre: string): string {
   const known = GENRE_WORDS[foldLabel(genre)];
   if (known !== undefined) return known;
-  const words = genre.replaceAll('_', ' ').trim().toLowerCase();
+  // A label is the source's: only words of it go into captions and cards.
+  const words = genre
+    .replaceAll(/[^\p{L}\p{N}'’-]+/gu, ' ')
+    .trim()
+    .slice(0, LONGEST_LABEL)
+    .toLowerCase();
   if (words === '' || words.startsWith('unknown')) return 'a painting';
   const noun = /\b(painting|illustration|sketch|drawing|study|print)\b/.test(words)
     ? words

@@ -1,9 +1,10 @@
+import { visibleText } from '../../domain/visible-text.ts';
 import type { Block, Inline, PairedSamples, Picture, ReportDocument, Rich, Section } from './blocks.ts';
 import { STYLE } from './html-style.ts';
 
 /** Text made safe for HTML, in elements and in quoted attributes. */
 export function escapeHtml(text: string): string {
-  return text
+  return visibleText(text)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
@@ -43,7 +44,7 @@ ${doc.sections.map(section).join('\n')}
 
 function section(s: Section): string {
   const source = s.source === null ? '' : `<p class="source">Source: ${rich(s.source)}</p>`;
-  return `<section id="${s.id}" aria-labeledby="${s.id}-title">
+  return `<section id="${s.id}" aria-labelledby="${s.id}-title">
 <h2 id="${s.id}-title">${escapeHtml(s.title)}</h2>
 ${s.blocks.map(block).join('\n')}
 ${source}
