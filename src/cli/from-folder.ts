@@ -67,16 +67,21 @@ export function describeFolder(source: FolderSource): string[] {
   return [
     table(
       ['files', 'taken', 'what', 'such as'],
-      lines.map(({ count, taken, what, names }) => [
-        String(count),
+      lines.map(({ files: all, taken, what }) => [
+        String(all.length),
         taken ? pc.green('yes') : pc.yellow('no'),
         what,
-        names.join(', '),
+        `${all.slice(0, 3).map(printable).join(', ')}${all.length > 3 ? ', …' : ''}`,
       ]),
     ),
     `style ${pc.bold(style.name)}, from ${style.from}; ${source.wanted} pictures, ${source.captioned} with a caption of their own`,
     ...notes.map((note) => `  ${note}`),
   ];
+}
+
+/** A file's name without what would move the cursor or hide in the terminal. */
+function printable(name: string): string {
+  return name.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
 }
 
 /**

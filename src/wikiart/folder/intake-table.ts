@@ -7,9 +7,8 @@ export interface IntakeLine {
   what: string;
   /** Whether the files go into the dataset, as pictures or as words about them. */
   taken: boolean;
-  count: number;
-  /** The first three. */
-  names: string[];
+  /** Paths below the folder, in order. */
+  files: string[];
 }
 
 /** Which line a file belongs to. */

@@ -79,7 +79,7 @@ async function readMetadata(folder: string, paths: readonly string[]): Promise<P
 }
 
 function nothingIn(folder: string, lines: readonly IntakeLine[]): string {
-  const got = lines.map(({ count, what, names }) => `${count} ${what}, such as ${names[0]}`).join('; ');
+  const got = lines.map(({ what, files }) => `${files.length} ${what}, such as ${files[0]}`).join('; ');
   return `expected pictures (JPEG, PNG, WebP, TIFF, GIF, AVIF) or parquet files below ${folder}, got ${got || 'an empty folder'}`;
 }
 
@@ -94,11 +94,10 @@ function linesOf(
   for (const file of files) {
     const line = lineOf(file, { listed, style: style.name, sidecars });
     const group = groups.get(line.what) ?? {
-      line: { ...line, count: 0, names: [] },
+      line: { ...line, files: [] },
       formats: new Set<string>(),
     };
-    group.line.count += 1;
-    if (group.line.names.length < 3) group.line.names.push(file.path);
+    group.line.files.push(file.path);
     if (file.format !== undefined) group.formats.add(file.format);
     groups.set(line.what, group);
   }
@@ -107,5 +106,8 @@ function linesOf(
       ...line,
       what: formats.size === 0 ? line.what : `${line.what} (${[...formats].sort().join(', ')})`,
     }))
-    .sort((a, b) => Number(b.taken) - Number(a.taken) || b.count - a.count || (a.what < b.what ? -1 : 1));
+    .sort(
+      (a, b) =>
+        Number(b.taken) - Number(a.taken) || b.files.length - a.files.length || (a.what < b.what ? -1 : 1),
+    );
 }

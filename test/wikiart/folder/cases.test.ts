@@ -24,7 +24,7 @@ const NAMES = ['0.jpg', '1.jpg', '2.jpg', '3.jpg'];
 const left = (source: FolderSource, what: string | RegExp) =>
   source.lines
     .filter((line) => !line.taken && line.what.match(what))
-    .reduce((sum, { count }) => sum + count, 0);
+    .reduce((sum, { files }) => sum + files.length, 0);
 
 describe('captions', () => {
   it('are text files beside the pictures; the folder itself names the style', async () => {
@@ -298,7 +298,7 @@ describe('folders', () => {
       },
       'odd',
     );
-    expect(source.lines.map(({ count, taken, what }) => [count, taken, what])).toEqual([
+    expect(source.lines.map(({ files, taken, what }) => [files.length, taken, what])).toEqual([
       [2, true, 'pictures without a caption'],
       [4, false, 'pictures in a format that is not read: convert them to JPEG or PNG (BMP, HEIC, JP2, JXL)'],
       [1, false, 'archives: unpack them first (ZIP)'],
