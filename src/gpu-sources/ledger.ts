@@ -13,12 +13,8 @@ const MAX_TRIES = 20;
 export interface Ledger {
   /** Sessions of this month and the one before, oldest first. */
   recent(now: number): Promise<GpuSession[]>;
-  /** Adds the session under the next number unless `same` finds one that serves; returns what is in the ledger. */
-  add(
-    now: number,
-    make: (number: number) => GpuSession,
-    same: (sessions: readonly GpuSession[]) => GpuSession | undefined,
-  ): Promise<GpuSession>;
+  /** Adds a session unless one of its name is there; returns what is in the ledger. */
+  add(session: GpuSession): Promise<GpuSession>;
   /** Changes one session; one that is not there is an error of the caller. */
   change(session: Pick<GpuSession, 'name' | 'openedAt'>, change: Partial<GpuSession>): Promise<GpuSession>;
 }
@@ -70,11 +66,10 @@ export function createLedger(hub: Hub, repo: RepoRef, fleet: string): Ledger {
       const head = await hub.resolve(repo);
       return [...(await read(head, pathOf(monthBefore(now)))), ...(await read(head, pathOf(now)))];
     },
-    add: (now, make, same) =>
-      update(now, (sessions) => {
-        const found = same(sessions);
+    add: (session) =>
+      update(session.openedAt, (sessions) => {
+        const found = sessions.find(({ name }) => name === session.name);
         if (found !== undefined) return found;
-        const session = make(sessions.length + 1);
         return { sessions: [...sessions, session], result: session, message: `Open ${session.name}` };
       }),
     change: ({ name, openedAt }, change) =>

@@ -45,7 +45,7 @@ export function createFleetActivities(deps: FleetDeps): FleetActivities {
       if (closedAt !== null) lastBusy.delete(name);
       else if (!lastBusy.has(name) || demand.working.some(({ identity }) => isWorkerOf(name, identity)))
         lastBusy.set(name, at);
-    return { ...demand, now: at, sessions, listed, lastBusy, asked };
+    return { ...demand, prefix, now: at, sessions, listed, lastBusy, asked };
   };
 
   const open = async (session: GpuSession): Promise<GpuSession> => {
@@ -111,21 +111,13 @@ export function createFleetActivities(deps: FleetDeps): FleetActivities {
         await pause(seconds * 1000, signal());
       }
     },
-    async openSession({ source, accelerator, queue, run, why }) {
-      const config = configOf(file, source);
-      const isSame = (one: GpuSession) =>
-        one.closedAt === null && one.source === source && one.queue === queue && one.startedAt === null;
-      const session = await ledger.add(
-        now(),
-        (number) => ({
-          name: `${prefix}${new Date(now()).toISOString().slice(2, 7).replace('-', '')}-${number}`,
-          ...{ source, accelerator, queue, run, why, price: config.price, openedAt: now() },
-          ...{ startedAt: null, readyAt: null, closedAt: null, ended: null, refusal: null, detail: '' },
-        }),
-        // This very activity, cut off after it had written: the session is asked for again, not a second one.
-        (sessions) => sessions.find(isSame),
-      );
-      return open(session);
+    async openSession({ name, at, source, accelerator, queue, run, why }) {
+      const session = await ledger.add({
+        ...{ name, source, accelerator, queue, run, why },
+        ...{ price: configOf(file, source).price, openedAt: at, startedAt: null, readyAt: null },
+        ...{ closedAt: null, ended: null, refusal: null, detail: '' },
+      });
+      return session.closedAt === null && session.startedAt === null ? open(session) : session;
     },
     reopenSession: ({ session }) => open(session),
     markReady: ({ session }) => ledger.change(session, { readyAt: now() }),

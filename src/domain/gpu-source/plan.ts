@@ -12,6 +12,8 @@ export interface WaitingWork {
 /** All that a decision is made from. */
 export interface FleetView {
   now: number;
+  /** First part of the sessions' names. */
+  prefix: string;
   waiting: readonly WaitingWork[];
   /** `budget.money` of the runs that have one. */
   money: ReadonlyMap<string, number>;
@@ -30,7 +32,18 @@ export interface FleetView {
 }
 
 export type FleetAction =
-  | { do: 'open'; source: string; accelerator: string; queue: string; run: string | null; why: string }
+  | {
+      do: 'open';
+      /** The session's name is decided with the plan, so that an opening that is tried again is the same session. */
+      name: string;
+      /** When that was. */
+      at: number;
+      source: string;
+      accelerator: string;
+      queue: string;
+      run: string | null;
+      why: string;
+    }
   | { do: 'reopen'; session: GpuSession }
   | { do: 'ready'; session: GpuSession }
   | { do: 'close'; session: GpuSession; ended: NonNullable<GpuSession['ended']>; why: string }
@@ -61,12 +74,19 @@ export function planFleet(file: SourcesFile, view: FleetView): FleetPlan {
     for (const name of names ?? [])
       if (!open.some((session) => session.name === name)) actions.push({ do: 'remove-orphan', source, name });
   const obstacles: string[] = [];
+  const month = monthOf(view.now);
+  let number = view.sessions.filter(({ openedAt }) => monthOf(openedAt) === month).length;
+  const nextName = (): string => {
+    number += 1;
+    return `${view.prefix}${month.slice(2).replace('-', '')}-${number}`;
+  };
   const { asked } = view;
-  if (asked.open !== null) actions.push({ do: 'open', ...asked.open, run: null, why: 'asked for by hand' });
+  if (asked.open !== null)
+    actions.push({ do: 'open', name: nextName(), at: view.now, ...asked.open, run: null, why: 'asked for by hand' });
   for (const work of uncovered(kept, view, [...view.waiting, ...abandoned(kept, view)])) {
     const found = choose(work, file, view, kept);
-    if (found.action === null) obstacles.push(...found.obstacles);
-    else actions.push(found.action);
+    if (found.choice === null) obstacles.push(...found.obstacles);
+    else actions.push({ do: 'open', name: nextName(), at: view.now, ...found.choice });
   }
   return { actions, obstacles: [...new Set(obstacles)] };
 }
@@ -149,13 +169,15 @@ function isDead(identity: string, open: readonly GpuSession[], view: FleetView):
   return session !== undefined && !open.includes(session);
 }
 
+type Choice = Omit<Extract<FleetAction, { do: 'open' }>, 'do' | 'name' | 'at'>;
+
 /** The first source, in the file's order, that may open now; else why none may. */
 function choose(
   work: WaitingWork,
   file: SourcesFile,
   view: FleetView,
   open: readonly GpuSession[],
-): { action: FleetAction | null; obstacles: string[] } {
+): { choice: Choice | null; obstacles: string[] } {
   const obstacles: string[] = [];
   const money = moneyLeft(work.run, file, view);
   for (const source of file.sources) {
@@ -177,8 +199,7 @@ function choose(
       const wait = refusedUntil(name, accelerator, view);
       if (wait === null)
         return {
-          action: {
-            do: 'open',
+          choice: {
             source: name,
             accelerator,
             queue: work.queue,
@@ -191,7 +212,7 @@ function choose(
     }
   }
   if (file.sources.length === 0) obstacles.push('no GPU source is configured');
-  return { action: null, obstacles };
+  return { choice: null, obstacles };
 }
 
 const clock = (time: number) => `${new Date(time).toISOString().slice(11, 16)} UTC`;
