@@ -82,7 +82,14 @@ export function planFleet(file: SourcesFile, view: FleetView): FleetPlan {
   };
   const { asked } = view;
   if (asked.open !== null)
-    actions.push({ do: 'open', name: nextName(), at: view.now, ...asked.open, run: null, why: 'asked for by hand' });
+    actions.push({
+      do: 'open',
+      name: nextName(),
+      at: view.now,
+      ...asked.open,
+      run: null,
+      why: 'asked for by hand',
+    });
   for (const work of uncovered(kept, view, [...view.waiting, ...abandoned(kept, view)])) {
     const found = choose(work, file, view, kept);
     if (found.choice === null) obstacles.push(...found.obstacles);
