@@ -4,7 +4,8 @@ import type { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { type Environment, hubAccess } from '../config/env.ts';
 import { PipelineError } from '../domain/errors.ts';
-import { GPU_QUEUE } from '../domain/run/task-queues.ts';
+import { GPU_CLASSES, type GpuClass } from '../domain/run/gpu-class.ts';
+import { GPU_QUEUE, gpuQueue } from '../domain/run/task-queues.ts';
 import { connectHub } from '../hub/client.ts';
 import type { Hub } from '../hub/hub.ts';
 import { connectionSettings, explainTemporal } from '../temporal/connection.ts';
@@ -57,6 +58,12 @@ export async function queuePollers({ workflowService, options }: Client, queue: 
     (poller) => Date.now() - Number(poller.lastAccessTime?.seconds ?? 0) * 1000 < POLL_LIMIT_MS,
   );
   return [...new Set(alive.map(({ identity }) => identity ?? ''))];
+}
+
+/** Classes of accelerators that somebody asks for work with right now; larger machines ask for the work of smaller ones, too. */
+export async function servedClasses(client: Client): Promise<GpuClass[]> {
+  const found = await Promise.all(GPU_CLASSES.map((one) => queuePollers(client, gpuQueue(null, one))));
+  return GPU_CLASSES.filter((_, index) => (found[index] ?? []).length > 0);
 }
 
 /** A poll waits for work for a minute: a worker that was not heard of for longer is gone. */

@@ -22,7 +22,7 @@ import { PYTHON_PACKAGE, workflowBundle } from '../config/paths.ts';
 import type { PictureActivities, PipelineActivities } from '../domain/run/activities.ts';
 import { DEPLOYMENT, PICTURES_QUEUE, PIPELINE_QUEUE } from '../domain/run/task-queues.ts';
 import { createTrainer } from '../trainer/process.ts';
-import { gpuPollers, hubFromEnvironment, workFolder } from './connect.ts';
+import { gpuPollers, hubFromEnvironment, servedClasses, workFolder } from './connect.ts';
 import { current } from './current-activity.ts';
 import { fleetQueues } from './fleet.ts';
 import { logLine } from './log-line.ts';
@@ -59,6 +59,7 @@ await runWorker('pipeline', async ({ env, client }) => {
     planCaptions: createPlanCaptions(preparation),
     assembleDataset: createAssembleDataset(preparation),
     analyze: createAnalyze({ hub, heartbeat }),
+    servedClasses: () => servedClasses(client),
     openStudy: createOpenStudy({ hub, gpuWorkers: () => gpuPollers(client) }),
     suggest: createSuggest({ trainer }),
     recordStudy: createRecordStudy({ hub, trainer }),

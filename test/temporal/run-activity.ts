@@ -8,12 +8,13 @@ import { temporal } from '@temporalio/proto';
  */
 export async function runActivity(
   client: Client,
-  p: { queue: string; type: string; input: unknown },
+  p: { queue: string; type: string; input: unknown; id?: string },
 ): Promise<{ type: string; message: string }> {
   const service = client.workflowService;
   const { namespace } = client.options;
-  const own = { name: `${p.queue}-by-hand` };
-  await client.workflow.start('byHand', { taskQueue: own.name, workflowId: p.queue, args: [] });
+  const workflowId = p.id ?? p.queue;
+  const own = { name: `${workflowId}-by-hand` };
+  await client.workflow.start('byHand', { taskQueue: own.name, workflowId, args: [] });
   const ask = () =>
     client.withDeadline(Date.now() + 60_000, () =>
       service.pollWorkflowTaskQueue({ namespace, taskQueue: own, identity: 'test' }),

@@ -91,6 +91,7 @@ export function activities(
       record: file('records/analysis.json'),
       cached: false,
     }),
+    servedClasses: async () => [0],
     openStudy: async ({ context: { config } }) => ({
       earlier: [],
       enqueue: [],

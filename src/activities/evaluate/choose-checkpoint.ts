@@ -158,6 +158,7 @@ class Study {
     const { config } = context;
     const stage = `step ${step}`;
     const path = checkpointFolder(step);
+    await this.#calls.fits(context);
     const base = await copyBase(this.#calls.copying(stage), context.base);
     const data = await copyLocally(this.#calls.copying(stage), dataset);
     const copy = await copyLocally(this.#calls.copying(stage), training.checkpoint, path);

@@ -66,6 +66,7 @@ class Attempt {
   async run(): Promise<Evaluation> {
     const { context, dataset } = this.#request;
     await refuseOtherTrigger(this.#deps.hub, dataset, context.config.dataset.trigger);
+    await this.#calls.fits(context, context.config.evaluation.models);
     const base = await copyBase(this.#calls.copying('base model'), context.base);
     const data = await copyLocally(this.#calls.copying('dataset'), dataset);
     const exported = await this.#export();

@@ -22,6 +22,7 @@ export function createTryRelease(deps: GpuDeps): GpuActivities['tryRelease'] {
     const { candidate, context } = request;
     const calls = new GpuCalls(deps, JUDGED_PICTURES);
     const copying = calls.copying(`${candidate.tag} from the Hub`);
+    await calls.fits(context);
     const base = await copyBase(copying, context.base);
     const released = { type: 'model' as const, repo: candidate.repo, commit: candidate.commit };
     const adapter = join(await copyLocally(copying, released), ADAPTER_FILE);

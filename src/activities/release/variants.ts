@@ -86,6 +86,7 @@ class Making {
 
   async all(kinds: VariantKind[], out: string): Promise<ReleasedVariant[]> {
     const { context } = this.#request;
+    await this.#calls.fits(context);
     const base = await copyBase(this.#calls.copying('base'), context.base);
     const { variants } = await this.#calls.call(
       'fuse',

@@ -1,7 +1,9 @@
+import type { EvaluationModels } from '../../domain/config/evaluation-models.ts';
 import type { GpuProgress } from '../../domain/run/activities.ts';
 import type { Verb, VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { Trainer } from '../../trainer/trainer.ts';
+import { checkFits, type FittingWork } from './fits.ts';
 import { alive, watchedCall } from './watchdog.ts';
 
 /** What an activity on the GPU queue needs besides its request. */
@@ -53,6 +55,16 @@ export class GpuCalls {
         },
         ...(signal === undefined ? {} : { signal }),
       }),
+    );
+  }
+
+  /** Refuses, before anything is fetched, what this machine cannot hold. */
+  async fits(context: FittingWork['context'], judges?: EvaluationModels): Promise<void> {
+    const { hub, trainer } = this.#deps;
+    const work = { hub, trainer, context, ...(judges === undefined ? {} : { judges }) };
+    await alive(
+      () => this.beat('starting', 0, this.#total),
+      () => checkFits(work),
     );
   }
 

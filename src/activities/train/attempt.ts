@@ -15,9 +15,10 @@ import { parseJson } from '../../hub/verified-json.ts';
 import { EVENTS_FILE, tensorboardEvents } from '../../reports/figures/tensorboard.ts';
 import { type ActivityContext, cancelReason, isGivenUp } from '../support/activity-context.ts';
 import { MANIFEST } from '../support/checkpoint-folder.ts';
+import { checkFits } from '../support/fits.ts';
 import { alive, watchedCall } from '../support/watchdog.ts';
 import { dropOlderCopies, openAttemptFolder } from './attempt-folder.ts';
-import { checkFits, overBudget, refuseHopeless, spentBefore } from './budget.ts';
+import { overBudget, refuseHopeless, spentBefore } from './budget.ts';
 import type { LocalSave } from './checkpoint-commit.ts';
 import { CheckpointClock } from './checkpoint-timer.ts';
 import { reportedMetrics, type TakenLane } from './fence.ts';
@@ -384,7 +385,10 @@ export class TrainingAttempt {
   }
 
   async #checkMemory(): Promise<void> {
-    this.#log(await this.#call(() => checkFits(this.#plan, this.#deps.trainer)));
+    const { hub, trainer } = this.#deps;
+    const { training, request } = this.#plan;
+    const work = { hub, trainer, training, context: request.context };
+    this.#log(await this.#call(() => checkFits(work)));
   }
 
   #watchBudget(): void {

@@ -1,8 +1,5 @@
 import { PipelineError } from '../../domain/errors.ts';
 import { attemptsWithoutProgress, ledgerTotals, TrainingLedger } from '../../domain/training/ledger.ts';
-import { TransformerShape } from '../../domain/training/lora-size.ts';
-import { microStepSeconds, overflow, trainingNeeds } from '../../domain/training/needs.ts';
-import type { Trainer } from '../../trainer/trainer.ts';
 import { LANE_FILES } from './branch.ts';
 import type { TrainPlan } from './plan.ts';
 
@@ -67,25 +64,4 @@ export function overBudget(
   if (wall >= wallClockHours)
     return over('hours in this phase', 'budget.wallClockHours', wallClockHours, wall);
   return null;
-}
-
-/** Refuses a training that this machine cannot hold, before gigabytes are downloaded for it; else says what it will take. */
-export async function checkFits(plan: TrainPlan, trainer: Trainer): Promise<string> {
-  const shape = await shapeOfBase(plan);
-  if (shape === undefined) return 'nothing predicted: the base does not tell its shape';
-  const needs = trainingNeeds(shape, plan.training, plan.training.resolution);
-  const machine = await trainer.call('probe', {});
-  const problem = overflow(needs, machine, plan.training);
-  if (problem !== null) throw new PipelineError('OutOfMemory', problem);
-  const seconds = microStepSeconds(needs, machine);
-  const time = seconds === null ? '' : `, ${seconds.toFixed(2)} s a micro-step`;
-  return `predicted: ${(needs.vramBytes / 1e9).toFixed(1)} GB on the accelerator, ${(needs.ramBytes / 1e9).toFixed(1)} GB on the host${time}`;
-}
-
-/** The base's shape; undefined where it does not tell: the trainer will say what is wrong with it. */
-async function shapeOfBase(plan: TrainPlan): Promise<TransformerShape | undefined> {
-  const { base } = plan.request.context;
-  const repo = { type: base.type, repo: base.repo };
-  const bytes = await plan.lane.hub.read(repo, base.commit, 'transformer/config.json');
-  return bytes === null ? undefined : TransformerShape.safeParse(parseAny(bytes)).data;
 }

@@ -53,6 +53,7 @@ class Measurement {
   async run(): Promise<EvaluationReport> {
     const { context, dataset } = this.#request;
     const { config } = context;
+    await this.#calls.fits(context);
     const base = await copyBase(this.#calls.copying('base model'), context.base);
     const data = await copyLocally(this.#calls.copying('dataset'), dataset);
     const adapter = await this.#export();

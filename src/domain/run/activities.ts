@@ -9,6 +9,7 @@ import type { Training } from '../training/training.ts';
 import type { Trial, TrialParameters } from '../tuning/search-space.ts';
 import type { StudyMove, StudyRecord, StudyState } from '../tuning/study.ts';
 import type { RunContext } from './context.ts';
+import type { GpuClass } from './gpu-class.ts';
 import type { Notice } from './notices.ts';
 import type { RunSummary } from './summary.ts';
 
@@ -173,6 +174,8 @@ export interface PipelineActivities {
     by?: string | null;
   }): Promise<Release>;
   document(p: { summary: RunSummary }): Promise<Documents>;
+  /** Classes of accelerators that machines ask for work with right now, their own ones. */
+  servedClasses(): Promise<GpuClass[]>;
   /** Tells people by webhook; at once done where none is configured. */
   notify(p: Notice): Promise<void>;
   /** Finds what a model's `production` serves and how it was made; `BadData` when nothing was released yet. */

@@ -1,3 +1,5 @@
+import type { GpuClass } from './gpu-class.ts';
+
 /** Queue of work that needs a CPU and the network. */
 export const PIPELINE_QUEUE = 'pipeline';
 /** Name of the versioned pipeline workers' deployment. */
@@ -7,9 +9,13 @@ export const GPU_QUEUE = 'gpu';
 /** Queue of the shards of a preparation; served by pipeline workers, one shard at a time each. */
 export const PICTURES_QUEUE = 'pictures';
 
-/** Queue of one GPU session alone, for runs that are pinned to it; null: the queue that every GPU worker shares. */
-export function gpuQueue(session: string | null | undefined): string {
-  return session == null ? GPU_QUEUE : `${GPU_QUEUE}-${session}`;
+/**
+ * Queue of work for an accelerator of a class or a larger one, 0 for any; or of one GPU session alone, for runs that are
+ * pinned to it.
+ */
+export function gpuQueue(session: string | null | undefined, gpuClass: GpuClass = 0): string {
+  if (session != null) return `${GPU_QUEUE}-${session}`;
+  return gpuClass === 0 ? GPU_QUEUE : `${GPU_QUEUE}.${gpuClass}gb`;
 }
 
 /** Whether a queue is one of those that GPU workers serve. */

@@ -1,3 +1,4 @@
+import { type EvaluationModels, MODEL_ROLES, type ModelRole } from '../config/evaluation-models.ts';
 import type { Profile } from '../config/profiles.ts';
 import type { TrainingConfig } from '../config/run-config.ts';
 import { checkpointBytes, loraParameters, MOMENT_BYTES, type TransformerShape } from './lora-size.ts';
@@ -23,7 +24,8 @@ export interface TrainingNeeds {
   teraFlops: number;
 }
 
-type Training = Pick<
+/** The part of a training's settings that decides what it takes up. */
+export type TrainingShape = Pick<
   TrainingConfig,
   | 'rank'
   | 'targets'
@@ -48,7 +50,7 @@ const TEXT_TOKENS = 512;
 const FLUX_WIDTH = 3072;
 
 /** Bytes a weight of the blocks takes up on the accelerator; NF4 and int8 with their scales. */
-function bytesPerWeight(training: Pick<Training, 'precision' | 'quantization'>): number {
+function bytesPerWeight(training: Pick<TrainingShape, 'precision' | 'quantization'>): number {
   switch (training.quantization) {
     case 'nf4':
       return 0.5 + 1 / 64 + 4 / (64 * 256);
@@ -63,7 +65,7 @@ function bytesPerWeight(training: Pick<Training, 'precision' | 'quantization'>):
 /** What a training needs; `resolution` is the side of the square area in pixels. */
 export function trainingNeeds(
   shape: TransformerShape,
-  training: Training,
+  training: TrainingShape,
   resolution: number,
 ): TrainingNeeds {
   const width = shape.attention_head_dim * shape.num_attention_heads;
@@ -115,7 +117,7 @@ function blockWeights(shape: TransformerShape, width: number) {
 function activations(p: {
   shape: TransformerShape;
   width: number;
-  training: Training;
+  training: TrainingShape;
   tokens: number;
   compute: number;
   weights: { double: number; single: number };
@@ -139,7 +141,12 @@ function activations(p: {
 }
 
 /** Forward and the gradient of the inputs, once more the forward pass where it is recomputed: the base is frozen. */
-function flops(p: { shape: TransformerShape; width: number; training: Training; tokens: number }): number {
+function flops(p: {
+  shape: TransformerShape;
+  width: number;
+  training: TrainingShape;
+  tokens: number;
+}): number {
   return forwardFlops(p) * p.training.batchSize * (p.training.gradientCheckpointing ? 3 : 2);
 }
 
@@ -158,6 +165,22 @@ export function pictureTeraFlops(
   return (forwardFlops({ shape, width, tokens }) * inferenceSteps) / 1e12;
 }
 
+/** Bytes of the models that judge pictures, with their activations; they are on the accelerator one after the other. */
+const JUDGE_BYTES: Record<ModelRole, number> = {
+  features: 1e9,
+  clip: 2.3e9,
+  style: 2e9,
+  copies: 1e9,
+  questions: 15.2e9,
+  preference: 4.6e9,
+};
+
+/** What the largest of a run's judges takes up: the base has left the accelerator before they come. */
+export function judgeBytes(models: EvaluationModels): number {
+  const named = MODEL_ROLES.filter((role) => models[role] !== null);
+  return Math.max(0, ...named.map((role) => JUDGE_BYTES[role])) + CONTEXT_BYTES;
+}
+
 /** What a machine offers, as the trainer's `probe` tells it. */
 export interface Machine {
   device: 'cpu' | 'cuda';
@@ -171,7 +194,7 @@ export interface Machine {
 const gb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** Why a training does not fit on a machine, and what would make it fit; null: it fits. */
-export function overflow(needs: TrainingNeeds, machine: Machine, training: Training): string | null {
+export function overflow(needs: TrainingNeeds, machine: Machine, training: TrainingShape): string | null {
   const ways = [
     ...(training.quantization === 'none' ? ['training.quantization nf4, int8 or fp8'] : []),
     ...(training.quantization === 'int8' || training.quantization === 'fp8'

@@ -139,7 +139,7 @@ class Pipeline {
     this.summary = summary;
     this.state = state;
     this.config = context.config;
-    this.gpu = gpuActivities(context.config);
+    this.gpu = gpuActivities(context.config, { moved: (gpuClass) => state.gpu.moved(gpuClass) });
   }
 
   async run(): Promise<void> {

@@ -1,6 +1,7 @@
 import { ActivityCancellationType, type ActivityOptions } from '@temporalio/workflow';
 import type { RunConfig } from '../../domain/config/run-config.ts';
 import { NON_RETRYABLE_KINDS } from '../../domain/errors.ts';
+import type { GpuClass } from '../../domain/run/gpu-class.ts';
 import { gpuQueue, PICTURES_QUEUE, PIPELINE_QUEUE } from '../../domain/run/task-queues.ts';
 
 /**
@@ -76,9 +77,9 @@ export const PROMOTE: ActivityOptions = {
  * attempts: preemption is not an error; the activity's own ledger holds the budgets. After a session that vanished the
  * next one may start at once, however many went before.
  */
-export function gpuOptions(config: RunConfig): ActivityOptions {
+export function gpuOptions(config: RunConfig, gpuClass: GpuClass = 0): ActivityOptions {
   return {
-    taskQueue: gpuQueue(config.gpuSession),
+    taskQueue: gpuQueue(config.gpuSession, gpuClass),
     // The activity ends itself at its budget, with all saved; the margin is for that, and a GPU that never comes is noticed.
     scheduleToCloseTimeout: hours(config.budget.wallClockHours + SAVING_HOURS),
     startToCloseTimeout: hours(config.budget.wallClockHours + SAVING_HOURS),

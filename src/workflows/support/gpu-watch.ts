@@ -1,4 +1,5 @@
 import { log, setHandler, workflowInfo } from '@temporalio/workflow';
+import { describeClass, type GpuClass } from '../../domain/run/gpu-class.ts';
 import { GpuReport, type GpuWork, hearReport, queuedWork } from '../../domain/run/gpu-report.ts';
 import { progressSignal } from './messages.ts';
 
@@ -22,6 +23,14 @@ export class GpuWatch {
   queued(activity: string, lane: string): void {
     const { gpuHours, work } = this;
     this.work = queuedWork({ activity, lane, now: Date.now(), gpuHours, before: work });
+    this.changed(this.work);
+  }
+
+  /** Says that the work waits again, for a larger accelerator. */
+  moved(gpuClass: GpuClass): void {
+    if (this.work === null) return;
+    const stage = `waiting for ${describeClass(gpuClass)}`;
+    this.work = { ...this.work, stage, worker: null, waitingForGpuSince: Date.now() };
     this.changed(this.work);
   }
 

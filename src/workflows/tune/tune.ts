@@ -52,7 +52,8 @@ export async function tune(
   reportUnknownSignals(['pause', 'resume']);
 
   const { context, dataset } = prepared ?? (await open(parsed.value));
-  const gpu = gpuActivities(context.config);
+  // A trial that fits nowhere that is there now is infeasible; one that a larger machine can hold goes there.
+  const gpu = gpuActivities(context.config, { moved: (gpuClass) => watch?.moved(gpuClass), waits: false });
   study.begin({
     context,
     dataset,

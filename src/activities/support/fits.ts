@@ -1,0 +1,69 @@
+import type { EvaluationModels } from '../../domain/config/evaluation-models.ts';
+import { PipelineError } from '../../domain/errors.ts';
+import type { RunContext } from '../../domain/run/context.ts';
+import { classAbove, classForNeed, classOfMachine, describeClass } from '../../domain/run/gpu-class.ts';
+import { TransformerShape } from '../../domain/training/lora-size.ts';
+import {
+  judgeBytes,
+  type Machine,
+  microStepSeconds,
+  overflow,
+  type TrainingNeeds,
+  type TrainingShape,
+  trainingNeeds,
+} from '../../domain/training/needs.ts';
+import type { Hub } from '../../hub/hub.ts';
+import { jsonOrNull } from '../../hub/verified-json.ts';
+import type { Trainer } from '../../trainer/trainer.ts';
+
+/** Work on the base, as far as its size on a machine goes. */
+export interface FittingWork {
+  hub: Hub;
+  trainer: Trainer;
+  context: Pick<RunContext, 'base' | 'config'>;
+  /** Settings of the training; default: the run's own. */
+  training?: TrainingShape;
+  /** Models that judge, where the work is an evaluation. */
+  judges?: EvaluationModels;
+}
+
+/**
+ * Refuses work that this machine cannot hold, before gigabytes are downloaded for it, and says which class of accelerator
+ * it needs: the run then waits for one. Else says what it will take.
+ */
+export async function checkFits(work: FittingWork): Promise<string> {
+  const { context, trainer } = work;
+  const shape = await shapeOf(work.hub, context);
+  if (shape === undefined) return 'nothing predicted: the base does not tell its shape';
+  const training = work.training ?? context.config.training;
+  const needs = trainingNeeds(shape, training, context.config.dataset.resolution);
+  const judges = work.judges === undefined ? 0 : judgeBytes(work.judges);
+  const whole = { ...needs, vramBytes: Math.max(needs.vramBytes, judges) };
+  const machine = await trainer.call('probe', {});
+  const problem = misfit(whole, machine, context) ?? overflow(whole, machine, training);
+  if (problem !== null)
+    throw new PipelineError('OutOfMemory', problem, { details: { gpuClass: classFor(whole, machine) } });
+  const seconds = microStepSeconds(needs, machine);
+  const time = seconds === null ? '' : `, ${seconds.toFixed(2)} s a micro-step`;
+  return `predicted: ${(whole.vramBytes / 1e9).toFixed(1)} GB on the accelerator, ${(whole.ramBytes / 1e9).toFixed(1)} GB on the host${time}`;
+}
+
+/** A run on a base that needs an accelerator is not for a machine without one, however much memory it has. */
+function misfit(needs: TrainingNeeds, machine: Machine, { config }: FittingWork['context']): string | null {
+  const needed = classForNeed(needs.vramBytes);
+  if (machine.device !== 'cpu' || needed === 0 || config.gpuSession !== null) return null;
+  return `expected ${describeClass(needed)} for a base that needs about ${(needs.vramBytes / 1e9).toFixed(1)} GB, got a machine without one`;
+}
+
+/** The class that would do: what the prediction says, and more than the machine that it did not fit on; null: none is larger. */
+function classFor(needs: TrainingNeeds, machine: Machine): number | null {
+  const above = classAbove(classOfMachine(machine.vramBytes));
+  return above === null ? null : Math.max(classForNeed(needs.vramBytes), above);
+}
+
+/** The base's shape; undefined where it does not tell: the trainer will say what is wrong with it. */
+async function shapeOf(hub: Hub, { base }: FittingWork['context']): Promise<TransformerShape | undefined> {
+  const repo = { type: base.type, repo: base.repo };
+  const bytes = await hub.read(repo, base.commit, 'transformer/config.json');
+  return bytes === null ? undefined : TransformerShape.safeParse(jsonOrNull(bytes)).data;
+}
