@@ -27,9 +27,9 @@ sys.path.insert(0, str(ROOT / "gpu-worker" / "src"))
 
 import torch
 
+from plein_air.dataset.prepared import read_pictures
 from plein_air.devices import prepare_torch
 from plein_air.encoding.keys import latents_key, text_key
-from plein_air.encoding.prepared import read_pictures
 from plein_air.encoding.store import Store
 from plein_air.families import open_base
 from plein_air.loading import LoadOptions

@@ -97,7 +97,7 @@ class Factory:
         cache = self.out / "cache"
         common = {"base": str(self.base), "dataset": str(dataset)}
         encode.run(
-            {**common, "out": str(cache), "resolution": training["resolution"], "splits": ["train", "held_out"]},
+            {**common, "out": str(cache), "training": training, "stopAtStep": None},
             Quiet(), threading.Event(),
         )  # fmt: skip
         train.run(

@@ -210,8 +210,6 @@ def ours(wanted: dict[str, Any], pace: Pace) -> None:
     out = Path(wanted["out"])
     silent: Any = Silent()
     common = {"base": str(TINY), "dataset": f"{wanted['folder']}/prepared"}
-    splits = {"out": str(out / "cache"), "resolution": wanted["side"], "splits": ["train", "held_out"]}
-    encode.run({**common, **splits}, silent, threading.Event())
     training = {
         "seed": 1,
         "steps": STEPS,
@@ -244,6 +242,8 @@ def ours(wanted: dict[str, Any], pace: Pace) -> None:
         "earlyStopping": 0,
         "resolution": wanted["side"],
     }
+    wanted_views = {"out": str(out / "cache"), "training": training, "stopAtStep": None}
+    encode.run({**common, **wanted_views}, silent, threading.Event())
     params = {
         **common,
         "baseCommit": "b",

@@ -92,8 +92,9 @@ def cache(small_base: Path, dataset: Path, tmp_path_factory: pytest.TempPathFact
         "base": str(small_base),
         "dataset": str(dataset),
         "out": str(folder),
-        "resolution": 64,
-        "splits": ["train", "held_out"],
+        # So many steps look at every picture in every way.
+        "training": {**TRAINING, "steps": 300},
+        "stopAtStep": None,
     }
     encode.run(params, NoEvents(), threading.Event())  # pyright: ignore[reportArgumentType]
     return folder

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from conftest import TRAINING, NoEvents
+from plein_air.dataset.needs import buckets_of
+from plein_air.dataset.order import Order
+from plein_air.dataset.prepared import read_images, read_pictures
 from plein_air.encoding import encode
-from plein_air.encoding.encode import _pixels
-from plein_air.encoding.prepared import read_images, read_pictures
+from plein_air.encoding.pixels import pixels_of
 from plein_air.encoding.store import Store
 from plein_air.families import open_base
 from plein_air.families.flux1.packing import pack_latents
@@ -18,7 +20,6 @@ from plein_air.loading import LoadOptions
 from plein_air.protocol.decode import decode
 from plein_air.training import train
 from plein_air.training.objective import Objective
-from plein_air.training.order import Order
 from plein_air.training.samples import Samples
 from plein_air.training.settings import Training
 
@@ -30,8 +31,8 @@ def encode_to(out: Path, base: Path, dataset: Path) -> Path:
         "base": str(base),
         "dataset": str(dataset),
         "out": str(out),
-        "resolution": 64,
-        "splits": ["train", "held_out"],
+        "training": TRAINING,
+        "stopAtStep": None,
     }
     encode.run(params, NoEvents(), threading.Event())  # pyright: ignore[reportArgumentType]
     return out
@@ -41,7 +42,7 @@ def test_over_shuffled_epochs_no_latents_meet_another_pictures_caption(small_bas
     """Against tensors encoded here and now from each picture's own bytes and caption, without the cache."""
     import torch
 
-    from plein_air.training.samples import Choice
+    from plein_air.dataset.choices import Choice
 
     base = open_base(str(small_base), LoadOptions("fp32"))
     pictures = {p.id: p for p in read_pictures(str(dataset), "train")}
@@ -50,12 +51,12 @@ def test_over_shuffled_epochs_no_latents_meet_another_pictures_caption(small_bas
     own: dict[str, tuple[Any, Any]] = {}
     with torch.no_grad():
         for picture in pictures.values():
-            latents = base.vae().encode(_pixels(picture, images[picture.id])[None]).latent_dist.mode()
+            latents = base.vae().encode(pixels_of(picture, images[picture.id])[None]).latent_dist.mode()
             scaled = (latents - config["shift_factor"]) * config["scaling_factor"]
             own[picture.id] = (pack_latents(scaled)[0], base.encode_prompt(picture.caption))
     samples = Samples(str(dataset), "train", Store(cache), base)
     settings = decode(Training, TRAINING)
-    order = Order(samples.buckets(), settings.batch_size, settings.seed)
+    order = Order(buckets_of(samples.pictures.values()), settings.batch_size, settings.seed)
     mismatches, seen, batches = 0, set(), set()
     for micro_step in range(MICRO_STEPS):
         _, ids = order.batch(micro_step)
@@ -94,7 +95,7 @@ def test_the_order_of_rows_and_the_packs_of_the_cache_change_no_byte(
 def test_the_loss_is_the_mean_square_against_noise_minus_picture(small_base, dataset, cache):
     import torch
 
-    from plein_air.training.samples import Choice
+    from plein_air.dataset.choices import Choice
 
     base = open_base(str(small_base), LoadOptions("fp32"))
     samples = Samples(str(dataset), "train", Store(cache), base)

@@ -56,19 +56,24 @@ export const ProbeResult = z.strictObject({
   versions: z.record(z.string(), z.string()),
 });
 
-/** Encodes the pictures and captions of a prepared dataset; entries that exist and verify are kept. */
+/** Encodes the views and captions that a training's steps will look at; entries that exist and verify are kept. */
 export const EncodeParams = z.strictObject({
   base: Path,
   /** Folder of a prepared dataset: `data/train-*.parquet`, `data/held_out-*.parquet`, … */
   dataset: Path,
   out: Path,
-  resolution: z.int(),
-  splits: z.array(z.enum(['train', 'held_out'])),
+  /** Of the training that is to follow: it decides which views are drawn, and the type that latents are kept in. */
+  training: TrainerTraining,
+  /** As in `TrainParams`. */
+  stopAtStep: z.int().nullable(),
 });
 export const EncodeResult = z.strictObject({
-  images: z.int(),
+  /** Views of pictures (mirrored or not, one of three crops) and captions that the training looks at. */
+  views: z.int(),
   captions: z.int(),
+  /** Of both, those that were in the cache. */
   reused: z.int(),
+  /** Bytes of the packs written. */
   bytes: z.int(),
 });
 
@@ -353,7 +358,7 @@ export const TrainerEvent = z.discriminatedUnion('event', [
     bytes: z.int(),
     heldOutLoss: z.number().nullable(),
   }),
-  /** A strip of sample pictures is written. */
+  /** Validation images are written. */
   z.strictObject({ event: z.literal('sample'), id: z.string(), step: z.int(), path: Path, sha256: Sha }),
   z.strictObject({ event: z.literal('result'), id: z.string(), result: z.unknown() }),
   /** The request failed; the process lives on unless it says otherwise. */

@@ -29,13 +29,46 @@ function start(packageFolder: string, environment: Record<string, string> = {}, 
 
 const fake = (environment?: Record<string, string>) => start(join(PROJECT, 'test/trainer/fake'), environment);
 
+const TRAINING = {
+  seed: 0,
+  steps: 2,
+  batchSize: 1,
+  accumulation: 1,
+  learningRate: 1e-3,
+  schedule: 'constant' as const,
+  scheduleSteps: 2,
+  warmupSteps: 0,
+  rank: 2,
+  alpha: 2,
+  targets: 'attention' as const,
+  optimizer: 'adamw' as const,
+  weightDecay: 0,
+  gradientClip: 1,
+  captionDropout: 0,
+  flip: 0,
+  timesteps: 'uniform' as const,
+  guidance: 1,
+  precision: 'fp32' as const,
+  quantization: 'none' as const,
+  offloadBlocks: 0,
+  gradientCheckpointing: false,
+  attention: 'auto' as const,
+  compile: false,
+  ema: 0,
+  checkpointEvery: 1,
+  heldOutEvery: 1,
+  sampleEvery: 0,
+  earlyStopping: 0,
+  resolution: 64,
+};
+
 /** A request whose `base` tells the fake what to do wrong. */
 const encode = (fault: string) => ({
   base: fault,
   dataset: 'd',
   out: 'o',
-  resolution: 64,
-  splits: ['train' as const],
+  training: TRAINING,
+  stopAtStep: null,
 });
 
 const train = (fault: string) => ({
@@ -48,38 +81,7 @@ const train = (fault: string) => ({
   resumeFrom: null,
   acceptDifferences: [],
   stopAtStep: null,
-  training: {
-    seed: 0,
-    steps: 2,
-    batchSize: 1,
-    accumulation: 1,
-    learningRate: 1e-3,
-    schedule: 'constant' as const,
-    scheduleSteps: 2,
-    warmupSteps: 0,
-    rank: 2,
-    alpha: 2,
-    targets: 'attention' as const,
-    optimizer: 'adamw' as const,
-    weightDecay: 0,
-    gradientClip: 1,
-    captionDropout: 0,
-    flip: 0,
-    timesteps: 'uniform' as const,
-    guidance: 1,
-    precision: 'fp32' as const,
-    quantization: 'none' as const,
-    offloadBlocks: 0,
-    gradientCheckpointing: false,
-    attention: 'auto' as const,
-    compile: false,
-    ema: 0,
-    checkpointEvery: 1,
-    heldOutEvery: 1,
-    sampleEvery: 0,
-    earlyStopping: 0,
-    resolution: 64,
-  },
+  training: TRAINING,
   sampling: { size: 64, inferenceSteps: 2, guidance: 1 },
 });
 
@@ -141,7 +143,7 @@ describe('a trainer that misbehaves', () => {
     const call = fake().call('encode', encode('wrong-result'));
     await expect(call).rejects.toMatchObject({
       kind: 'Internal',
-      message: expect.stringContaining('images'),
+      message: expect.stringContaining('views'),
     });
   });
 

@@ -50,6 +50,15 @@ def prepare_torch() -> torch.device:
     return _prepared[0]
 
 
+def device_kind(device: torch.device) -> str:
+    """What two devices have in common that compute the same bytes: a GPU's name, or the CPU's vector instructions."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"cpu {torch.backends.cpu.get_cpu_capability()}"
+
+
 def half_dtype(device: torch.device) -> torch.dtype:
     """The type that models run in where half precision is enough: bf16 from compute capability 8 on, fp16 on older GPUs.
 

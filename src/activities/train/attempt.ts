@@ -123,7 +123,7 @@ export class TrainingAttempt {
     await openAttemptFolder(this.#folder);
     const { from, own } = await this.#resume();
     const { base, dataset, cache } = await bringInputs({
-      ...{ hub, workDir, signal, request, resolution: training.resolution },
+      ...{ hub, workDir, signal, request, training },
       onProgress: (what) => this.#bytes(what),
       alive: (wait) => this.#alive(wait),
       encode: (params) =>

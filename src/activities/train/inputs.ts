@@ -1,5 +1,5 @@
 import type { TrainRequest } from '../../domain/run/activities.ts';
-import type { VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
+import type { TrainerTraining, VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { copyBase, copyLocally } from '../support/model-cache.ts';
 import { latentCache, restoreLatents, whileSharing } from './latent-cache.ts';
@@ -18,7 +18,7 @@ export async function bringInputs(p: {
   workDir: string;
   signal: AbortSignal;
   request: TrainRequest;
-  resolution: number;
+  training: TrainerTraining;
   onProgress: (what: string) => (doneBytes: number, totalBytes: number) => void;
   encode: (params: VerbParams<'encode'>) => Promise<VerbResult<'encode'>>;
   /** Gives signs of life while something is waited for. */
@@ -27,7 +27,7 @@ export async function bringInputs(p: {
   onShared: (packs: number) => void;
   log: (line: string) => void;
 }): Promise<TrainingInputs> {
-  const { hub, workDir, signal, request, resolution, onProgress } = p;
+  const { hub, workDir, signal, request, training, onProgress } = p;
   const { context } = request;
   const base = await copyBase({ hub, workDir, signal, onProgress: onProgress('base') }, context.base);
   const dataset = await copyLocally(
@@ -35,14 +35,14 @@ export async function bringInputs(p: {
     request.dataset,
   );
   const cache = latentCache({
-    ...{ hub, workDir, resolution, namespace: context.namespace },
+    ...{ hub, workDir, resolution: training.resolution, namespace: context.namespace },
     ...{ base: context.base, dataset: request.dataset },
   });
   const { packs: out, shared } = await restoreLatents(cache, { signal, onProgress: onProgress('latents') });
   const { log, onShared, alive } = p;
   await alive(() =>
     whileSharing(cache, { shared, signal, log, onShared }, () =>
-      p.encode({ base, dataset, out, resolution, splits: ['train', 'held_out'] }),
+      p.encode({ base, dataset, out, training, stopAtStep: request.stopAtStep }),
     ),
   );
   return { base, dataset, cache: out };

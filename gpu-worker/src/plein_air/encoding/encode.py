@@ -1,16 +1,18 @@
-"""The verb `encode`: fills the cache with what training needs, and leaves alone what is there."""
+"""The verb `encode`: fills the cache with what a training will look at, and leaves alone what is there."""
 
 from __future__ import annotations
 
-import io
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
-from plein_air.encoding.keys import latents_key, text_key
-from plein_air.encoding.prepared import Picture, read_images, read_pictures
-from plein_air.encoding.store import Entry, Store
+from plein_air.dataset.choices import CROPS, Draws, View
+from plein_air.dataset.needs import needs_of
+from plein_air.dataset.prepared import Picture, read_images, read_pictures
+from plein_air.encoding.keys import Keys, latents_dtype
+from plein_air.encoding.pixels import crop_of, pixels_of, same_crop
+from plein_air.encoding.store import Entry, Store, bytes_of
 from plein_air.errors import Stopped, TrainerError
 from plein_air.families import open_base
 from plein_air.families.family import Base
@@ -18,11 +20,11 @@ from plein_air.loading import LoadOptions
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
 
-if TYPE_CHECKING:
-    import torch
-
 PACK_ENTRIES = 64
-"""Entries a pack: what a preemption can cost, and how many files a dataset makes."""
+PACK_BYTES = 64 * 2**20
+"""A pack is written when it has so many entries or bytes: what a preemption can cost."""
+_READ_AHEAD = 32
+"""Pictures whose encoded bytes are read at once, so that each row group of the dataset is read few times."""
 
 
 @dataclass(frozen=True)
@@ -32,111 +34,113 @@ class EncodeParams:
     base: str
     dataset: str
     out: str
-    resolution: int
-    splits: tuple[str, ...]
+    training: Draws
+    stop_at_step: int | None
+
+    def draws(self) -> Draws:
+        """The draws of the steps that this attempt takes at most."""
+        steps = self.training.steps
+        return replace(self.training, steps=steps if self.stop_at_step is None else min(steps, self.stop_at_step))
 
 
 def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[str, Any]:
-    """Encodes every picture and caption of the splits, and the empty caption that dropout uses."""
+    """Encodes every view and caption that the training's steps and measurements ask for, pack by pack."""
     wanted = decode(EncodeParams, params)
-    pictures = [picture for split in wanted.splits for picture in read_pictures(wanted.dataset, split)]
-    captions = sorted({"", *(picture.caption for picture in pictures)})
-    # The encoders have a precision of their own; this one is the transformer's, which is not used here.
-    base = open_base(wanted.base, LoadOptions("fp32"))
-    store = Store(wanted.out)
-    new_pictures = {latents_key(p, base): p for p in pictures if latents_key(p, base) not in store}
-    new_captions = {text_key(c, base): c for c in captions if text_key(c, base) not in store}
+    train, held_out = (read_pictures(wanted.dataset, split) for split in ("train", "held_out"))
+    needs = needs_of(wanted.draws(), train, held_out)
+    base = open_base(wanted.base, LoadOptions.of(params["training"]))
+    store, keys = Store(wanted.out), Keys(base)
+    captions = {keys.text(caption): caption for caption in sorted(needs.captions)}
+    new_captions = {key: caption for key, caption in captions.items() if key not in store}
+    pictures = [(p, sorted(needs.views[p.id])) for p in [*train, *held_out] if p.id in needs.views]
+    new_pictures = [(p, [v for v in views if keys.latents(p, v) not in store]) for p, views in pictures]
+    new_pictures = [(p, views) for p, views in new_pictures if views]
     if base.device.type == "cuda" and (new_pictures or new_captions):
         base.release("transformer")
-    written = _write_packs(
-        store, list(new_captions.items()), "captions", emit, stop, lambda group: _encode_captions(base, group)
-    )
+    packs = _Packs(store, emit, stop)
+    packs.fill("captions", len(new_captions), _captions(base, new_captions))
     base.release("text")
-    # In file order, so that a pack reads few row groups.
-    written += _write_packs(
-        store, list(new_pictures.items()), "latents", emit, stop, lambda group: _encode_pictures(base, group)
-    )
+    new_views = sum(len(views) for _, views in new_pictures)
+    packs.fill("latents", new_views, _latents(base, keys, store, new_pictures))
     base.release("vae")
-    asked = len({p.id for p in pictures}) + len(captions)
+    views = sum(len(views) for _, views in pictures)
     return {
-        "images": len(pictures),
+        "views": views,
         "captions": len(captions),
-        "reused": asked - len(new_pictures) - len(new_captions),
-        "bytes": written,
+        "reused": views + len(captions) - new_views - len(new_captions),
+        "bytes": packs.written,
     }
 
 
-def _write_packs(
-    store: Store,
-    items: list[tuple[str, Any]],
-    stage: str,
-    emit: Emitter,
-    stop: threading.Event,
-    encode: Callable[[list[tuple[str, Any]]], Iterator[tuple[str, Entry]]],
-) -> int:
-    written = 0
-    for start in range(0, len(items), PACK_ENTRIES):
-        entries: dict[str, Entry] = {}
-        for key, entry in encode(items[start : start + PACK_ENTRIES]):
-            if stop.is_set():
+class _Packs:
+    """Collects entries into packs, each on the disk under its final name as soon as it is full: the worker shares it."""
+
+    def __init__(self, store: Store, emit: Emitter, stop: threading.Event) -> None:
+        self._store, self._emit, self._stop = store, emit, stop
+        self.written = 0
+
+    def fill(self, stage: str, total: int, entries: Iterable[tuple[str, Entry]]) -> None:
+        """Writes all entries; when asked to stop, those encoded so far."""
+        open_pack: dict[str, Entry] = {}
+        for done, (key, entry) in enumerate(entries, 1):
+            open_pack[key] = entry
+            self._emit.progress(stage, done, total)
+            if self._stop.is_set():
+                self._write(open_pack)
                 raise Stopped
-            entries[key] = entry
-            emit.progress(stage, start + len(entries), len(items))
-        written += store.write(entries)
-    return written
+            if len(open_pack) >= PACK_ENTRIES or bytes_of(open_pack) >= PACK_BYTES:
+                self._write(open_pack)
+                open_pack = {}
+        self._write(open_pack)
+
+    def _write(self, entries: dict[str, Entry]) -> None:
+        if not entries:
+            return
+        self.written += self._store.write(entries)
 
 
-def _encode_captions(base: Base, pack: list[tuple[str, str]]) -> Iterator[tuple[str, Entry]]:
-    for key, caption in pack:
+def _captions(base: Base, captions: dict[str, str]) -> Iterator[tuple[str, Entry]]:
+    for key, caption in captions.items():
         sequence, pooled = base.encode_prompt(caption)
         yield key, {"sequence": sequence.to("cpu"), "pooled": pooled.to("cpu")}
 
 
-def _encode_pictures(base: Base, pack: list[tuple[str, Picture]]) -> Iterator[tuple[str, Entry]]:
-    images = read_images([picture for _, picture in pack])
-    for key, picture in pack:
-        pixels = _pixels(picture, images[picture.id]).to(base.device)
-        entry: Entry = {}
-        for suffix, crop in crops(pixels, picture.width, picture.height).items():
-            flips = {"plain": crop, "mirrored": crop.flip(-1)} if picture.flip_allowed else {"plain": crop}
-            for name, flip in flips.items():
-                # One picture at a time: its latents must not depend on which others were encoded with it.
-                entry[name + suffix] = base.encode_image(flip).to("cpu")
-        yield key, entry
+def _latents(
+    base: Base, keys: Keys, store: Store, pictures: list[tuple[Picture, list[View]]]
+) -> Iterator[tuple[str, Entry]]:
+    dtype = latents_dtype(base)
+    for start in range(0, len(pictures), _READ_AHEAD):
+        group = pictures[start : start + _READ_AHEAD]
+        images = read_images([picture for picture, _ in group])
+        for picture, views in group:
+            pixels = pixels_of(picture, images[picture.id])
+            # Crops of a picture that is hardly larger than its bucket are one and the same: encoded once.
+            encoded: dict[View, Any] = {}
+            for view in views:
+                same = View(view.mirrored, same_crop(pixels, picture, view))
+                if same not in encoded:
+                    twin = next((key for key in _twins(keys, pixels, picture, same) if key in store), None)
+                    # One picture at a time: its latents must not depend on which others were encoded with it.
+                    encoded[same] = (
+                        _kept(base.encode_image(crop_of(pixels, picture, same)).to("cpu"), dtype, picture)
+                        if twin is None
+                        else store.read(twin)["latents"]
+                    )
+                yield keys.latents(picture, view), {"latents": encoded[same]}
 
 
-MIN_SURPLUS = 16
-"""Pixels beyond the bucket along a side from which on crops at both ends are encoded besides the central one."""
+def _twins(keys: Keys, pixels: Any, picture: Picture, view: View) -> list[str]:
+    """Addresses of the views that show the very same window."""
+    views = (View(view.mirrored, crop) for crop in range(CROPS))
+    return [keys.latents(picture, v) for v in views if same_crop(pixels, picture, v) == view.crop]
 
 
-def crops(pixels: torch.Tensor, width: int, height: int) -> dict[str, torch.Tensor]:
-    """Windows of the bucket's size in (3, rows, columns) pixels that cover it: the central one, and those at both ends."""
-    down, across = pixels.shape[1] - height, pixels.shape[2] - width
-    places = {"": (down // 2, across // 2)}
-    if max(down, across) >= MIN_SURPLUS:
-        places |= {"-first": (0, 0), "-last": (down, across)}
-    return {
-        suffix: pixels[:, top : top + height, left : left + width].contiguous()
-        for suffix, (top, left) in places.items()
-    }
-
-
-def _pixels(picture: Picture, data: bytes) -> torch.Tensor:
-    import numpy as np
-    import torch
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            array = np.asarray(image.convert("RGB"), dtype=np.float32)
-    except OSError as error:
-        raise TrainerError(
-            "BadData", f"Expected a picture in row {picture.row} of {picture.file}, got: {error}"
-        ) from error
-    if array.shape[0] < picture.height or array.shape[1] < picture.width:
+def _kept(latents: Any, dtype: Any, picture: Picture) -> Any:
+    kept = latents.to(dtype)
+    if not bool(kept.isfinite().all()):
         raise TrainerError(
             "BadData",
-            f"Expected picture {picture.id} to cover {picture.width}x{picture.height}, got {array.shape[1]}x{array.shape[0]}: "
-            "prepare the dataset again.",
+            f"Expected finite latents of picture {picture.id}, got NaN, infinity or values beyond {dtype}: "
+            "check the base's VAE, or train with training.precision=fp32.",
         )
-    return torch.from_numpy(array).permute(2, 0, 1).div(127.5).sub(1.0).contiguous()
+    return kept

@@ -31,6 +31,11 @@ def content_key(*parts: str) -> str:
     return digest.hexdigest()
 
 
+def bytes_of(entries: Mapping[str, Entry]) -> int:
+    """Bytes of all tensors of these entries."""
+    return sum(tensor.nbytes for entry in entries.values() for tensor in entry.values())
+
+
 class Store:
     """Entries by key in a folder of packs."""
 

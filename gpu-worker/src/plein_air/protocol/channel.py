@@ -85,7 +85,7 @@ class Emitter:
         self._send("checkpoint", **fields)
 
     def sample(self, **fields: Any) -> None:
-        """A strip of sample pictures is written; fields as in the protocol."""
+        """Validation images are written; fields as in the protocol."""
         self._send("sample", **fields)
 
     def result(self, result: object) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from plein_air.errors import TrainerError
 from plein_air.families.family import Base
+from plein_air.randomness import draw
 from plein_air.tensor_file import pack_tensors, read_header
 from plein_air.training.lora_forward import lean_forward
-from plein_air.training.randomness import draw
 from plein_air.training.settings import Training
 
 if TYPE_CHECKING:

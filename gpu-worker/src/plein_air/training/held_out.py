@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from plein_air.dataset.choices import Choice
+from plein_air.dataset.needs import MAX_HELD_OUT, measured_ids
 from plein_air.training.objective import Objective, noise_for
-from plein_air.training.randomness import shuffled
-from plein_air.training.samples import Choice, Samples
+from plein_air.training.samples import Samples
 from plein_air.training.schedule import SigmaShift, sigma_at
 
 if TYPE_CHECKING:
     import torch
 
-MAX_PICTURES = 16
-"""Held-out pictures measured at most; which ones depends on their ids alone."""
-MAX_TRAINING_PICTURES = 8
-"""Training pictures measured the same way: the gap between both losses is what was learnt by heart."""
 STRATA = 8
 """Noise levels a picture: the middles of equal parts of the logit-normal distribution."""
 _SEED = 0
@@ -26,12 +23,12 @@ _SEED = 0
 class HeldOut:
     """Measures the mean loss over fixed pictures and noise levels."""
 
-    def __init__(self, samples: Samples, objective: Objective, shift: SigmaShift, most: int = MAX_PICTURES) -> None:
+    def __init__(self, samples: Samples, objective: Objective, shift: SigmaShift, most: int = MAX_HELD_OUT) -> None:
         """Chooses the pictures; their noise is drawn again at each measurement, which costs less than keeping it."""
         self._samples = samples
         self._objective = objective
         self._shift = shift
-        self._ids = shuffled(list(samples.pictures), _SEED, "held-out")[:most]
+        self._ids = measured_ids(samples.pictures, most)
         self.error: float | None = None
         """Standard error of the last measurement over its pictures; None with fewer than two."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from plein_air.training.randomness import draw
+from plein_air.randomness import draw
 from plein_air.training.samples import Batch
 
 if TYPE_CHECKING:

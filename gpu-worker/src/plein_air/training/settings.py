@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from plein_air.dataset.choices import Draws
 from plein_air.families.family import Targets
 from plein_air.loading import LoadOptions, Precision, Quantization
 
@@ -48,6 +49,10 @@ class Training:
     sample_every: int
     early_stopping: int
     resolution: int
+
+    def draws(self, steps: int) -> Draws:
+        """What decides the views that so many steps look at."""
+        return Draws(self.seed, steps, self.batch_size, self.accumulation, self.flip, self.caption_dropout)
 
     def load_options(self) -> LoadOptions:
         """How the base is held."""

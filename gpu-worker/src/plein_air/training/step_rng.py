@@ -4,25 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from plein_air.randomness import uniform
 from plein_air.training.objective import noise_for
-from plein_air.training.randomness import uniform
-from plein_air.training.samples import Choice
 from plein_air.training.schedule import SigmaShift, sigma_at
 from plein_air.training.settings import Training
 
 if TYPE_CHECKING:
     import torch
-
-
-def choice_of(settings: Training, micro_step: int, slot: int, sample_id: str) -> Choice:
-    """Whether a sample is mirrored and has its caption, and which of its crops is seen."""
-    here = (micro_step, slot, sample_id)
-    return Choice(
-        sample_id,
-        mirrored=uniform(settings.seed, "flip", *here) < settings.flip,
-        captioned=uniform(settings.seed, "dropout", *here) >= settings.caption_dropout,
-        crop=uniform(settings.seed, "crop", *here),
-    )
 
 
 def sigma_of(settings: Training, micro_step: int, slot: int, sample_id: str, shift: SigmaShift, tokens: int) -> float:

@@ -9,6 +9,9 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from plein_air.dataset.choices import choice_of
+from plein_air.dataset.needs import MAX_LEARNT, buckets_of, needs_of
+from plein_air.dataset.order import Order
 from plein_air.encoding.store import Store
 from plein_air.families.family import Base
 from plein_air.protocol.channel import Emitter
@@ -19,16 +22,15 @@ from plein_air.training.adapter import Adapter
 from plein_air.training.checkpoint import clear_unfinished
 from plein_air.training.early_stopping import should_stop
 from plein_air.training.fingerprint import fingerprint
-from plein_air.training.held_out import MAX_TRAINING_PICTURES, HeldOut
+from plein_air.training.held_out import HeldOut
 from plein_air.training.objective import Objective
 from plein_air.training.optimizer import Optimizer
-from plein_air.training.order import Order
 from plein_air.training.resume import restore
 from plein_air.training.samples import Samples
 from plein_air.training.schedule import SigmaShift, learning_rate
 from plein_air.training.settings import TrainParams
 from plein_air.training.state import FP16_SCALE, State
-from plein_air.training.step_rng import choice_of, noise_of, sigma_of
+from plein_air.training.step_rng import noise_of, sigma_of
 from plein_air.training.validation_images import ValidationImages
 from plein_air.training.writer import CheckpointWriter, Snapshot, copied
 
@@ -56,11 +58,15 @@ class Trainer:
         cache = Store(request.cache)
         self._shift = SigmaShift.from_scheduler(base.scheduler_config())
         self._samples = Samples(request.dataset, "train", cache, base)
-        self._order = Order(self._samples.buckets(), self._settings.batch_size, self._settings.seed)
+        self._order = Order(buckets_of(self._samples.pictures.values()), self._settings.batch_size, self._settings.seed)
         self._objective = Objective(base.velocity(self._settings.guidance))
         held_out = Samples(request.dataset, "held_out", cache, base)
+        self._draws = self._settings.draws(request.last_step())
+        needs = needs_of(self._draws, list(self._samples.pictures.values()), list(held_out.pictures.values()))
+        for split in (self._samples, held_out):
+            split.check(needs)
         self._held_out = HeldOut(held_out, self._objective, self._shift)
-        self._learnt = HeldOut(self._samples, self._objective, self._shift, MAX_TRAINING_PICTURES)
+        self._learnt = HeldOut(self._samples, self._objective, self._shift, MAX_LEARNT)
         self._validation_images = ValidationImages(base, request.sampling, self._samples, held_out, request.out)
         self._optimizer = Optimizer(adapter.parameters, self._settings)
         self._average = {n: p.detach().clone() for n, p in adapter.parameters.items()} if self._settings.ema > 0 else {}
@@ -147,7 +153,7 @@ class Trainer:
         settings = self._settings
         bucket, ids = self._order.batch(micro_step)
         tokens = self._samples.tokens(bucket)
-        batch = self._samples.batch([choice_of(settings, micro_step, *slot) for slot in enumerate(ids)])
+        batch = self._samples.batch([choice_of(self._draws, micro_step, *slot) for slot in enumerate(ids)])
         sigmas = [sigma_of(settings, micro_step, *slot, self._shift, tokens) for slot in enumerate(ids)]
         noise = noise_of(settings, micro_step, ids, (tokens, batch.latents.shape[2]))
         loss = self._objective.losses(batch, sigmas, noise.to(self._device)).mean()

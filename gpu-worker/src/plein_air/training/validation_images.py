@@ -11,20 +11,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from plein_air.atomic_io import write_atomically
-from plein_air.encoding.prepared import Picture, read_images
+from plein_air.dataset.needs import validation_ids
+from plein_air.dataset.prepared import Picture, read_images
 from plein_air.evaluation.copying import both_ways, find_nearest
 from plein_air.evaluation.intervals import Floats
 from plein_air.evaluation.thumbnails import thumbnails
 from plein_air.families.family import Base
-from plein_air.training.randomness import draw, shuffled
+from plein_air.randomness import draw, shuffled
 from plein_air.training.samples import Samples
 from plein_air.training.settings import Sampling
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-IMAGES = 4
-"""Validation images at a time, half of them with captions that are trained on: where copying shows first."""
 MAX_COMPARED = 256
 """Pictures of each split that copying is measured against."""
 _SEED = 0
@@ -70,7 +69,7 @@ class ValidationImages:
         try:
             with self._base.generator() as generate:
                 for index, split in enumerate(self._splits):
-                    for sample_id in shuffled(list(split.pictures), _SEED, "strip")[: IMAGES // 2]:
+                    for sample_id in validation_ids(split.pictures):
                         noise = torch.Generator("cpu").manual_seed(draw(_SEED, "strip", index, len(images)))
                         made = generate(
                             embeddings=[split.caption(sample_id)],

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from plein_air.errors import TrainerError
-from plein_air.training.randomness import draw, shuffled
+from plein_air.randomness import draw, shuffled
 
 
 class Order:
