@@ -2,6 +2,9 @@
 import { Command } from 'commander';
 import { addHubCommands } from './commands/hub.ts';
 
+// Data folders hold tokens, keys and private pictures: what is made here is for this user alone.
+process.umask(0o077);
+
 const program = new Command('plein-air')
   .description(
     'Fine-tunes FLUX.1-dev into an impressionist painter, on GPUs that may vanish; releases only what is measurably better.',

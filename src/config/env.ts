@@ -32,6 +32,10 @@ export const Environment = z.object({
   PLEIN_AIR_GRACE_SECONDS: z.coerce.number().min(0).max(3600).default(60),
   /** Keys that payloads are encrypted with: `NAME:BASE64`, separated by commas; the first encrypts, all decrypt. */
   PLEIN_AIR_CODEC_KEYS: text(),
+  /** Token that `codec serve` asks for; beyond loopback it must be set. */
+  PLEIN_AIR_CODEC_TOKEN: text(),
+  /** `allow`: payloads that were never encrypted are taken although there are keys, while runs from before end. */
+  PLEIN_AIR_CODEC_PLAIN: z.union([Empty, z.enum(['refuse', 'allow'])]).optional(),
   /** Address such as `127.0.0.1:9464` where a worker serves its Prometheus metrics; none: it does not. */
   PLEIN_AIR_METRICS_ADDRESS: text(),
   /** `text`, or `json` for one object a line. */

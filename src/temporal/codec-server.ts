@@ -1,5 +1,7 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Payload, PayloadCodec } from '@temporalio/common';
+import { isLoopback } from '../wire/loopback.ts';
 
 /** Payloads as Temporal's UI and command line send them: bytes in base64. */
 interface WirePayload {
@@ -9,9 +11,13 @@ interface WirePayload {
 
 const LONGEST_BODY = 64 * 2 ** 20;
 
-/** Serves `/encode` and `/decode` for the Temporal UI and `temporal --codec-endpoint`, to pages of these origins only. */
-export function createCodecServer(codec: PayloadCodec, origins: string[]): Server {
-  return createServer((request, response) => {
+/**
+ * Serves `/encode` and `/decode` for the Temporal UI and `temporal --codec-endpoint`, to pages of these origins only, and
+ * where there is a token to who shows it (`authorization: Bearer …`, `--codec-auth` of the command line).
+ */
+export function createCodecServer(codec: PayloadCodec, origins: string[], token?: string): Server {
+  const settings = { headersTimeout: 15_000, requestTimeout: 60_000 };
+  return createServer(settings, (request, response) => {
     const { origin } = request.headers;
     if (origin !== undefined) {
       if (!origins.includes(origin))
@@ -23,6 +29,12 @@ export function createCodecServer(codec: PayloadCodec, origins: string[]): Serve
       response.setHeader('vary', 'origin');
     }
     if (request.method === 'OPTIONS') return send(response, 204, null);
+    if (token !== undefined && !isToken(request.headers.authorization, token))
+      return send(response, 401, {
+        message: 'expected the token of PLEIN_AIR_CODEC_TOKEN as "authorization: Bearer …"',
+      });
+    if (token === undefined && !isLoopback((request.headers.host ?? '').replace(/:\d+$/, '')))
+      return send(response, 421, { message: 'expected a request for localhost or 127.0.0.1' });
     const verb = request.url?.split('?')[0];
     if (request.method !== 'POST' || (verb !== '/encode' && verb !== '/decode'))
       return send(response, 404, { message: 'expected POST /encode or POST /decode' });
@@ -34,6 +46,11 @@ export function createCodecServer(codec: PayloadCodec, origins: string[]): Serve
         send(response, 400, { message: error instanceof Error ? error.message : String(error) }),
     );
   });
+}
+
+function isToken(header: string | undefined, token: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(header ?? ''), digest(`Bearer ${token}`));
 }
 
 async function answer(

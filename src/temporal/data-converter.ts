@@ -11,6 +11,7 @@ const FAILURE_CONVERTER = fileURLToPath(
 /** How payloads look outside this process: encrypted where `PLEIN_AIR_CODEC_KEYS` is set, else Temporal's plain JSON. */
 export function dataConverter(env: Environment): DataConverter | undefined {
   if (env.PLEIN_AIR_CODEC_KEYS === undefined) return undefined;
-  const codec = new EncryptionCodec(parseCodecKeys(env.PLEIN_AIR_CODEC_KEYS));
+  const allowPlain = env.PLEIN_AIR_CODEC_PLAIN === 'allow';
+  const codec = new EncryptionCodec(parseCodecKeys(env.PLEIN_AIR_CODEC_KEYS), { allowPlain });
   return { payloadCodecs: [codec], failureConverterPath: FAILURE_CONVERTER };
 }

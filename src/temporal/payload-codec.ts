@@ -29,12 +29,19 @@ export function parseCodecKeys(text: string): CodecKey[] {
   });
 }
 
-/** Encrypts every payload with AES-256-GCM before it leaves the process; what was never encrypted passes as it is. */
+/**
+ * Encrypts every payload with AES-256-GCM before it leaves the process, and refuses what was never encrypted: whoever can
+ * write to Temporal could otherwise start and steer runs without a key. `allowPlain` lets it pass, for the time of a change
+ * and for showing older histories.
+ */
 export class EncryptionCodec implements PayloadCodec {
   private readonly keys: Map<string, Buffer>;
   private readonly newest: CodecKey;
 
-  constructor(keys: CodecKey[]) {
+  private readonly allowPlain: boolean;
+
+  constructor(keys: CodecKey[], { allowPlain = false } = {}) {
+    this.allowPlain = allowPlain;
     const newest = keys[0];
     if (newest === undefined) throw new TypeError('expected at least one key, got none');
     this.newest = newest;
@@ -58,7 +65,13 @@ export class EncryptionCodec implements PayloadCodec {
   async decode(payloads: Payload[]): Promise<Payload[]> {
     return payloads.map((payload) => {
       const { metadata, data } = payload;
-      if (text(metadata?.encoding) !== ENCODING || data == null) return payload;
+      if (text(metadata?.encoding) !== ENCODING || data == null) {
+        if (this.allowPlain) return payload;
+        throw new PipelineError(
+          'InvalidInput',
+          `expected an encrypted payload, got ${text(metadata?.encoding) || 'one without an encoding'}: whoever sent it has no key. Where runs began before PLEIN_AIR_CODEC_KEYS was set, set PLEIN_AIR_CODEC_PLAIN=allow until they have ended`,
+        );
+      }
       const id = text(metadata?.['encryption-key-id']);
       const key = this.keys.get(id);
       if (key === undefined)

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { PipelineError } from '../../domain/errors.ts';
 import { createCodecServer } from '../../temporal/codec-server.ts';
 import { EncryptionCodec, parseCodecKeys } from '../../temporal/payload-codec.ts';
+import { isLoopback } from '../../wire/loopback.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';
 import { untilInterrupted } from '../stack/interrupt.ts';
@@ -40,7 +41,14 @@ export function addCodecCommands(program: Command): void {
           'InvalidInput',
           'expected keys in PLEIN_AIR_CODEC_KEYS, got none: "plein-air codec key" makes one',
         );
-      const server = createCodecServer(new EncryptionCodec(parseCodecKeys(env.PLEIN_AIR_CODEC_KEYS)), ui);
+      if (!isLoopback(host) && env.PLEIN_AIR_CODEC_TOKEN === undefined)
+        throw new PipelineError(
+          'InvalidInput',
+          `expected a token in PLEIN_AIR_CODEC_TOKEN to decrypt on ${host} for other machines, got none: without one everybody who reaches the port reads every payload`,
+        );
+      // The UI shows older histories, too.
+      const keys = new EncryptionCodec(parseCodecKeys(env.PLEIN_AIR_CODEC_KEYS), { allowPlain: true });
+      const server = createCodecServer(keys, ui, env.PLEIN_AIR_CODEC_TOKEN);
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject).listen(Number(port), host, resolve);
       });

@@ -6,7 +6,6 @@ import { pythonPath, readEnvironment } from '../../config/env.ts';
 import { ERROR_KINDS, PipelineError } from '../../domain/errors.ts';
 import { fsck } from '../../local-hub/fsck.ts';
 import { gc } from '../../local-hub/gc.ts';
-import { isLoopback } from '../../local-hub/http/loopback.ts';
 import type { RateLimit } from '../../local-hub/http/rate-limit.ts';
 import { DEFAULT_TOKEN, type HubToken } from '../../local-hub/http/tokens.ts';
 import { startLocalHub } from '../../local-hub/server.ts';
@@ -16,6 +15,7 @@ import {
   type TrustFiles,
   trustFiles,
 } from '../../local-hub/tls/self-signed.ts';
+import { isLoopback } from '../../wire/loopback.ts';
 import { writeLine } from '../colors.ts';
 import { print, reportError } from '../output.ts';
 

@@ -33,7 +33,7 @@ function readAnyStack(dataDir: string): StackFile | null {
 /** Replaces `stack.json` whole. */
 export function writeStack(dataDir: string, stack: StackFile): void {
   mkdirSync(dataDir, { recursive: true });
-  writeFileSync(`${path(dataDir)}.tmp`, JSON.stringify(stack, null, 2));
+  writeFileSync(`${path(dataDir)}.tmp`, JSON.stringify(stack, null, 2), { mode: 0o600 });
   renameSync(`${path(dataDir)}.tmp`, path(dataDir));
 }
 

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
+import { serverEnvironment, workerEnvironment } from '../../config/child-environment.ts';
 import {
   type Environment,
   type HubAccess,
@@ -14,12 +15,19 @@ import type { SourcesFile } from '../../domain/gpu-source/sources-file.ts';
 import { SEARCH_ATTRIBUTES } from '../../domain/run/search-attributes.ts';
 import { DISPATCH_ARGUMENTS } from '../../temporal/dispatch-settings.ts';
 import { freePort } from '../../wire/free-port.ts';
+import { hiddenAddress, openWebDoor, type WebDoor } from '../../wire/web-door.ts';
 import { type Child, startChild } from './child.ts';
 import { closeLocalSessions, fleetOf } from './local-sessions.ts';
 import { orphans, readStack, removeStack, writeStack } from './stack-file.ts';
 
 /** Token of the embedded Hub: it is bound to loopback, so the token keeps accidents out, not attackers. */
 export const LOCAL_TOKEN = 'hf_local_plein_air';
+
+/**
+ * Temporal's HTTP API takes orders from anybody, also from a page in the browser: it answers under one name only, and this
+ * one leads nowhere (RFC 6761).
+ */
+export const NO_HTTP_API = 'frontend.httpAllowedHosts=["closed.invalid"]';
 
 /** Wait for a condition that another process brings about, looking often. */
 async function until(
@@ -60,6 +68,8 @@ export class Stack {
   private readonly runsHub: boolean;
   private readonly env: Environment;
   private readonly children: Child[] = [];
+  /** Stands before Temporal's UI, which answers under any name. */
+  private door: WebDoor | null = null;
   private workers = 0;
 
   private constructor(p: {
@@ -106,20 +116,14 @@ export class Stack {
   private async startTemporal(port: number, uiPort: number): Promise<void> {
     const file = temporalPath(this.env);
     const database = join(this.dataDir, 'temporal.db');
-    const args = [
-      'server',
-      'start-dev',
-      '--ip',
-      '127.0.0.1',
-      '--port',
-      String(port),
-      '--ui-port',
-      String(uiPort),
-    ];
+    const [ui, hidden] = [hiddenAddress(), await freePort()];
+    const args = ['server', 'start-dev', '--ip', '127.0.0.1', '--port', String(port)];
+    args.push('--ui-ip', ui, '--ui-port', String(hidden), '--dynamic-config-value', NO_HTTP_API);
     args.push(...DISPATCH_ARGUMENTS);
     for (const name of SEARCH_ATTRIBUTES) args.push('--search-attribute', `${name}=Keyword`);
     args.push('--db-filename', database, '--log-level', 'error', '--ui-disable-news-fetch');
-    const server = this.spawn('temporal', file, args, {});
+    this.door = await openWebDoor({ to: `http://${ui}:${hidden}`, port: uiPort });
+    const server = this.spawn('temporal', file, args, serverEnvironment(processEnvironment()));
     await until('the Temporal server to answer', server, 60, async () => {
       try {
         const connection = await Connection.connect({ address: this.address, connectTimeout: '1s' });
@@ -136,7 +140,7 @@ export class Stack {
     const cli = join(PROJECT, 'dist', 'cli', 'main.js');
     const args = [cli, 'hub', 'serve', '--root', join(this.dataDir, 'hub'), '--port', String(port)];
     if (runSpaces) args.push('--run-spaces', pythonPath(this.env));
-    const hub = this.spawn('hub', process.execPath, args, {});
+    const hub = this.spawn('hub', process.execPath, args, serverEnvironment(processEnvironment()));
     await until('the local Hub to answer', hub, 30, async () => {
       try {
         const headers = { authorization: `Bearer ${LOCAL_TOKEN}` };
@@ -158,6 +162,7 @@ export class Stack {
     mkdirSync(work, { recursive: true });
     const file = join(PROJECT, 'dist', 'workers', `${kind}-worker.js`);
     return this.spawn(name, process.execPath, [file, '--stop-with-parent', '--work-dir', work], {
+      ...workerEnvironment(processEnvironment()),
       ...this.clientEnvironment(),
       PLEIN_AIR_WORK_DIR: work,
       PLEIN_AIR_PYTHON: pythonPath(this.env),
@@ -195,7 +200,7 @@ export class Stack {
       name,
       file,
       args,
-      env: { ...processEnvironment(), ...env },
+      env,
       cwd: this.dataDir,
       logFile,
     });
@@ -229,6 +234,7 @@ export class Stack {
     await closeLocalSessions(this.dataDir);
     await Promise.all(this.children.filter((child) => !isServer(child)).map((child) => child.stop(45)));
     await Promise.all(this.children.filter(isServer).map((child) => child.stop()));
+    await this.door?.close();
     removeStack(this.dataDir);
   }
 }

@@ -1,9 +1,5 @@
+import { isLoopback } from '../../wire/loopback.ts';
 import { HubError } from './errors.ts';
-
-/** Whether a host is this machine's own, that no other machine reaches. */
-export function isLoopback(host: string): boolean {
-  return /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/i.test(host);
-}
 
 /**
  * Refuses a request for another name: a page on the web can make its own name point at 127.0.0.1, and would then speak to
