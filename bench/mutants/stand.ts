@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { createEvaluate } from '../../src/activities/evaluate/evaluate.ts';
 import { createJudge } from '../../src/activities/evaluate/judge.ts';
-import { createPrepare } from '../../src/activities/prepare/prepare.ts';
 import { createDeploy, createPublishRelease } from '../../src/activities/release/deploy.ts';
 import { createOpenRun } from '../../src/activities/run/open-run.ts';
 import { copyLocally } from '../../src/activities/support/model-cache.ts';
@@ -27,6 +26,7 @@ import { startLocalHub } from '../../src/local-hub/server.ts';
 import { createTrainer } from '../../src/trainer/process.ts';
 import { seedGeneratedWikiArt } from '../../src/wikiart/synthetic/seed.ts';
 import { seedTinyBase } from '../../src/wikiart/synthetic/seed-base.ts';
+import { prepareHere } from '../../test/activities/prepare-here.ts';
 
 export const modelRepo = (name: string): RepoRef => ({
   type: 'model',
@@ -85,7 +85,7 @@ export async function openMutantStand(kept?: string) {
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
     return createOpenRun({ hub })({ config: parsed.value, workflowId: run, runId: `${run}-1` });
   }
-  const { dataset } = await createPrepare(deps)({ context: await open('preparation') });
+  const { dataset } = await prepareHere(deps, await open('preparation'));
 
   async function train(context: RunContext, on: CommitRef = dataset): Promise<Training> {
     const info = {

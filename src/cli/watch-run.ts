@@ -23,6 +23,7 @@ const SYMBOL: Record<PhaseRecord['status'], string> = {
   cached: pc.green('↺'),
   skipped: pc.yellow('–'),
   failed: pc.red('✗'),
+  cancelled: pc.yellow('✗'),
 };
 
 /** Shows a run live, a line per phase and a bar for the work under way, until it ends. */

@@ -62,3 +62,13 @@ export const ERROR_KIND_NAMES = Object.keys(ERROR_KINDS) as [ErrorKind, ...Error
 export const NON_RETRYABLE_KINDS: ErrorKind[] = ERROR_KIND_NAMES.filter(
   (kind) => !ERROR_KINDS[kind].retryable,
 );
+
+/** Longest message that goes into a history, a record or a notice. */
+const MAX_MESSAGE = 2000;
+
+/** A message cut to a size that histories and records can hold; what was left out is counted. */
+export function cutMessage(message: string, max = MAX_MESSAGE): string {
+  if (message.length <= max) return message;
+  const kept = message.slice(0, max).replace(/[\uD800-\uDBFF]$/, '');
+  return `${kept} … (${message.length - kept.length} more characters)`;
+}

@@ -6,7 +6,6 @@ import { createDocument } from '../activities/document/document.ts';
 import { createJudge } from '../activities/evaluate/judge.ts';
 import { createPlanCaptions } from '../activities/prepare/captions/plan.ts';
 import { createPlanPreparation } from '../activities/prepare/plan.ts';
-import { createPrepare } from '../activities/prepare/prepare.ts';
 import { createAssembleDataset } from '../activities/prepare/publish.ts';
 import { createPrepareShard } from '../activities/prepare/shard.ts';
 import { createDeploy, createPublishRelease, createSettleDeploy } from '../activities/release/deploy.ts';
@@ -54,7 +53,6 @@ await runWorker('pipeline', async ({ env, client }) => {
       ...context,
       operations: offered,
     })),
-    prepare: createPrepare(preparation),
     planPreparation: createPlanPreparation(preparation),
     planCaptions: createPlanCaptions(preparation),
     assembleDataset: createAssembleDataset(preparation),

@@ -1,21 +1,17 @@
-import { proxyActivities, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import { ReevaluateInput } from '../domain/config/release-inputs.ts';
 import { parseFields } from '../domain/config/run-config.ts';
 import type { GateDecision } from '../domain/evaluation/decision.ts';
 import type { Release } from '../domain/release/release.ts';
-import type { PipelineActivities } from '../domain/run/activities.ts';
-import { PROMOTE, SHORT } from './support/activity-options.ts';
-import { movesOn } from './support/auto-upgrade.ts';
-import { invalidInput } from './support/failures.ts';
+import { autoUpgrade } from './support/auto-upgrade.ts';
+import { accepted, endingAsAsked } from './support/ending.ts';
 import { gpuActivities } from './support/gpu-activities.ts';
 import { GpuWatch } from './support/gpu-watch.ts';
 import { releaseStatusQuery } from './support/messages.ts';
 import { Notifier } from './support/notifier.ts';
+import { pipelineActivities } from './support/pipeline-activities.ts';
 import { reportUnknownSignals } from './support/unknown-signals.ts';
 import { Visible } from './support/visibility.ts';
-
-const quick = proxyActivities<PipelineActivities>(SHORT);
-const promote = proxyActivities<PipelineActivities>(PROMOTE);
 
 /** What a re-evaluation found, and what was done about it. */
 export interface ReevaluationResult {
@@ -26,9 +22,11 @@ export interface ReevaluationResult {
 
 /** Samples and judges the model in production again; on a bad verdict reports it or rolls back. */
 export async function reevaluate(input: unknown = {}): Promise<ReevaluationResult> {
-  const parsed = parseFields(ReevaluateInput, input ?? {});
-  if (!parsed.ok) throw invalidInput('reevaluate', parsed.problems);
-  const { model, namespace, onFail } = parsed.value;
+  const request = accepted('reevaluate', parseFields(ReevaluateInput, input ?? {}));
+  return endingAsAsked(() => reevaluateModel(request));
+}
+
+async function reevaluateModel({ model, namespace, onFail }: ReevaluateInput): Promise<ReevaluationResult> {
   const { workflowId, runId } = workflowInfo();
   let now = 'looking up what is in production';
   const say = (words: string) => {
@@ -39,21 +37,23 @@ export async function reevaluate(input: unknown = {}): Promise<ReevaluationResul
   reportUnknownSignals([]);
   setHandler(releaseStatusQuery, () => ({ model, now, gpu: watch.work }));
 
-  const production = await quick.openRelease({ model, namespace, workflowId, runId });
+  const { openRelease } = pipelineActivities(null);
+  const production = await openRelease({ model, namespace, workflowId, runId });
   const { context, dataset, training, tag, operations } = production;
+  const { judge, rollBack } = pipelineActivities(context.config);
   const visible = new Visible(operations);
   const notifier = new Notifier(operations, { run: workflowId, model });
   visible.show({ PleinAirModel: model, PleinAirPhase: 'evaluate' });
   watch.queued('evaluate', '');
   say(`${tag} is being sampled and measured`);
   const evaluation = await gpuActivities(context.config).evaluate({ context, dataset, training });
-  const gate = await quick.judge({ context, evaluation });
+  const gate = await judge({ context, evaluation });
   say(`${tag}: ${gate.verdict}`);
   visible.show({ PleinAirPhase: 'gate', PleinAirVerdict: gate.verdict });
   const back =
     gate.verdict === 'PASS' || onFail === 'report'
       ? null
-      : await promote.rollBack({
+      : await rollBack({
           release: context.repos.release,
           space: context.config.deployment.space ? context.repos.space : null,
           toTag: null,
@@ -71,4 +71,4 @@ export async function reevaluate(input: unknown = {}): Promise<ReevaluationResul
   return { tag, gate, rolledBack: back };
 }
 
-movesOn(reevaluate);
+autoUpgrade(reevaluate);

@@ -2,7 +2,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { PrepareProgress } from '../../src/activities/prepare/deps.ts';
-import { createPrepare } from '../../src/activities/prepare/prepare.ts';
 import { parseRunConfig } from '../../src/domain/config/run-config.ts';
 import type { PreparedDataset } from '../../src/domain/dataset/prepared-dataset.ts';
 import { DatasetManifest, DroppedImage } from '../../src/domain/dataset/record.ts';
@@ -11,6 +10,7 @@ import type { RunContext } from '../../src/domain/run/context.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startHubInTest, TOKEN } from '../local-hub/hub-in-test.ts';
+import { prepareHere } from './prepare-here.ts';
 
 /** A local Hub with a source dataset, and a folder to work in. */
 export interface DatasetInTest {
@@ -61,11 +61,14 @@ export async function startDatasetInTest(): Promise<DatasetInTest> {
       return (config = {}) => contextOf({ source: { ...repo, commit }, base }, config);
     },
     prepare: (context, options = {}) =>
-      createPrepare({
-        hub: options.hub ?? hub,
-        workDir: join(folder, options.work ?? 'work'),
-        heartbeat: options.onProgress ?? (() => undefined),
-      })({ context }),
+      prepareHere(
+        {
+          hub: options.hub ?? hub,
+          workDir: join(folder, options.work ?? 'work'),
+          heartbeat: options.onProgress ?? (() => undefined),
+        },
+        context,
+      ),
     manifest: async (prepared) => DatasetManifest.parse(JSON.parse(await read(prepared, 'manifest.json'))),
     dropped: async (prepared) =>
       (await read(prepared, 'dropped.jsonl'))

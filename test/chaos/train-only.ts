@@ -2,7 +2,7 @@ import { proxyActivities } from '@temporalio/workflow';
 import type { GpuActivities, TrainRequest } from '../../src/domain/run/activities.ts';
 import type { Training } from '../../src/domain/training/training.ts';
 import { gpuOptions } from '../../src/workflows/support/activity-options.ts';
-import { Hold } from '../../src/workflows/support/pause.ts';
+import { Pause } from '../../src/workflows/support/pause.ts';
 
 /** The pipeline's training, which may be paused, and nothing else; a dead worker is noticed and followed sooner than a run would want it. */
 export async function trainOnly(request: TrainRequest): Promise<Training> {
@@ -12,9 +12,7 @@ export async function trainOnly(request: TrainRequest): Promise<Training> {
     heartbeatTimeout: '4s',
     retry: { ...options.retry, initialInterval: '0.2s', maximumInterval: '0.2s' },
   });
-  const nobody = () => undefined;
-  const hold = new Hold({ heard: nobody, held: nobody, goesOn: nobody });
-  return hold.run(
+  return new Pause().interruptible(
     () => gpu.train(request),
     ({ outcome }) => outcome === 'done',
   );

@@ -80,7 +80,6 @@ export function activities(
 ): PipelineActivities & GpuActivities {
   const all: PipelineActivities & GpuActivities = {
     openRun: async ({ config, workflowId }) => contextOf(config, workflowId),
-    prepare: async () => preparedDataset,
     planPreparation: async () => ({ done: preparedDataset }),
     planCaptions: async () => ({ pieces: [] }),
     captionPictures: async ({ piece }) => ({ piece, pictures: 1 }),

@@ -216,7 +216,7 @@ describe('tune', () => {
       },
       done,
     );
-    await expect(study).rejects.toMatchObject({ cause: { cause: { message: 'no pictures' } } });
+    await expect(study).rejects.toMatchObject({ cause: { message: 'no pictures' } });
   });
 
   it('continues as new without losing, repeating or asking anything again', async () => {

@@ -129,8 +129,6 @@ export interface PipelineActivities {
     workflowId: string;
     runId: string;
   }): Promise<RunContext & { operations?: Operations }>;
-  /** All of the preparation in one activity: what runs that began before it was fanned out go on with. */
-  prepare(p: { context: RunContext }): Promise<PreparedDataset>;
   /** Reads the source's labels and lays the work out by shard; answers with the dataset where it is there already. */
   planPreparation(p: { context: RunContext }): Promise<PreparationPlan>;
   /** Chooses the pictures that stay and lays out, in pieces, what is to be described of them. */

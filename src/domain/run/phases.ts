@@ -14,7 +14,7 @@ export const PHASES = [
 export const Phase = z.enum(PHASES);
 export type Phase = z.infer<typeof Phase>;
 
-export const PhaseStatus = z.enum(['pending', 'running', 'done', 'cached', 'skipped', 'failed']);
+export const PhaseStatus = z.enum(['pending', 'running', 'done', 'cached', 'skipped', 'failed', 'cancelled']);
 export type PhaseStatus = z.infer<typeof PhaseStatus>;
 
 /** How one phase of a run went; times are milliseconds since the epoch. */

@@ -4,7 +4,7 @@ import { ERROR_KINDS, type ErrorKind } from '../errors.ts';
 interface Retry {
   firstDelayMs: number;
   longestDelayMs: number;
-  /** Attempts after which it fails for good; null: the budgets of the run decide. */
+  /** Failures of the kind after which the activity fails for good; null: the budgets of the run decide. */
   attempts: number | null;
 }
 
@@ -19,11 +19,11 @@ export const RETRIES: Partial<Record<ErrorKind, Retry>> = {
   Internal: { firstDelayMs: 1000, longestDelayMs: 60_000, attempts: 100 },
 };
 
-/** What becomes of an attempt that failed: the delay before the next one, or null when there is none. */
-export function retryDelayMs(kind: ErrorKind, attempt: number): number | null {
+/** What becomes of an attempt that failed with this kind the nth time: the delay before the next one, null: there is none. */
+export function retryDelayMs(kind: ErrorKind, failures: number): number | null {
   if (!ERROR_KINDS[kind].retryable) return null;
   const retry = RETRIES[kind];
   if (retry === undefined) return 1000;
-  if (retry.attempts !== null && attempt >= retry.attempts) return null;
-  return Math.min(retry.longestDelayMs, retry.firstDelayMs * 2 ** Math.min(attempt - 1, 20));
+  if (retry.attempts !== null && failures >= retry.attempts) return null;
+  return Math.min(retry.longestDelayMs, retry.firstDelayMs * 2 ** Math.min(failures - 1, 20));
 }

@@ -29,7 +29,16 @@ export interface RunStatus {
   model: string;
   profile: string;
   phase: Phase | null;
-  state: 'running' | 'paused' | 'waiting-for-approval' | 'done' | 'failed' | 'cancelled';
+  /** `pausing` and `cancelling`: asked for, with work still under way. */
+  state:
+    | 'running'
+    | 'pausing'
+    | 'paused'
+    | 'waiting-for-approval'
+    | 'cancelling'
+    | 'done'
+    | 'failed'
+    | 'cancelled';
   /** What a person has to do for the run to go on; null: nothing. */
   needs: string | null;
   phases: PhaseRecord[];

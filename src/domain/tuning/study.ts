@@ -1,26 +1,27 @@
 import { z } from 'zod';
 import { FileRef } from '../refs.ts';
-import type { Trial, TrialParameters } from './search-space.ts';
-import type { Confirmation } from './top-k.ts';
+import { Trial, TrialParameters } from './search-space.ts';
+import { Confirmation } from './top-k.ts';
 
 /** All that a study knows, as plain data: what one workflow run hands to the next when a study continues as new. */
-export interface StudyState {
-  trials: Trial[];
+export const StudyState = z.strictObject({
+  trials: z.array(Trial),
   /** Trials of an earlier study whose values compare with this one's. */
-  earlier: Trial[];
+  earlier: z.array(Trial),
   /** Trials to try right after trial 0: a person's own, then the best of an earlier study that does not compare. */
-  enqueue: TrialParameters[];
-  /** Stretches of training that may be under way at a time. */
-  parallel: number;
-  confirmations: Confirmation[];
-  /** Stretches of training that are done. */
-  stretches: number;
-  /** GPU seconds of all stretches, and of the dearest one. */
-  spentSeconds: number;
-  dearestSeconds: number;
+  enqueue: z.array(TrialParameters),
+  /** Segments of training that may be under way at a time. */
+  parallel: z.int(),
+  confirmations: z.array(Confirmation),
+  /** Segments of training that are done. */
+  stretches: z.int(),
+  /** GPU seconds of all segments, and of the dearest one. */
+  spentSeconds: z.number(),
+  dearestSeconds: z.number(),
   /** Why no further trial was started; null: they still are. */
-  stopped: string | null;
-}
+  stopped: z.string().nullable(),
+});
+export type StudyState = z.infer<typeof StudyState>;
 
 /** A study nobody has asked for a trial yet. */
 export function newStudy(p: Pick<StudyState, 'earlier' | 'enqueue' | 'parallel'>): StudyState {

@@ -138,6 +138,7 @@ const STATUS: Record<PhaseRecord['status'], [string, Tone]> = {
   cached: ['known already', 'good'],
   skipped: ['skipped', 'quiet'],
   failed: ['failed', 'bad'],
+  cancelled: ['cancelled', 'unsure'],
 };
 
 function phaseSection(summary: RunSummary): Section {

@@ -5,23 +5,18 @@ import {
   ChildWorkflowFailure,
   TerminatedFailure,
   TimeoutFailure,
+  WorkflowExecutionAlreadyStartedError,
 } from '@temporalio/common';
-import { describeProblems, type FieldProblem } from '../../domain/config/run-config.ts';
-import { ERROR_KINDS, type ErrorKind } from '../../domain/errors.ts';
+import { cutMessage, ERROR_KINDS, type ErrorKind } from '../../domain/errors.ts';
 import type { Failure } from '../../domain/run/outcome.ts';
 
-/** The failure of an input that cannot be used: not retried, every offending field in message and details. */
-export function invalidInput(workflow: string, problems: FieldProblem[]): ApplicationFailure {
-  return ApplicationFailure.create({
-    type: 'InvalidInput',
-    message: `${workflow} cannot start with this input:\n${describeProblems(problems)}`,
-    details: [problems],
-    nonRetryable: true,
-  });
+/** Kind and message of what ended a phase or a workflow, unwrapped from Temporal's layers; the message is cut to a size that histories hold. */
+export function describeFailure(error: unknown): Failure {
+  const { kind, message } = rootOf(error);
+  return { kind, message: cutMessage(message) };
 }
 
-/** Kind and message of what ended a phase or a workflow, unwrapped from Temporal's layers. */
-export function describeFailure(error: unknown): Failure {
+function rootOf(error: unknown): Failure {
   const chain = chainOf(error);
   const first = chain.find((at) => !isWrapper(at)) ?? chain.at(-1);
   if (first instanceof CancelledFailure)
@@ -33,6 +28,11 @@ export function describeFailure(error: unknown): Failure {
       kind: 'BudgetExhausted',
       message:
         'expected this phase to end within budget.wallClockHours, waiting for a GPU included, got no end. Training progress is saved: raise budget.wallClockHours and run "plein-air resume" with the name of the run',
+    };
+  if (first instanceof WorkflowExecutionAlreadyStartedError)
+    return {
+      kind: 'InvalidInput',
+      message: `expected no workflow with the id "${first.workflowId}", which this run needs for its study, got one that is running: end it, or give the run another name`,
     };
   const known = chain.findLast((at) => at instanceof ApplicationFailure && isKind(at.type));
   if (known instanceof ApplicationFailure && isKind(known.type))

@@ -2,7 +2,7 @@ import { ActivityFailure, ApplicationFailure, proxyActivities } from '@temporali
 import type { RunConfig } from '../../domain/config/run-config.ts';
 import type { GpuActivities, PipelineActivities } from '../../domain/run/activities.ts';
 import { type GpuClass, isGpuClass } from '../../domain/run/gpu-class.ts';
-import { gpuOptions, SHORT } from './activity-options.ts';
+import { gpuOptions, shortOptions } from './activity-options.ts';
 
 /** What else there is to work that moves from queue to queue. */
 export interface GpuPlacement {
@@ -57,5 +57,7 @@ function classNeeded(error: unknown): GpuClass | null {
 
 /** Whether a machine that serves this class asks for work now. */
 async function isServed(gpuClass: GpuClass): Promise<boolean> {
-  return (await proxyActivities<PipelineActivities>(SHORT).servedClasses()).some((one) => one >= gpuClass);
+  return (await proxyActivities<PipelineActivities>(shortOptions(null)).servedClasses()).some(
+    (one) => one >= gpuClass,
+  );
 }

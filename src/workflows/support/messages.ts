@@ -11,7 +11,7 @@ export interface DecisionMessage {
 export const statusQuery = defineQuery<RunStatus>('status');
 export const studyQuery = defineQuery<StudyStatus>('status');
 
-/** Of `reevaluate` and `rollback`: the model and what is being done, in words. */
+/** Of `reevaluate` and `rollback`: the model and the current work, in words. */
 export const releaseStatusQuery = defineQuery<{ model: string; now: string; gpu?: GpuWork | null }>('status');
 
 /** As a Signal for clients that know no Update, such as tctl. */
@@ -21,9 +21,12 @@ export const rejectSignal = defineSignal<[DecisionMessage]>('reject');
 export const approveUpdate = defineUpdate<string, [DecisionMessage]>('approve');
 export const rejectUpdate = defineUpdate<string, [DecisionMessage]>('reject');
 
-/** From a GPU worker to its run: where the work stands; thinned out by `isReportDue`. */
+/** From a GPU worker to its run: where the work is; thinned out by `isReportDue`. */
 export const progressSignal = defineSignal<[GpuReport]>('progress');
 
-/** Checkpoint, then hold until `resume`. */
+/** Checkpoint, then wait for `resume`. */
 export const pauseSignal = defineSignal('pause');
 export const resumeSignal = defineSignal('resume');
+
+/** From a study to its run: whether all of its work has stopped for a pause. */
+export const studyPausedSignal = defineSignal<[boolean]>('studyPaused');

@@ -1,77 +1,120 @@
-import { CancellationScope, CancelledFailure, condition, patched, setHandler } from '@temporalio/workflow';
+import { CancellationScope, CancelledFailure, condition, setHandler } from '@temporalio/workflow';
+import { isCancelRequested } from './ending.ts';
 import { pauseSignal, resumeSignal } from './messages.ts';
 
-export type HoldSignal = typeof pauseSignal | typeof resumeSignal;
+export type PauseSignal = typeof pauseSignal | typeof resumeSignal;
+
+/** `pausing`: asked to pause, with work still under way; `paused`: nothing is under way. */
+export type PauseState = 'running' | 'pausing' | 'paused';
 
 /** What else happens around a pause, where anything does. */
-export interface HoldListener {
-  /** A signal came in. */
-  heard?: (signal: HoldSignal) => void;
-  /** Work is held now, and is no longer. */
-  held?: () => void;
-  goesOn?: () => void;
+export interface PauseListener {
+  /** A signal was received. */
+  onSignal?: (signal: PauseSignal) => void;
+  /** The state is another one than before. */
+  onState?: (state: PauseState) => void;
 }
 
 /**
- * `pause` and `resume`: GPU work under way is asked to checkpoint and stop, and is called again once the workflow may go
- * on. Work that is not held starts within the turn that asks for it, so that commands keep their order.
+ * `pause` and `resume`: while paused, no work is started. GPU work under way is asked to checkpoint and stop, and is called
+ * again after the resume; other work under way is left to end.
  */
-export class Hold {
-  #paused = false;
-  readonly #running = new Set<CancellationScope>();
+export class Pause {
+  #asked = false;
+  #busy = 0;
+  #shown: PauseState = 'running';
+  readonly #interruptible = new Set<CancellationScope>();
   /** Those of them that a pause has asked to stop, however soon a resume followed. */
   readonly #stopping = new Set<CancellationScope>();
-  readonly #listener: HoldListener;
+  readonly #listener: PauseListener;
 
-  constructor(listener: HoldListener = {}) {
+  constructor(listener: PauseListener = {}) {
     this.#listener = listener;
     setHandler(pauseSignal, () => {
-      this.#paused = true;
-      for (const scope of this.#running) {
+      this.#asked = true;
+      for (const scope of this.#interruptible) {
         this.#stopping.add(scope);
         scope.cancel();
       }
-      listener.heard?.(pauseSignal);
+      listener.onSignal?.(pauseSignal);
+      this.#show();
     });
     setHandler(resumeSignal, () => {
-      this.#paused = false;
-      listener.heard?.(resumeSignal);
+      this.#asked = false;
+      listener.onSignal?.(resumeSignal);
+      this.#show();
     });
   }
 
-  get paused(): boolean {
-    return this.#paused;
+  /** Whether a pause was asked for. */
+  get asked(): boolean {
+    return this.#asked;
   }
 
+  get state(): PauseState {
+    if (!this.#asked) return 'running';
+    return this.#busy > 0 ? 'pausing' : 'paused';
+  }
+
+  /** Waits while paused. */
   async untilResumed(): Promise<void> {
-    if (!this.#paused) return;
-    this.#listener.held?.();
-    await condition(() => !this.#paused);
-    this.#listener.goesOn?.();
+    while (this.#asked) await condition(() => !this.#asked);
+  }
+
+  /** Runs work that is not started while paused, and that a pause lets end. */
+  async step<T>(work: () => Promise<T>): Promise<T> {
+    await this.untilResumed();
+    const leave = this.enter();
+    try {
+      return await work();
+    } finally {
+      leave();
+    }
+  }
+
+  /** Counts work that has a pause of its own, such as a study, as under way until the returned function is called. */
+  enter(): () => void {
+    this.#busy += 1;
+    this.#show();
+    let inside = true;
+    return () => {
+      if (!inside) return;
+      inside = false;
+      this.#busy -= 1;
+      this.#show();
+    };
   }
 
   /**
-   * Runs GPU work until it is whole, however often it is held. A workflow that is cancelled lets the work checkpoint in
-   * the same way and then ends.
+   * Runs GPU work until it is complete, however often it is paused. A workflow that is cancelled lets the work checkpoint
+   * in the same way and then ends.
    */
-  async run<T>(work: () => Promise<T>, isWhole: (result: T) => boolean): Promise<T> {
+  async interruptible<T>(
+    work: () => Promise<T>,
+    isComplete: (result: T) => boolean = () => true,
+  ): Promise<T> {
     for (;;) {
-      if (this.#paused) await this.untilResumed();
       const scope = new CancellationScope();
-      this.#running.add(scope);
       try {
-        const result = await scope.run(work);
-        if (isWhole(result)) return result;
+        const result = await this.step(() => {
+          this.#interruptible.add(scope);
+          return scope.run(work);
+        });
+        if (isComplete(result)) return result;
       } catch (error) {
         // A resume may come before the work has stopped for the pause: it is called again all the same.
-        const stopped = this.#paused || (this.#stopping.has(scope) && patched('resumed-while-stopping'));
-        if (!stopped) throw error;
+        if (isCancelRequested() || !this.#stopping.has(scope)) throw error;
       } finally {
-        this.#running.delete(scope);
+        this.#interruptible.delete(scope);
         this.#stopping.delete(scope);
       }
-      if (CancellationScope.current().consideredCancelled)
-        throw new CancelledFailure('cancelled; the checkpoint is on the Hub');
+      if (isCancelRequested()) throw new CancelledFailure('cancelled; the checkpoint is on the Hub');
     }
+  }
+
+  #show(): void {
+    if (this.state === this.#shown) return;
+    this.#shown = this.state;
+    this.#listener.onState?.(this.state);
   }
 }

@@ -36,8 +36,8 @@ export class Visible {
     if (changes.length > 0) upsertSearchAttributes(changes);
   }
 
-  /** Adds to the memo. */
+  /** Adds to the memo, which needs no registration. */
   remember(memo: Record<string, unknown>): void {
-    if (this.on) upsertMemo(memo);
+    upsertMemo(memo);
   }
 }

@@ -28,23 +28,22 @@ import {
   settleRung,
 } from '../../domain/tuning/tuning.ts';
 import { describeFailure } from '../support/failures.ts';
-import type { Hold } from '../support/pause.ts';
-import { StretchPool } from './segment-pool.ts';
+import type { Pause } from '../support/pause.ts';
+import { SegmentPool } from './segment-pool.ts';
 
 /** Failures that make a trial infeasible: they teach the sampler and do not end the study. */
 const INFEASIBLE = new Set(['Diverged', 'OutOfMemory']);
 
-/** What a study runs on; `modern` is false for histories from before rungs and parallel trials. */
+/** What a study runs on. */
 export interface StudyStart {
   context: RunContext;
   dataset: CommitRef;
   gpu: GpuActivities;
   suggest: PipelineActivities['suggest'];
-  /** Holds the study's GPU work while it is paused. */
-  hold: Pick<Hold, 'run'>;
-  /** Told before a stretch of training is put on the GPU queue. */
-  onStretch: (lane: string) => void;
-  modern: boolean;
+  /** Starts none of the study's work while it is paused. */
+  pause: Pick<Pause, 'step' | 'interruptible'>;
+  /** Called before a segment of training is put on the GPU queue. */
+  onSegment: (lane: string) => void;
   state: StudyState | Parameters<typeof newStudy>[0];
 }
 
@@ -53,12 +52,12 @@ export class StudyRun {
   readonly #config: RunConfig;
   #start: StudyStart | null = null;
   state: StudyState;
-  #pool = new StretchPool(1);
+  #pool = new SegmentPool(1);
   #running: StudyStatus['running'] = [];
   #chosen: number | null = null;
   #sure: string | null = null;
   #askedBytes = 0;
-  #stretchesBefore = 0;
+  #segmentsBefore = 0;
 
   constructor(config: RunConfig) {
     this.#config = config;
@@ -68,8 +67,8 @@ export class StudyRun {
   begin(start: StudyStart): void {
     this.#start = start;
     this.state = 'trials' in start.state ? start.state : newStudy(start.state);
-    this.#stretchesBefore = this.state.stretches;
-    this.#pool = new StretchPool(this.state.parallel);
+    this.#segmentsBefore = this.state.stretches;
+    this.#pool = new SegmentPool(this.state.parallel);
   }
 
   get #on(): StudyStart {
@@ -78,12 +77,12 @@ export class StudyRun {
   }
 
   /**
-   * Asks and trains until the study stops. An ask comes when fewer stretches are under way than may be, and knows exactly
+   * Asks and trains until the study stops. An ask comes when fewer segments are under way than may be, and knows exactly
    * those that were started `parallel` or more before: so the same figures give the same sequence, whatever happens to workers.
    */
   async search(): Promise<'done' | 'too-long'> {
     for (;;) {
-      if (this.#pool.full) await this.#pool.foldOldest();
+      if (this.#pool.full) await this.#pool.settleOldest();
       const step = nextStudyStep({
         ...this.state,
         tuning: this.#config.tuning,
@@ -91,19 +90,19 @@ export class StudyRun {
       });
       this.state.stopped = step.reason === '' ? null : step.reason;
       if (step.next === 'stop') break;
-      if (this.#on.modern && this.#isLong()) {
-        await this.#pool.foldAll();
+      if (this.#isLong()) {
+        await this.#pool.settleAll();
         return 'too-long';
       }
       const move = await this.#ask(step.mayStart);
       if (move.next === 'trial' || move.next === 'promote') this.#train(move);
-      else if (this.#pool.size > 0) await this.#pool.foldOldest();
+      else if (this.#pool.size > 0) await this.#pool.settleOldest();
       else {
         this.state.stopped ??= move.reason;
         break;
       }
     }
-    await this.#pool.foldAll();
+    await this.#pool.settleAll();
     return 'done';
   }
 
@@ -115,19 +114,19 @@ export class StudyRun {
       for (const trial of finalists) {
         const own = newSeed(seed, index);
         if (this.state.confirmations.some((c) => c.trial === trial.number && c.seed === own)) continue;
-        while (this.#pool.full) await this.#pool.foldOldest();
+        while (this.#pool.full) await this.#pool.settleOldest();
         if (this.#overBudget()) break;
         const running = { number: trial.number, toStep: tuning.steps, seed: own };
         this.#running.push(running);
         this.#pool.start(
-          () => this.#stretch(trial, tuning.steps, { index, seed: own }),
+          () => this.#segment(trial, tuning.steps, { index, seed: own }),
           (outcome) => {
             this.#account(running, outcome, 0);
             this.state.confirmations.push(confirmation(trial.number, own, outcome));
           },
         );
       }
-    await this.#pool.foldAll();
+    await this.#pool.settleAll();
   }
 
   /** The finalist that did best with new seeds, else the best trial; null when none finished. */
@@ -175,12 +174,10 @@ export class StudyRun {
   }
 
   async #ask(mayStart: boolean): Promise<StudyMove> {
-    const { context, suggest, modern } = this.#on;
+    const { context, suggest, pause } = this.#on;
     const { trials, earlier, enqueue } = this.state;
-    if (modern) this.#askedBytes += JSON.stringify([trials, earlier, enqueue]).length;
-    const answer: Partial<StudyMove> = await suggest({ context, trials, earlier, enqueue, mayStart });
-    // Answers from before rungs say number and parameters alone.
-    return { next: 'trial', number: null, parameters: null, toStep: null, reason: '', ...answer };
+    this.#askedBytes += JSON.stringify([trials, earlier, enqueue]).length;
+    return pause.step(() => suggest({ context, trials, earlier, enqueue, mayStart }));
   }
 
   #train({ next, number, parameters, toStep }: StudyMove): void {
@@ -201,7 +198,7 @@ export class StudyRun {
     this.#replace({ ...trial, state: 'running' });
     this.#running.push(running);
     this.#pool.start(
-      () => this.#stretch(trial, step, null),
+      () => this.#segment(trial, step, null),
       (outcome) => {
         this.#account(running, outcome, trial.gpuSeconds);
         this.#replace(settleRung(trial, outcome, tuning.steps));
@@ -209,20 +206,20 @@ export class StudyRun {
     );
   }
 
-  /** One stretch of training on the trial's lane, from its newest checkpoint to the rung, and its figures there. */
-  async #stretch(
+  /** One segment of training on the trial's lane, from its newest checkpoint to the rung, and its figures there. */
+  async #segment(
     trial: Pick<Trial, 'number' | 'parameters' | 'gpuSeconds'>,
     step: number,
     again: { index: number; seed: number } | null,
   ): Promise<RungOutcome> {
-    const { dataset, gpu, hold } = this.#on;
+    const { dataset, gpu, pause } = this.#on;
     const own = this.#on.context;
     const context = again === null ? own : { ...own, config: { ...own.config, seed: again.seed } };
     const { objective } = this.#config.tuning;
     const lane = again === null ? `trial-${trial.number}` : `trial-${trial.number}-seed-${again.index}`;
-    this.#on.onStretch(lane);
+    this.#on.onSegment(lane);
     try {
-      const training = await hold.run(
+      const training = await pause.interruptible(
         () =>
           gpu.train({
             context,
@@ -235,10 +232,7 @@ export class StudyRun {
         ({ outcome }) => outcome === 'done',
       );
       const measures = needsMeasurement(objective)
-        ? await hold.run(
-            () => gpu.measureTrial({ context, dataset, training }),
-            () => true,
-          )
+        ? await pause.interruptible(() => gpu.measureTrial({ context, dataset, training }))
         : null;
       const { heldOutLoss, gpuSeconds } = training;
       return { report: trialReport({ objective, step, heldOutLoss, measures }), gpuSeconds };
@@ -277,7 +271,7 @@ export class StudyRun {
    */
   #isLong(): boolean {
     return (
-      this.state.stretches - this.#stretchesBefore >= STRETCHES_PER_RUN ||
+      this.state.stretches - this.#segmentsBefore >= STRETCHES_PER_RUN ||
       this.#askedBytes >= ASKED_BYTES_PER_RUN ||
       workflowInfo().historyLength >= EVENTS_PER_RUN
     );
