@@ -1,6 +1,7 @@
 import type { Cards } from './cards/cards.ts';
 import type { Capabilities } from './http/capabilities.ts';
 import type { TokenBook } from './http/tokens.ts';
+import type { JobRunner } from './jobs/job-runner.ts';
 import type { SpaceRunner } from './spaces/space-runner.ts';
 import type { BlobStore } from './store/blobs.ts';
 import type { RepoCollection } from './store/repos.ts';
@@ -15,4 +16,6 @@ export interface Hub {
   readonly capabilities: Capabilities;
   /** Runs Spaces' apps; absent where Spaces are only kept. */
   readonly spaces: SpaceRunner | undefined;
+  /** Runs jobs; absent where none may run. */
+  readonly jobs: JobRunner | undefined;
 }

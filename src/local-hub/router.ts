@@ -3,6 +3,7 @@ import { listTree, pathsInfo } from './api/entries.ts';
 import { askAccess, changeAccess, listAccess } from './api/gating.ts';
 import { listCommits, superSquash } from './api/history.ts';
 import { listRepos, repoInfo } from './api/info.ts';
+import { jobs } from './api/jobs.ts';
 import { lfsBatch, lfsTransfer, lfsVerify } from './api/lfs.ts';
 import { deleteLfsFiles, listLfsFiles } from './api/lfs-files.ts';
 import { preupload } from './api/preupload.ts';
@@ -100,6 +101,7 @@ async function routeApi(hub: Hub, exchange: Exchange): Promise<void> {
   if (top === 'DELETE repos/delete') return deleteRepo(hub, exchange);
   if (top === 'POST repos/move') return moveRepo(hub, exchange);
   if (top === 'POST validate-yaml') return validateYaml(hub, exchange);
+  if (area === 'jobs') return jobs(hub, exchange);
   const type = parseRepoTypePlural(area);
   if (!type) throw nothingHere(exchange);
   if (namespace === undefined) return listRepos(hub, exchange, type);

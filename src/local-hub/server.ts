@@ -15,6 +15,7 @@ import { DEFAULT_PATIENCE, drain, limitConnections, type Patience } from './http
 import { type RateLimit, RateLimiter } from './http/rate-limit.ts';
 import { DEFAULT_TOKEN, type HubToken, TokenBook } from './http/tokens.ts';
 import type { Hub } from './hub.ts';
+import { JobRunner, type RunJobs } from './jobs/job-runner.ts';
 import { route } from './router.ts';
 import { type RunSpaces, SpaceRunner } from './spaces/space-runner.ts';
 import { BlobStore } from './store/blobs.ts';
@@ -36,6 +37,8 @@ export interface LocalHubOptions {
   readonly tls?: TlsIdentity | 'self-signed';
   /** Runs Spaces' apps as processes of this machine; leave it out where you do not trust them. */
   readonly runSpaces?: RunSpaces;
+  /** Runs jobs as processes of this machine; leave it out where you do not trust who may write. */
+  readonly runJobs?: RunJobs;
 }
 
 /** A Hub that serves. */
@@ -81,6 +84,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
       close: async () => {
         await closeServer(server);
         await hub.spaces?.close();
+        await hub.jobs?.close();
         await hub.cards.close();
         await unlock();
       },
@@ -91,7 +95,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
   }
 }
 
-async function openHub(root: string, { tokens, runSpaces }: LocalHubOptions): Promise<Hub> {
+async function openHub(root: string, { tokens, runSpaces, runJobs }: LocalHubOptions): Promise<Hub> {
   await sweepTemporary(root);
   const blobs = new BlobStore(root);
   const cards = new Cards(blobs);
@@ -103,6 +107,7 @@ async function openHub(root: string, { tokens, runSpaces }: LocalHubOptions): Pr
     tokens: new TokenBook(tokens ?? [DEFAULT_TOKEN]),
     capabilities: await Capabilities.open(root),
     spaces: runSpaces && new SpaceRunner(runSpaces, { root, blobs, cards }),
+    jobs: runJobs && new JobRunner(runJobs),
   };
 }
 

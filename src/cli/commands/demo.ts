@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Client } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { ERROR_KINDS } from '../../domain/errors.ts';
 import { EvaluationReport } from '../../domain/evaluation/report.ts';
 import { exitCodeOf, outcomeOf } from '../../domain/run/outcome.ts';
@@ -20,7 +20,7 @@ import { duration, table } from '../output.ts';
 import type { RunSnapshot } from '../run-snapshot.ts';
 import { seedStack } from '../seed.ts';
 import { onInterrupt, untilInterrupted } from '../stack/interrupt.ts';
-import { killLocalSession, localSources } from '../stack/local-sessions.ts';
+import { jobSources, localSources } from '../stack/local-sessions.ts';
 import { Stack } from '../stack/stack.ts';
 import { startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
@@ -32,6 +32,7 @@ interface DemoOptions extends CommonOptions {
   preempt: boolean;
   runSpaces?: boolean;
   sabotage: string;
+  source: 'local' | 'hf-jobs';
   summary?: string;
   histories?: string;
 }
@@ -45,6 +46,11 @@ export function addDemoCommand(program: Command): void {
       .option('--keep-up', 'leave everything running at the end')
       .option('--no-preempt', 'do not kill the GPU worker')
       .option('--run-spaces', RUN_SPACES)
+      .addOption(
+        new Option('--source <kind>', 'who brings the GPU workers: this machine, or jobs of the Hub')
+          .choices(['local', 'hf-jobs'])
+          .default('local'),
+      )
       .option('--sabotage <kind>', 'none, or zero-lora: plant a fault that the gate must refuse', 'none')
       .option('--summary <file>', 'write the outcome as JSON')
       .option('--histories <folder>', 'write the workflows’ histories as JSON, to replay them'),
@@ -59,6 +65,7 @@ class Demo {
   private readonly abort = new AbortController();
   private killedAt: number | null = null;
   private killedTime = 0;
+  private stack: Stack | null = null;
   private resumedFrom: number | null = null;
 
   constructor(context: CommandContext, options: DemoOptions) {
@@ -74,7 +81,11 @@ class Demo {
     const stopListening = onInterrupt(() => this.abort.abort());
     if (env.PLEIN_AIR_SETUP_SECONDS !== undefined)
       this.say(pc.dim(`set-up took ${duration(env.PLEIN_AIR_SETUP_SECONDS)}`));
-    const stack = await Stack.start(dataDir, env, { runSpaces: this.options.runSpaces });
+    const stack = await Stack.start(dataDir, env, {
+      runSpaces: this.options.runSpaces,
+      runJobs: this.options.source === 'hf-jobs',
+    });
+    this.stack = stack;
     try {
       this.say(`Temporal UI ${stack.uiUrl}   local Hub ${stack.hubUrl}`);
       const seeding = Date.now();
@@ -83,7 +94,9 @@ class Demo {
         `generated WikiArt and tiny FLUX base on the local Hub ${pc.dim(duration((Date.now() - seeding) / 1000))}`,
       );
       // No GPU worker: the run waits for one, and the source "here" brings it.
-      stack.startWorker('pipeline', { sources: localSources(1) });
+      stack.startWorker('pipeline', {
+        sources: this.options.source === 'hf-jobs' ? jobSources() : localSources(1),
+      });
       const client = await connectClient(dataDir);
       await this.endEarlierDemos(client);
       const run = timestamped('demo');
@@ -144,7 +157,7 @@ class Demo {
     if (session === undefined) return;
     this.killedAt = progress.done;
     this.killedTime = Date.now();
-    await killLocalSession(this.context.dataDir, session);
+    await this.stack?.vanish(session);
     this.say(
       pc.yellow(
         `! SIGKILL to GPU session ${session} and its trainer at step ${progress.done}; the newest checkpoint on the Hub is of step ${saved}`,

@@ -1,13 +1,16 @@
 import { readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { type Command, InvalidArgumentError } from 'commander';
-import { pythonPath, readEnvironment } from '../../config/env.ts';
+import { processEnvironment, pythonPath, readEnvironment } from '../../config/env.ts';
+import { PROJECT } from '../../config/paths.ts';
 import { ERROR_KINDS, PipelineError } from '../../domain/errors.ts';
 import { fsck } from '../../local-hub/fsck.ts';
 import { gc } from '../../local-hub/gc.ts';
 import type { RateLimit } from '../../local-hub/http/rate-limit.ts';
 import { DEFAULT_TOKEN, type HubToken } from '../../local-hub/http/tokens.ts';
+import type { RunJobs } from '../../local-hub/jobs/job-runner.ts';
 import { startLocalHub } from '../../local-hub/server.ts';
 import {
   openAuthority,
@@ -36,6 +39,7 @@ interface ServeFlags extends FolderFlags {
   tlsCert?: string;
   tlsKey?: string;
   tlsSelfSigned?: true;
+  runJobs?: true;
   runSpaces?: string | true;
 }
 
@@ -97,6 +101,10 @@ export function addHubCommands(parent: Command): void {
     .option('--tls-cert <file>', 'speak HTTPS with this certificate (PEM, with its chain)')
     .option('--tls-key <file>', 'the key of that certificate (PEM)')
     .option('--tls-self-signed', 'speak HTTPS with a certificate of its own; clients trust ROOT/tls/ca.pem')
+    .option(
+      '--run-jobs',
+      'run jobs of image "plein-air" as processes of this machine: GPU workers for the source hf-jobs',
+    )
     .option('--run-spaces [python]', 'run Spaces as processes of this machine, with this Python')
     .action((flags: ServeFlags) => reporting(flags.json, () => serve(flags)));
   folderCommand('fsck', 'verify every commit, folder and file, also those that no ref reaches')
@@ -158,6 +166,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     ...(rateLimit ? { rateLimit } : {}),
     ...(tls === undefined ? {} : { tls }),
     ...(python === undefined ? {} : { runSpaces: { python } }),
+    ...(flags.runJobs === true ? { runJobs: jobImages() } : {}),
   }).catch((error: unknown) => {
     throw startError(error, flags);
   });
@@ -257,4 +266,29 @@ function describe(report: object): string {
         : [`${name}: ${value}`],
     )
     .join('\n');
+}
+
+/** This project stands in for its own image. */
+function jobImages(): RunJobs {
+  const env = processEnvironment();
+  const kept = [
+    'PATH',
+    'LANG',
+    'TMPDIR',
+    'CUDA_VISIBLE_DEVICES',
+    'LD_LIBRARY_PATH',
+    'NODE_EXTRA_CA_CERTS',
+    'OMP_NUM_THREADS',
+  ];
+  const environment = Object.fromEntries(
+    kept.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
+  );
+  return {
+    images: {
+      'plein-air': {
+        cwd: PROJECT,
+        environment: { ...environment, HOME: tmpdir(), PLEIN_AIR_PYTHON: pythonPath(readEnvironment()) },
+      },
+    },
+  };
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { sessionPrefix } from '../../domain/gpu-source/session.ts';
 import { SourcesFile } from '../../domain/gpu-source/sources-file.ts';
@@ -15,6 +16,19 @@ export function localSources(sessions: number): SourcesFile {
   return SourcesFile.parse({
     sources: [
       { name: 'here', kind: 'local', accelerators: ['cpu'], sessions, hours: 8760, pollWithinMinutes: 5 },
+    ],
+  });
+}
+
+/** The embedded stack's Hub as the only source: it runs GPU workers as jobs. */
+export function jobSources(): SourcesFile {
+  return SourcesFile.parse({
+    sources: [
+      {
+        ...{ name: 'jobs', kind: 'hf-jobs', accelerators: ['cpu'], image: 'plein-air', pollWithinMinutes: 5 },
+        flavors: { cpu: 'cpu-basic' },
+        price: { perHour: 0.01 },
+      },
     ],
   });
 }
@@ -40,6 +54,20 @@ export async function closeLocalSessions(dataDir: string): Promise<void> {
 export async function killLocalSession(dataDir: string, name: string): Promise<void> {
   for (const process of await localProcesses(sessionPrefix(fleetOf(dataDir))))
     if (process.name === name) for (const pid of [process.pid, ...descendants(process.pid)]) kill(pid);
+}
+
+/** SIGKILL to the GPU workers that a process has started, with all that they started. */
+export function killWorkersBelow(pid: number): void {
+  for (const worker of descendants(pid))
+    if (isGpuWorker(worker)) for (const id of [worker, ...descendants(worker)]) kill(id);
+}
+
+function isGpuWorker(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('gpu-worker.js');
+  } catch {
+    return false;
+  }
 }
 
 function kill(pid: number): void {

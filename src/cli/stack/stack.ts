@@ -17,7 +17,7 @@ import { DISPATCH_ARGUMENTS } from '../../temporal/dispatch-settings.ts';
 import { freePort } from '../../wire/free-port.ts';
 import { hiddenAddress, openWebDoor, type WebDoor } from '../../wire/web-door.ts';
 import { type Child, startChild } from './child.ts';
-import { closeLocalSessions, fleetOf } from './local-sessions.ts';
+import { closeLocalSessions, fleetOf, killLocalSession, killWorkersBelow } from './local-sessions.ts';
 import { orphans, readStack, removeStack, writeStack } from './stack-file.ts';
 
 /** Token of the embedded Hub: it is bound to loopback, so the token keeps accidents out, not attackers. */
@@ -90,7 +90,7 @@ export class Stack {
   static async start(
     dataDir: string,
     env: Environment,
-    options: { runSpaces?: boolean | undefined; ownHub?: HubAccess | null } = {},
+    options: { runSpaces?: boolean | undefined; runJobs?: boolean; ownHub?: HubAccess | null } = {},
   ): Promise<Stack> {
     if (readStack(dataDir) !== null)
       throw new PipelineError(
@@ -104,7 +104,7 @@ export class Stack {
     try {
       await Promise.all([
         stack.startTemporal(ports[0], ports[1]),
-        stack.runsHub ? stack.startHub(ports[2], options.runSpaces === true) : undefined,
+        stack.runsHub ? stack.startHub(ports[2], options) : undefined,
       ]);
     } catch (error) {
       await stack.stop();
@@ -136,10 +136,14 @@ export class Stack {
     });
   }
 
-  private async startHub(port: number, runSpaces: boolean): Promise<void> {
+  private async startHub(
+    port: number,
+    { runSpaces, runJobs }: { runSpaces?: boolean | undefined; runJobs?: boolean },
+  ): Promise<void> {
     const cli = join(PROJECT, 'dist', 'cli', 'main.js');
     const args = [cli, 'hub', 'serve', '--root', join(this.dataDir, 'hub'), '--port', String(port)];
-    if (runSpaces) args.push('--run-spaces', pythonPath(this.env));
+    if (runJobs === true) args.push('--run-jobs');
+    if (runSpaces === true) args.push('--run-spaces', pythonPath(this.env));
     const hub = this.spawn('hub', process.execPath, args, serverEnvironment(processEnvironment()));
     await until('the local Hub to answer', hub, 30, async () => {
       try {
@@ -223,6 +227,13 @@ export class Stack {
       hub: { url: this.hubUrl, embedded: this.runsHub },
       processes: alive.map(({ name, pid }) => ({ name, pid })),
     });
+  }
+
+  /** SIGKILL to a GPU session and all that it started, as a machine that vanishes. */
+  async vanish(session: string): Promise<void> {
+    await killLocalSession(this.dataDir, session);
+    const hub = this.children.find(({ name }) => name === 'hub');
+    if (hub !== undefined) killWorkersBelow(hub.pid);
   }
 
   /** Stops everything in order: GPU workers may still publish a checkpoint, so servers go last. */
