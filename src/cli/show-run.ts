@@ -1,7 +1,10 @@
 import type { Client } from '@temporalio/client';
+import type { FleetStatus } from '../domain/gpu-source/fleet.ts';
 import type { GpuWork } from '../domain/run/gpu-report.ts';
 import { outcomeOf } from '../domain/run/outcome.ts';
+import { GPU_QUEUE } from '../domain/run/task-queues.ts';
 import pc from './colors.ts';
+import { fleetStatus } from './commands/gpu.ts';
 import { outcomeLine } from './outcome.ts';
 import { duration, print } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
@@ -11,8 +14,15 @@ import { phaseLine } from './watch-run.ts';
 
 /** Shows one run: phases, the work under way with what is saved and what it cost, and what it needs. */
 export async function showRun(client: Client, run: string, json: boolean): Promise<void> {
-  const [snapshot, unserved] = await Promise.all([takeSnapshot(client, run), unservedQueues(client)]);
-  const warnings = snapshot.execution === 'RUNNING' ? unserved : [];
+  const [snapshot, unserved, fleet] = await Promise.all([
+    takeSnapshot(client, run),
+    unservedQueues(client),
+    fleetStatus(client),
+  ]);
+  // Where a fleet brings machines, a queue without workers is no reason for a person to act.
+  const found =
+    fleet === null ? unserved : [...unserved.filter((w) => !w.includes(GPU_QUEUE)), ...fleetLines(fleet)];
+  const warnings = snapshot.execution === 'RUNNING' ? found : [];
   print(json, { ...snapshot, warnings }, () => describeSnapshot(snapshot, warnings).join('\n'));
 }
 
@@ -64,4 +74,15 @@ function describeGpu(work: GpuWork, pending: PendingActivity[], now: Date): stri
     `${work.preemptions} preemptions, ${work.repeatedSteps} steps repeated, goodput ${(100 * work.goodput).toFixed(1)} %, ${work.gpuHoursLeft.toFixed(2)} GPU hours left`,
   );
   return lines;
+}
+
+/** What the fleet is doing about work that waits. */
+function fleetLines({ sessions, obstacles }: FleetStatus): string[] {
+  const starting = sessions
+    .filter(({ readyAt }) => readyAt === null)
+    .map(
+      ({ name, source, accelerator, openedAt }) =>
+        `GPU session ${name} (${source} ${accelerator}) is starting since ${duration((Date.now() - openedAt) / 1000)}`,
+    );
+  return [...starting, ...obstacles];
 }

@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { execa } from 'execa';
 import type { Refusal } from '../domain/gpu-source/session.ts';
 import type { SourceConfigOf } from '../domain/gpu-source/sources-file.ts';
+import { lastWords, runCommand } from './run-command.ts';
 import { type GpuSource, type SourceGround, SourceRefusal } from './source.ts';
 
 /** Accelerators that `colab new --gpu` knows; any other silently becomes an A100, so it is never asked for. */
@@ -15,19 +15,12 @@ const SHORT_SECONDS = 60;
 /** Google Colab through its own command line, for accounts with compute units. */
 export function createColabSource(config: SourceConfigOf<'colab'>, ground: ColabGround): GpuSource {
   const colab = async (args: readonly string[], seconds: number, signal?: AbortSignal) => {
-    const [file = 'colab', ...before] = config.program;
     const { PATH, HOME, LANG, XDG_CONFIG_HOME, GOOGLE_APPLICATION_CREDENTIALS } = ground.environment;
-    const ended = await execa(file, [...before, ...args], {
+    const { exitCode, stdout, all } = await runCommand([...config.program, ...args], {
       env: { PATH, HOME, LANG, XDG_CONFIG_HOME, GOOGLE_APPLICATION_CREDENTIALS },
-      extendEnv: false,
-      stdin: 'ignore',
-      timeout: seconds * 1000,
-      maxBuffer: 1_000_000,
-      all: true,
-      reject: false,
-      ...(signal === undefined ? {} : { cancelSignal: signal }),
+      ...{ seconds, signal },
     });
-    return { ok: ended.exitCode === 0, code: ended.exitCode, out: ended.stdout, all: ended.all ?? '' };
+    return { ok: exitCode === 0, code: exitCode, out: stdout, all };
   };
 
   const list: GpuSource['list'] = async (signal) => {
@@ -125,7 +118,6 @@ export function sessionNames(text: string): string[] {
 }
 
 function refusal(source: string, verb: string, code: number | undefined, text: string): SourceRefusal {
-  const last = text.trim().split(/\r?\n/).slice(-3).join(' ').slice(0, 400);
   const found = reasonOf(text);
   const advice: Partial<Record<Refusal, string>> = {
     quota: 'too many sessions are open: close one (colab sessions, colab stop)',
@@ -136,7 +128,7 @@ function refusal(source: string, verb: string, code: number | undefined, text: s
   const more = advice[found] === undefined ? '' : `; ${advice[found]}`;
   return new SourceRefusal(
     found,
-    `${source}: colab ${verb} ended with ${code ?? 'no exit code'}: ${last}${more}`,
+    `${source}: colab ${verb} ended with ${code ?? 'no exit code'}: ${lastWords(text)}${more}`,
   );
 }
 

@@ -1,5 +1,5 @@
-import { execa } from 'execa';
 import type { SourceConfigOf } from '../domain/gpu-source/sources-file.ts';
+import { type Ended, lastWords, runCommand } from './run-command.ts';
 import { type GpuSource, type SourceGround, SourceRefusal } from './source.ts';
 
 /** Exit code by which a command says "not now": `EX_TEMPFAIL` of sysexits. */
@@ -11,26 +11,20 @@ export function createCommandSource(
   config: SourceConfigOf<'command'>,
   ground: SourceGround & { environment: NodeJS.ProcessEnv },
 ): GpuSource {
-  const run = async (line: readonly string[], more: Record<string, string>, signal?: AbortSignal) => {
-    const [file = '', ...args] = line;
-    const { PATH, HOME, LANG } = ground.environment;
-    return execa(file, args, {
+  const { PATH, HOME, LANG } = ground.environment;
+  const run = (line: readonly string[], more: Record<string, string>, signal?: AbortSignal) =>
+    runCommand(line, {
       env: {
-        ...definedOf({ PATH, HOME, LANG }),
+        ...{ PATH, HOME, LANG },
         ...ground.worker.variables,
         ...ground.worker.secrets,
         ...config.environment,
         PLEIN_AIR_SESSION_PREFIX: ground.prefix,
         ...more,
       },
-      extendEnv: false,
-      stdin: 'ignore',
-      timeout: config.timeoutSeconds * 1000,
-      maxBuffer: 1_000_000,
-      reject: false,
-      ...(signal === undefined ? {} : { cancelSignal: signal }),
+      seconds: config.timeoutSeconds,
+      signal,
     });
-  };
   const list: GpuSource['list'] = async (signal) => {
     const result = await run(config.list, {}, signal);
     if (result.exitCode !== 0) throw failed('list', config, result);
@@ -54,7 +48,10 @@ export function createCommandSource(
         signal,
       );
       if (result.exitCode === NO_CAPACITY)
-        throw new SourceRefusal('no-capacity', `${config.name}: no ${accelerator} now: ${lastWords(result)}`);
+        throw new SourceRefusal(
+          'no-capacity',
+          `${config.name}: no ${accelerator} now: ${lastWords(result.all)}`,
+        );
       if (result.exitCode !== 0) throw failed('open', config, result);
     },
     async close(name, signal) {
@@ -64,31 +61,15 @@ export function createCommandSource(
   };
 }
 
-interface Ended {
-  exitCode?: number | undefined;
-  signal?: string | undefined;
-  timedOut?: boolean;
-  stderr?: unknown;
-  stdout?: unknown;
-}
-
 function failed(verb: string, config: SourceConfigOf<'command'>, ended: Ended): SourceRefusal {
-  const how = ended.timedOut
+  const { timedOut, exitCode, all } = ended;
+  const how = timedOut
     ? `took longer than ${config.timeoutSeconds} s`
-    : ended.exitCode === undefined
-      ? `could not be started or was ended (${ended.signal ?? 'not found'})`
-      : `ended with exit code ${ended.exitCode}`;
-  const kind = ended.exitCode === undefined && !ended.timedOut ? 'settings' : 'failed';
-  return new SourceRefusal(kind, `${config.name}: its ${verb} command ${how}: ${lastWords(ended)}`);
-}
-
-function lastWords({ stderr, stdout }: Ended): string {
-  const text = `${stdout ?? ''}\n${stderr ?? ''}`.trim().split(/\r?\n/).slice(-3).join(' ');
-  return text === '' ? '(it said nothing)' : text.slice(0, 500);
-}
-
-function definedOf(variables: Record<string, string | undefined>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(variables).filter((e): e is [string, string] => e[1] !== undefined),
+    : exitCode === undefined
+      ? 'could not be started, or was killed'
+      : `ended with exit code ${exitCode}`;
+  return new SourceRefusal(
+    exitCode === undefined && !timedOut ? 'settings' : 'failed',
+    `${config.name}: its ${verb} command ${how}: ${lastWords(all)}`,
   );
 }

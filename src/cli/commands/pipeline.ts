@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { addCodecCommands } from './codec.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDoctorCommand } from './doctor.ts';
+import { addGpuCommands } from './gpu.ts';
 import { addModelsCommand } from './models.ts';
 import { addPrepareCommand } from './prepare.ts';
 import { addReportCommand } from './report.ts';
@@ -21,6 +22,7 @@ export function addPipelineCommands(program: Command): void {
   addSteerCommands(program);
   addReportCommand(program);
   addModelsCommand(program);
+  addGpuCommands(program);
   addScheduleCommands(program);
   addDoctorCommand(program);
   addCodecCommands(program);

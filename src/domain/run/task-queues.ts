@@ -20,5 +20,5 @@ export function gpuQueue(session: string | null | undefined, gpuClass: GpuClass 
 
 /** Whether a queue is one of those that GPU workers serve. */
 export function isGpuQueue(queue: string): boolean {
-  return queue === GPU_QUEUE || queue.startsWith(`${GPU_QUEUE}-`);
+  return queue === GPU_QUEUE || /^gpu[.-]/.test(queue);
 }
