@@ -5,6 +5,7 @@ import type { JobRunner } from './jobs/job-runner.ts';
 import type { SpaceRunner } from './spaces/space-runner.ts';
 import type { BlobStore } from './store/blobs.ts';
 import type { RepoCollection } from './store/repos.ts';
+import type { XetSessions } from './xet/sessions.ts';
 
 /** What every endpoint works on. */
 export interface Hub {
@@ -12,6 +13,7 @@ export interface Hub {
   readonly blobs: BlobStore;
   readonly repos: RepoCollection;
   readonly cards: Cards;
+  readonly xet: XetSessions;
   readonly tokens: TokenBook;
   readonly capabilities: Capabilities;
   /** Runs Spaces' apps; absent where Spaces are only kept. */

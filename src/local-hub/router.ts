@@ -24,18 +24,29 @@ import { showPage } from './web/routes.ts';
 
 type RepoHandler = (hub: Hub, exchange: Exchange, repo: Repo, rest: string[]) => Promise<void> | void;
 
-/** Joins what is left of a path; a revision is one segment, or several that start with `refs`. */
-function splitRevision(rest: readonly string[]): { revision: string; path: string } {
-  const count = rest[0] === 'refs' ? 3 : 1;
-  return { revision: rest.slice(0, count).join('/'), path: rest.slice(count).join('/') };
+/** Most slashes in the name of a branch that an address gives as they are. */
+const DEEPEST_NAME = 8;
+
+/** Splits what is left of a path: the revision is the longest branch or tag that it begins with, else its first part. */
+async function splitRevision(
+  repo: Repo,
+  rest: readonly string[],
+): Promise<{ revision: string; path: string }> {
+  const split = (count: number) => ({
+    revision: rest.slice(0, count).join('/'),
+    path: rest.slice(count).join('/'),
+  });
+  for (let count = Math.min(rest.length, DEEPEST_NAME); count > 1; count -= 1)
+    if (await repo.isRef(rest.slice(0, count).join('/'))) return split(count);
+  return split(rest[0] === 'refs' ? 3 : 1);
 }
 
 /** Everything under /api/{type}s/{namespace}/{name}/, by method and verb. */
 const REPO_ROUTES: Readonly<Record<string, RepoHandler>> = {
   'GET ': (hub, exchange, repo) => repoInfo(hub, exchange, repo, 'HEAD'),
   'GET revision': (hub, exchange, repo, rest) => repoInfo(hub, exchange, repo, rest.join('/')),
-  'GET tree': (_hub, exchange, repo, rest) => {
-    const { revision, path } = splitRevision(rest);
+  'GET tree': async (_hub, exchange, repo, rest) => {
+    const { revision, path } = await splitRevision(repo, rest);
     return listTree(exchange, repo, revision || 'HEAD', path);
   },
   'POST paths-info': (_hub, exchange, repo, rest) => pathsInfo(exchange, repo, rest.join('/')),
@@ -113,6 +124,9 @@ async function routeApi(hub: Hub, exchange: Exchange): Promise<void> {
   return handler(hub, exchange, repo, rest);
 }
 
+/** Parts of an address after which a file is named. */
+const FILES = ['resolve', 'raw'];
+
 async function routePage(hub: Hub, exchange: Exchange): Promise<void> {
   const [first, ...others] = exchange.segments;
   const prefixed: RepoType | undefined =
@@ -126,9 +140,11 @@ async function routePage(hub: Hub, exchange: Exchange): Promise<void> {
     if (action === 'POST info/lfs/objects/verify') return lfsVerify(hub, exchange);
     throw new HubError(404, 'This Hub speaks HTTP and large-file storage, not git: use the API');
   }
-  if ((verb === 'resolve' || verb === 'raw') && (exchange.method === 'GET' || exchange.method === 'HEAD')) {
+  // A name without a namespace: `resolve` stands where the name would.
+  if (FILES.includes(name)) await findRepo(hub, exchange, type, namespace);
+  if (FILES.includes(verb) && (exchange.method === 'GET' || exchange.method === 'HEAD')) {
     const repo = await findRepo(hub, exchange, type, `${namespace}/${name}`);
-    const { revision, path } = splitRevision(rest);
+    const { revision, path } = await splitRevision(repo, rest);
     return resolveFile(hub, exchange, repo, revision, path);
   }
   if (verb === 'ask-access' && exchange.method === 'POST')
@@ -140,6 +156,6 @@ async function routePage(hub: Hub, exchange: Exchange): Promise<void> {
     namespace,
     name,
     verb,
-    ...splitRevision(rest),
+    split: (repo) => splitRevision(repo, rest),
   });
 }

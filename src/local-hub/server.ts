@@ -21,8 +21,12 @@ import { type RunSpaces, SpaceRunner } from './spaces/space-runner.ts';
 import { BlobStore } from './store/blobs.ts';
 import { lockFolder } from './store/process-lock.ts';
 import { RepoCollection } from './store/repos.ts';
-import { sweepTemporary } from './store/temporary.ts';
+import { sweepExpiredUploads, sweepTemporary } from './store/temporary.ts';
 import { selfSigned, type TlsIdentity, type TrustFiles, trustFiles } from './tls/self-signed.ts';
+import { XetSessions } from './xet/sessions.ts';
+
+/** How often pieces of uploads that nobody can complete any more are looked for. */
+const SWEEP_MS = 600_000;
 
 /** How to serve a Hub from a folder. `port` 0 takes a free one; `tokens` defaults to the one local token. */
 export interface LocalHubOptions {
@@ -75,6 +79,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
     const { port } = server.address() as AddressInfo;
     const scheme = tls === undefined ? 'http' : 'https';
     const url = `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+    const sweeping = setInterval(() => sweepExpiredUploads(root).catch(() => undefined), SWEEP_MS).unref();
     const trust = options.tls === 'self-signed' ? { trust: trustFiles(root) } : {};
     hub.spaces?.open({ url: `${scheme}://127.0.0.1:${port}`, ...trust }, await hub.repos.list('space'));
     return {
@@ -82,6 +87,7 @@ export async function startLocalHub(options: LocalHubOptions): Promise<LocalHub>
       port,
       ...trust,
       close: async () => {
+        clearInterval(sweeping);
         await closeServer(server);
         await hub.spaces?.close();
         await hub.jobs?.close();
@@ -103,6 +109,7 @@ async function openHub(root: string, { tokens, runSpaces, runJobs }: LocalHubOpt
     root,
     blobs,
     cards,
+    xet: new XetSessions(root),
     repos: new RepoCollection(root),
     tokens: new TokenBook(tokens ?? [DEFAULT_TOKEN]),
     capabilities: await Capabilities.open(root),

@@ -45,7 +45,7 @@ interface ServeFlags extends FolderFlags {
 
 /** Reads `token`, `user=token` or `user:read=token`; a token alone belongs to `plein-air` and may write. */
 export function parseToken(text: string): HubToken {
-  const match = /^(?:([\w.-]+)(?::(read|write))?=)?(hf_\w+)$/.exec(text);
+  const match = /^(?:([\w.-]+)(?::(read|write))?=)?(hf_[\w.-]+)$/.exec(text);
   if (!match?.[3])
     throw new PipelineError(
       'InvalidInput',

@@ -39,7 +39,7 @@ const Line = z.discriminatedUnion('key', [
       path: z.string(),
       oid: Sha256,
       size: z.number().int().nonnegative().nullish(),
-      algo: z.string().nullish(),
+      algo: z.literal('sha256').nullish(),
     }),
   }),
   z.object({ key: z.literal('deletedFile'), value: z.object({ path: z.string() }) }),
@@ -82,6 +82,7 @@ export async function commit(hub: Hub, exchange: Exchange, repo: Repo, branch: s
       parent: parentCommit ?? undefined,
     }),
   );
+  await hub.xet.committed(changes.flatMap((change) => (change.kind === 'put' ? [change.file.sha256] : [])));
   if (repo.type === 'space' && name === 'main') hub.spaces?.refresh(repo);
   exchange.json({
     success: true,
@@ -146,10 +147,9 @@ async function toChange(
         file: { oid: lfsPointerId(oid, size), size, sha256: oid, lfs: true },
       };
     }
-    case 'deletedFile':
-      return { kind: 'deleteFile', path: splitRepoPath(line.value.path) };
     case 'deletedFolder':
       return { kind: 'deleteFolder', path: splitFolderPath(line.value.path) };
+    case 'deletedFile':
     case 'deletedEntry': {
       const path = splitRepoPath(line.value.path);
       const { tree } = await repo.commit(await repo.resolve(branch));

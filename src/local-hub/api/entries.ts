@@ -8,10 +8,9 @@ import { splitFolderPath } from '../store/repo-path.ts';
 import { type LocatedEntry, locate, walk } from '../store/tree.ts';
 
 const PAGE = 1000;
-const EXPANDED_PAGE = 50;
 
 /** git's size of the pointer that stands for a large file. */
-function pointerSize(size: number): number {
+export function pointerSize(size: number): number {
   return 'version https://git-lfs.github.com/spec/v1\noid sha256:\nsize \n'.length + 64 + String(size).length;
 }
 
@@ -62,7 +61,7 @@ export async function listTree(
     if (!entry || !isFolder(entry)) throw entryNotFound(folder, revision);
     root = entry.tree;
   }
-  const limit = clampLimit(searchParams.get('limit'), expand ? EXPANDED_PAGE : PAGE);
+  const limit = clampLimit(searchParams.get('limit'), PAGE);
   const after = decodeCursor(searchParams.get('cursor'));
   const page: LocatedEntry[] = [];
   let more = false;

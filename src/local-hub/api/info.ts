@@ -3,7 +3,7 @@ import type { Hub } from '../hub.ts';
 import { isFolder } from '../store/directories.ts';
 import type { CommitRecord, Repo, RepoType } from '../store/repo.ts';
 import { walk } from '../store/tree.ts';
-import { nextLink } from './entries.ts';
+import { nextLink, pointerSize } from './entries.ts';
 import { describeHost, describeRuntime } from './spaces.ts';
 
 function tagsOf(repo: Repo, data: Record<string, unknown>): string[] {
@@ -59,7 +59,9 @@ export async function repoInfo(hub: Hub, exchange: Exchange, repo: Repo, revisio
   for await (const { path, entry } of walk(repo.objects, tree, { prefix: '', recursive: true })) {
     if (isFolder(entry)) continue;
     usedStorage += entry.size;
-    const lfs = entry.lfs ? { lfs: { sha256: entry.sha256, size: entry.size, pointerSize: 134 } } : {};
+    const lfs = entry.lfs
+      ? { lfs: { sha256: entry.sha256, size: entry.size, pointerSize: pointerSize(entry.size) } }
+      : {};
     siblings.push({ rfilename: path, ...(withBlobs ? { size: entry.size, blobId: entry.oid, ...lfs } : {}) });
   }
   exchange.json({ ...(await summarize(hub, repo, oid)), siblings, usedStorage, spaces: [] });

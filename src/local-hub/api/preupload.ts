@@ -16,9 +16,7 @@ const COSTLY = 4 * 1024;
 const LONGEST_MS = 10_000;
 
 const Request = z.object({
-  files: z.array(
-    z.object({ path: z.string(), size: z.number().int().nonnegative(), sample: z.string().nullish() }),
-  ),
+  files: z.array(z.object({ path: z.string(), size: z.number().int().nonnegative() })),
   gitAttributes: z.string().nullish(),
   gitIgnore: z.string().nullish(),
 });

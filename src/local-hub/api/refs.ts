@@ -15,7 +15,12 @@ export async function listRefs(exchange: Exchange, repo: Repo): Promise<void> {
   });
   exchange.json({
     branches: (await repo.refs.list('heads')).map(describe('heads')),
-    tags: (await repo.refs.list('tags')).map(describe('tags')),
+    tags: (await repo.refs.list('tags')).map((tag) => ({
+      ...describe('tags')(tag),
+      ...(Object.hasOwn(repo.record.tagMessages, tag.name)
+        ? { message: repo.record.tagMessages[tag.name] }
+        : {}),
+    })),
     converts: [],
     pullRequests: [],
   });
@@ -34,7 +39,7 @@ export async function createBranch(exchange: Exchange, repo: Repo, name: string)
   const { startingPoint, emptyBranch, overwrite } = await exchange.body(BranchRequest);
   await repo.exclusively(async () => {
     if (!overwrite && (await repo.refs.read('heads', name)) !== undefined) {
-      throw new HubError(409, `Reference already exists: refs/heads/${name}`);
+      throw new HubError(409, `Reference refs/heads/${name} already exists`);
     }
     const target = emptyBranch
       ? await repo.objects.write('commit', {
@@ -68,13 +73,17 @@ const TagRequest = z.object({ tag: z.string(), message: z.string().nullish() });
 /** POST tag/{revision}: names a commit; a name that is taken is 409. */
 export async function createTag(exchange: Exchange, repo: Repo, revision: string): Promise<void> {
   requireWrite(exchange);
-  const { tag } = await exchange.body(TagRequest);
+  const { tag, message } = await exchange.body(TagRequest);
   checkRefName(tag);
   await repo.exclusively(async () => {
     if ((await repo.refs.read('tags', tag)) !== undefined) {
-      throw new HubError(409, `Reference already exists: refs/tags/${tag}`);
+      throw new HubError(409, `Reference refs/tags/${tag} already exists`);
     }
-    await repo.refs.write('tags', tag, await repo.resolve(revision));
+    const target = await repo.resolveShort(revision);
+    const { [tag]: _, ...others } = repo.record.tagMessages;
+    if (message || tag in repo.record.tagMessages)
+      await repo.update({ tagMessages: message ? { ...others, [tag]: message } : others });
+    await repo.refs.write('tags', tag, target);
   });
   exchange.empty(201);
 }

@@ -6,24 +6,43 @@ import type { Hub } from '../hub.ts';
 import { commitChanges } from '../store/commit.ts';
 import { gitBlobId } from '../store/git-ids.ts';
 import { RepoType } from '../store/repo.ts';
+import { splitRepoPath } from '../store/repo-path.ts';
+import type { TreeChange } from '../store/tree.ts';
 import { DEFAULT_GITATTRIBUTES } from '../store/upload-mode.ts';
+import { requireValidCard } from './commit.ts';
 
 const KeyValue = z.object({ key: z.string().min(1), value: z.string(), description: z.string().nullish() });
+const NewFile = z.object({
+  path: z.string(),
+  content: z.string(),
+  encoding: z.enum(['base64', 'utf-8', 'utf8']).nullish(),
+});
+
+/** Who may see a repo. The real Hub shows the app of a "protected" Space and hides its code: here it is hidden altogether. */
+export const Visibility = z.enum(['public', 'private', 'protected']);
+
+/** Whether a request asks for a hidden repo; undefined: it does not say. What is not plainly public is hidden. */
+export function wantsPrivate(asked: {
+  private?: boolean | null | undefined;
+  visibility?: z.infer<typeof Visibility> | null | undefined;
+}): boolean | undefined {
+  if (asked.visibility == null) return asked.private ?? undefined;
+  return asked.private === true || asked.visibility !== 'public';
+}
+
 const CreateRequest = z.object({
   name: z.string(),
   organization: z.string().nullish(),
   type: RepoType.nullish(),
   private: z.boolean().nullish(),
-  visibility: z.enum(['public', 'private', 'protected']).nullish(),
+  visibility: Visibility.nullish(),
   sdk: z.string().nullish(),
   hardware: z.string().nullish(),
   sleepTimeSeconds: z.number().nullish(),
   secrets: z.array(KeyValue).nullish(),
   variables: z.array(KeyValue).nullish(),
   license: z.string().nullish(),
-  files: z
-    .array(z.object({ content: z.string(), path: z.string(), encoding: z.string().nullish() }))
-    .nullish(),
+  files: z.array(NewFile).nullish(),
 });
 
 function keyed(list: readonly z.infer<typeof KeyValue>[] | null | undefined) {
@@ -51,7 +70,7 @@ export async function createRepo(hub: Hub, exchange: Exchange): Promise<void> {
     type,
     id,
     {
-      private: asked.private ?? asked.visibility === 'private',
+      private: wantsPrivate(asked) ?? false,
       secrets: keyed(asked.secrets),
       variables: keyed(asked.variables),
       ...(asked.sdk ? { sdk: asked.sdk } : {}),
@@ -59,12 +78,9 @@ export async function createRepo(hub: Hub, exchange: Exchange): Promise<void> {
       ...(asked.sleepTimeSeconds == null ? {} : { sleepTime: asked.sleepTimeSeconds }),
     },
     async (draft) => {
-      const bytes = Buffer.from(DEFAULT_GITATTRIBUTES);
-      const { sha256, size } = await hub.blobs.storeBytes(bytes);
-      const file = { oid: gitBlobId(bytes), sha256, size };
       await commitChanges(draft, {
         branch: 'main',
-        changes: [{ kind: 'put', path: ['.gitattributes'], file }],
+        changes: await firstFiles(hub, type, asked),
         title: 'initial commit',
         message: '',
         author: user,
@@ -77,6 +93,26 @@ export async function createRepo(hub: Hub, exchange: Exchange): Promise<void> {
   });
   if (type === 'space') hub.spaces?.refresh(repo);
   exchange.json({ url, name: id, id: repo.record.uid, private: repo.record.private });
+}
+
+/** The files of a new repo: `.gitattributes`, those that were sent along, and a card where only a license was. */
+async function firstFiles(
+  hub: Hub,
+  type: RepoType,
+  { files, license }: Pick<z.infer<typeof CreateRequest>, 'files' | 'license'>,
+): Promise<TreeChange[]> {
+  const contents = new Map([['.gitattributes', Buffer.from(DEFAULT_GITATTRIBUTES)]]);
+  if (license != null) contents.set('README.md', Buffer.from(`---\nlicense: ${license}\n---\n`));
+  for (const { path, content, encoding } of files ?? [])
+    contents.set(path, Buffer.from(content, encoding === 'base64' ? 'base64' : 'utf8'));
+  const card = contents.get('README.md');
+  if (card) await requireValidCard(hub, { type }, card.toString('utf8'));
+  const changes: TreeChange[] = [];
+  for (const [path, bytes] of contents) {
+    const { sha256, size } = await hub.blobs.storeBytes(bytes);
+    changes.push({ kind: 'put', path: splitRepoPath(path), file: { oid: gitBlobId(bytes), sha256, size } });
+  }
+  return changes;
 }
 
 const DeleteRequest = z.object({

@@ -22,7 +22,8 @@ export class Exchange {
   readonly url: URL;
   readonly method: string;
   readonly segments: readonly string[];
-  readonly requestId = randomUUID();
+  /** The client's own name for the request where it gave one, so that both logs can be compared. */
+  readonly requestId: string;
   identity: Identity | undefined;
   readonly #own: ServerAddress;
   readonly #buffered: BufferBudget;
@@ -37,6 +38,8 @@ export class Exchange {
     this.response = response;
     this.#own = own;
     this.#buffered = buffered;
+    const named = request.headers['x-request-id'];
+    this.requestId = typeof named === 'string' && /^[\w-]{1,64}$/.test(named) ? named : randomUUID();
     this.method = request.method ?? 'GET';
     this.url = parseTarget(request.url ?? '/');
     this.segments = splitPath(this.url.pathname);

@@ -1,11 +1,20 @@
+/** How much the newest task counts in what a task is expected to take. */
+const NEWEST = 0.2;
+
 /** Runs one task at a time, in the order of arrival. */
 export class Mutex {
   #tail: Promise<void> = Promise.resolve();
   #waiting = 0;
+  #taskMs = 0;
 
   /** How many tasks run or wait. */
   get waiting(): number {
     return this.#waiting;
+  }
+
+  /** How long one that comes now will wait, by what the last ones took. */
+  get expectedWaitMs(): number {
+    return this.#waiting * this.#taskMs;
   }
 
   /** Runs `task` when all earlier ones have ended, whatever their outcome. */
@@ -17,9 +26,11 @@ export class Mutex {
     });
     this.#waiting += 1;
     await before;
+    const began = performance.now();
     try {
       return await task();
     } finally {
+      this.#taskMs += NEWEST * (performance.now() - began - this.#taskMs);
       this.#waiting -= 1;
       release();
     }

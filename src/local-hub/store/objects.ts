@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { access, readFile, rename } from 'node:fs/promises';
+import { access, readdir, readFile, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ensureFolder, syncDirectory, writeTemporary } from './durable.ts';
 import type { RecordCache } from './record-cache.ts';
@@ -24,6 +24,12 @@ export class ObjectStore {
   /** Where the record of an id lies. */
   path(oid: string): string {
     return join(this.#folder, oid.slice(0, 2), oid.slice(2));
+  }
+
+  /** Ids of stored records that begin with these characters, two or more. */
+  async beginningWith(start: string): Promise<string[]> {
+    const names = await readdir(join(this.#folder, start.slice(0, 2))).catch(() => []);
+    return names.map((name) => `${start.slice(0, 2)}${name}`).filter((oid) => oid.startsWith(start));
   }
 
   /** The record's text must hash to its id: damage is an error, never a wrong answer. */

@@ -7,7 +7,11 @@ import { LfsJournal } from './lfs-journal.ts';
 import { Mutex } from './mutex.ts';
 import { ObjectStore } from './objects.ts';
 import type { RecordCache } from './record-cache.ts';
-import { RefStore } from './refs.ts';
+import { type RefKind, RefStore } from './refs.ts';
+
+/** Longest wait for a repo's lock that a client is let in for, and most that may wait whatever they do. */
+const LONGEST_WAIT_MS = 20_000;
+const MOST_WAITING = 5000;
 
 /** The kinds of repos, as their API paths name them without the plural s. */
 export const RepoType = z.enum(['model', 'dataset', 'space']);
@@ -28,6 +32,10 @@ export const RepoRecord = z.object({
   gated: z.union([z.literal(false), z.enum(['auto', 'manual'])]).default(false),
   /** By user name. */
   access: z.record(z.string(), AccessRequest).default({}),
+  /** Whether pull requests are refused. */
+  discussionsDisabled: z.boolean().default(false),
+  /** Messages of tags that have one. */
+  tagMessages: z.record(z.string(), z.string()).default({}),
   sdk: z.string().optional(),
   hardware: z.string().default('cpu-basic'),
   requestedHardware: z.string().optional(),
@@ -113,9 +121,28 @@ export class Repo {
     throw revisionNotFound(revision);
   }
 
-  /** Runs a change of refs alone; with more than `limit` others before it the client is told to try again. */
-  async exclusively<T>(task: () => Promise<T>, limit = 64): Promise<T> {
-    if (this.mutex.waiting >= limit) {
+  /** Whether a branch or tag has this name, with `refs/…` before it or not. */
+  async isRef(name: string): Promise<boolean> {
+    const [, kind, rest] = /^refs\/(heads|tags)\/(.+)$/.exec(name) ?? [];
+    if (rest !== undefined) return (await this.refs.read(kind as RefKind, rest)) !== undefined;
+    return (
+      (await this.refs.read('heads', name)) !== undefined ||
+      (await this.refs.read('tags', name)) !== undefined
+    );
+  }
+
+  /** The one commit whose id begins so, for 7 characters or more. */
+  async resolveShort(revision: string): Promise<string> {
+    if (!/^[0-9a-f]{7,39}$/.test(revision)) return this.resolve(revision);
+    const found: string[] = [];
+    for (const oid of await this.objects.beginningWith(revision))
+      if (await this.objects.read('commit', oid)) found.push(oid);
+    return found.length === 1 ? (found[0] as string) : this.resolve(revision);
+  }
+
+  /** Runs a change of refs alone; where it would wait too long behind others the client is told to try again. */
+  async exclusively<T>(task: () => Promise<T>): Promise<T> {
+    if (this.mutex.expectedWaitMs > LONGEST_WAIT_MS || this.mutex.waiting >= MOST_WAITING) {
       throw new HubError(409, 'Another operation holds the lock of this repo: try again');
     }
     return this.mutex.run(async () => {

@@ -27,6 +27,9 @@ export function checkRepoId(id: string): string {
   return id;
 }
 
+/** Under which a repo is held open. */
+const keyOf = (type: RepoType, id: string): string => `${type}:${id.toLowerCase()}`;
+
 /** Every repo under the Hub's folder, each opened once so that its lock is shared. */
 export class RepoCollection {
   readonly #root: string;
@@ -44,7 +47,7 @@ export class RepoCollection {
   /** The repo, or undefined where there is none. */
   async find(type: RepoType, id: string): Promise<Repo | undefined> {
     if (!isRepoId(id)) return undefined;
-    const key = `${type}:${id}`;
+    const key = keyOf(type, id);
     const known = this.#open.get(key);
     if (known) return known;
     const opening = this.#read(type, id);
@@ -60,13 +63,25 @@ export class RepoCollection {
   }
 
   async #read(type: RepoType, id: string): Promise<Repo | undefined> {
-    const folder = this.#folder(type, id);
+    const spelled = await this.#spelling(type, id);
+    const folder = this.#folder(type, spelled);
     for (const at of [dirname(folder), folder])
       if (!(await lstat(at).catch(() => undefined))?.isDirectory()) return undefined;
     const text = await readFile(join(folder, 'repo.json'), 'utf8').catch(() => undefined);
     if (text === undefined) return undefined;
     const record = RepoRecord.parse(JSON.parse(text));
-    return new Repo(this.#root, { type, id, folder, record, cache: this.#cache });
+    return new Repo(this.#root, { type, id: spelled, folder, record, cache: this.#cache });
+  }
+
+  /** An id as it was created: ids are one whatever their letters' case, as on the real Hub. */
+  async #spelling(type: RepoType, id: string): Promise<string> {
+    const names: string[] = [];
+    for (const name of id.split('/')) {
+      const there = await readdir(join(this.#root, 'repos', `${type}s`, ...names)).catch((): string[] => []);
+      const same = there.find((one) => one.toLowerCase() === name.toLowerCase());
+      names.push(there.includes(name) ? name : (same ?? name));
+    }
+    return names.join('/');
   }
 
   /** Creates a repo in one rename; `prepare` fills it before anyone can see it. */
@@ -104,7 +119,7 @@ export class RepoCollection {
     const grave = temporaryPath(this.#root);
     await rename(repo.folder, grave);
     repo.gone = true;
-    this.#open.delete(`${repo.type}:${repo.id}`);
+    this.#open.delete(keyOf(repo.type, repo.id));
     await syncDirectory(dirname(repo.folder));
     await rm(this.#redirect(repo.type, repo.id), { force: true });
     await rm(grave, { recursive: true, force: true });
@@ -116,14 +131,18 @@ export class RepoCollection {
     await replaceFile(this.#root, this.#redirect(repo.type, repo.id), id);
     await this.#place(repo.folder, repo.type, id);
     repo.gone = true;
-    this.#open.delete(`${repo.type}:${repo.id}`);
+    this.#open.delete(keyOf(repo.type, repo.id));
     await syncDirectory(dirname(repo.folder));
     await rm(this.#redirect(repo.type, id), { force: true });
   }
 
   /** Renames a whole repo to the place of its id; 409 where another is there. */
   async #place(from: string, type: RepoType, id: string): Promise<void> {
-    const target = this.#folder(type, id);
+    if ((await this.#spelling(type, id)) !== id && (await this.find(type, id)))
+      throw new HubError(409, `${id} exists already, in another spelling`);
+    // The namespace as it is spelled already: two spellings would be one folder on some systems.
+    const namespace = (await this.#spelling(type, id)).split('/')[0] ?? '';
+    const target = this.#folder(type, `${namespace}/${id.split('/')[1]}`);
     await ensureFolder(dirname(target));
     try {
       await rename(from, target);
@@ -132,7 +151,7 @@ export class RepoCollection {
       if (code === 'ENOTEMPTY' || code === 'EEXIST') throw new HubError(409, `${id} exists already`);
       throw error;
     }
-    this.#open.delete(`${type}:${id}`);
+    this.#open.delete(keyOf(type, id));
     await syncDirectory(dirname(target));
   }
 

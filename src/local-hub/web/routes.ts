@@ -2,7 +2,7 @@ import { findRepo } from '../http/access.ts';
 import { HubError } from '../http/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
-import type { RepoType } from '../store/repo.ts';
+import type { Repo, RepoType } from '../store/repo.ts';
 import { commitPage, commitsPage } from './commit-pages.ts';
 import { blobPage, treePage } from './file-pages.ts';
 import { html } from './html.ts';
@@ -17,8 +17,8 @@ export interface PageAddress {
   readonly namespace: string;
   readonly name: string;
   readonly verb: string;
-  readonly revision: string;
-  readonly path: string;
+  /** The revision and the path that the rest of the address names. */
+  split(repo: Repo): Promise<{ revision: string; path: string }>;
 }
 
 /** Answers a page, or a page that says what is wrong; `?token` asks the browser for a token, for private repos. */
@@ -44,7 +44,7 @@ export async function showPage(hub: Hub, exchange: Exchange, address: PageAddres
 }
 
 async function choosePage(hub: Hub, exchange: Exchange, address: PageAddress): Promise<void> {
-  const { type, namespace, name, verb, revision, path } = address;
+  const { type, namespace, name, verb } = address;
   if (namespace === '') {
     const types: readonly RepoType[] = address.prefixed ? [type] : ['model', 'dataset', 'space'];
     return repoList(hub, exchange, { types });
@@ -55,6 +55,7 @@ async function choosePage(hub: Hub, exchange: Exchange, address: PageAddress): P
   }
   const repo = await findRepo(hub, exchange, type, `${namespace}/${name}`);
   if (verb === '') return repoPage(hub, exchange, repo);
+  const { revision, path } = await address.split(repo);
   if (verb === 'tree') return treePage(exchange, repo, revision || 'main', path);
   if (verb === 'blob') return blobPage(hub, exchange, repo, revision, path);
   if (verb === 'commits') return commitsPage(exchange, repo, revision || 'main');
