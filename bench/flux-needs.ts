@@ -24,7 +24,12 @@ const predict = (card: string, profile: string, change: Partial<TrainingConfig> 
   const needs = trainingNeeds(FLUX, config.training, resolution);
   const training = trainerTraining(config, {});
   if (!training.ok) throw new Error(JSON.stringify(training.problems));
-  return { resolution, training: training.value, needs, seconds: microStepSeconds(needs, { name: card }) };
+  return {
+    resolution,
+    training: training.value,
+    needs,
+    seconds: microStepSeconds(needs, { name: card }, config.training.precision),
+  };
 };
 
 const sizes = (['attention', 'attention+feed-forward', 'all-linear'] as const).flatMap((targets) =>

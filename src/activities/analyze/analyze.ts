@@ -18,13 +18,14 @@ import {
 } from '../../domain/dataset/record.ts';
 import { nearestCrossSplit } from '../../domain/dataset/split.ts';
 import { PipelineError } from '../../domain/errors.ts';
-import { PROMPT_SETS, picturesToPaint } from '../../domain/evaluation/sample-set.ts';
+import { PROMPT_SETS } from '../../domain/evaluation/sample-set.ts';
 import { type CommitRef, FileRef, type RepoRef } from '../../domain/refs.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
 import type { RunContext } from '../../domain/run/context.ts';
-import { forecast } from '../../domain/training/forecast.ts';
+import { forecastRun } from '../../domain/training/forecast.ts';
 import { TransformerShape } from '../../domain/training/lora-size.ts';
-import { pictureTeraFlops, trainingNeeds } from '../../domain/training/needs.ts';
+import { trainingNeeds } from '../../domain/training/needs.ts';
+import { viewsOf, type WorkFacts } from '../../domain/training/work.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
@@ -166,14 +167,13 @@ export function analysisOf(input: AnalysisInput): AnalysisRecord {
     wanted.trigger,
   );
   const needs = shape === null ? null : trainingNeeds(shape, training, wanted.resolution);
-  const painted = input.baseline?.painted === true;
   const forecasts =
     needs === null || shape === null
       ? []
-      : forecast({
-          ...{ ...needs, training },
-          paintingTeraFlops: picturesToPaint(context.config, painted) * pictureTeraFlops(shape, evaluation),
-        });
+      : forecastRun(
+          { shape, config: context.config, vramBytes: needs.vramBytes },
+          workFacts(input, measured),
+        );
   const borderline = input.borderline.filter(({ split }) => split !== 'test');
   const findings = judgeReadiness({
     config: context.config,
@@ -234,6 +234,24 @@ export function analysisOf(input: AnalysisInput): AnalysisRecord {
     borderline,
     proof: input.proof,
     baseline: input.baseline,
+  };
+}
+
+/** What a forecast takes from the dataset. */
+function workFacts(input: AnalysisInput, measured: readonly (MeasuredImage | undefined)[]): WorkFacts {
+  const { rows, manifest, context } = input;
+  const views = rows.map((row, at) =>
+    viewsOf(
+      { ...row, aspect: measured[at]?.aspect ?? row.width / row.height, flipAllowed: row.flip_allowed },
+      context.config,
+    ),
+  );
+  return {
+    train: rows.length,
+    heldOut: manifest.images.held_out,
+    captions: new Set(rows.map(({ caption }) => caption)).size,
+    views: rows.length === 0 ? 1 : views.reduce((sum, one) => sum + one, 0) / rows.length,
+    basePainted: input.baseline?.painted === true,
   };
 }
 

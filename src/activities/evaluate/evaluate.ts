@@ -22,7 +22,7 @@ import {
   runSamples,
 } from './cache-key.ts';
 import { answer, type EvaluateRequest, type EvaluationInputs, findDone, lookUp, recordOf } from './inputs.ts';
-import { copyModels } from './models.ts';
+import { copyModels, largestModel } from './models.ts';
 import { SAMPLING_FOLDER, Sampling } from './sampling.ts';
 import { shareBaseScores, sharedSamples } from './shared-samples.ts';
 
@@ -66,7 +66,7 @@ class Attempt {
   async run(): Promise<Evaluation> {
     const { context, dataset } = this.#request;
     await refuseOtherTrigger(this.#deps.hub, dataset, context.config.dataset.trigger);
-    await this.#calls.fits(context, context.config.evaluation.models);
+    await this.#calls.fits(context, await largestModel(this.#deps.hub, this.#inputs.models));
     const base = await copyBase(this.#calls.copying('base model'), context.base);
     const data = await copyLocally(this.#calls.copying('dataset'), dataset);
     const exported = await this.#export();

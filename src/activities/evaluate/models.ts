@@ -49,6 +49,16 @@ export async function pinModels(
   );
 }
 
+/** Bytes of the largest of these models' weights, as they are stored: so much is on the accelerator at once. */
+export async function largestModel(hub: Hub, pinned: readonly PinnedModel[]): Promise<number> {
+  const sizes = pinned.map(async ({ repo, commit }) => {
+    const files = await hub.list({ type: 'model', repo: RepoId.parse(repo) }, commit);
+    const weights = files.filter(({ path }) => isNeeded(path) && path.endsWith('.safetensors'));
+    return weights.reduce((sum, { bytes }) => sum + bytes, 0);
+  });
+  return Math.max(0, ...(await Promise.all(sizes)));
+}
+
 /** Brings pinned models here, as the trainer takes them: what they are loaded from, and no second copy in another format. */
 export async function copyModels(
   calls: GpuCalls,

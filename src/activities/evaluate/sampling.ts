@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Rival } from '../../domain/evaluation/gate.ts';
 import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
-import { sampleSet } from '../../domain/evaluation/sample-set.ts';
+import { PARITY_SAMPLES, sampleSet } from '../../domain/evaluation/sample-set.ts';
 import type { Sha256 } from '../../domain/refs.ts';
 import { ADAPTER_FILE } from '../../domain/release/provenance.ts';
 import type { RunContext } from '../../domain/run/context.ts';
@@ -115,7 +115,7 @@ export class Sampling {
     adapter: string;
     out: string;
   }): Promise<{ reload: string; deployed: string }> {
-    const first = this.#samples.slice(0, 16);
+    const first = this.#samples.slice(0, PARITY_SAMPLES);
     const { deployedPrecision } = this.#context.config.evaluation;
     const paint = async (name: string, precision: VerbParams<'sample'>['precision']) => {
       const out = join(p.out, name);

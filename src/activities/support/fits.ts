@@ -1,10 +1,8 @@
-import type { EvaluationModels } from '../../domain/config/evaluation-models.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import { classAbove, classForNeed, classOfMachine, describeClass } from '../../domain/run/gpu-class.ts';
 import { TransformerShape } from '../../domain/training/lora-size.ts';
 import {
-  judgeBytes,
   type Machine,
   microStepSeconds,
   overflow,
@@ -23,9 +21,12 @@ export interface FittingWork {
   context: Pick<RunContext, 'base' | 'config'>;
   /** Settings of the training; default: the run's own. */
   training?: TrainingShape;
-  /** Models that judge, where the work is an evaluation. */
-  judges?: EvaluationModels;
+  /** Weights of the largest model that judges, where the work is an evaluation. */
+  judgeBytes?: number;
 }
+
+/** What a judge needs besides its weights, as a factor: activations of a few pictures, and CUDA's own. */
+const JUDGE_SPARE = 1.1;
 
 /**
  * Refuses work that this machine cannot hold, before gigabytes are downloaded for it, and says which class of accelerator
@@ -37,13 +38,14 @@ export async function checkFits(work: FittingWork): Promise<string> {
   if (shape === undefined) return 'nothing predicted: the base does not tell its shape';
   const training = work.training ?? context.config.training;
   const needs = trainingNeeds(shape, training, context.config.dataset.resolution);
-  const judges = work.judges === undefined ? 0 : judgeBytes(work.judges);
-  const whole = { ...needs, vramBytes: Math.max(needs.vramBytes, judges) };
+  // The base has left the accelerator before they come, one after the other.
+  const judge = JUDGE_SPARE * (work.judgeBytes ?? 0);
+  const whole = { ...needs, vramBytes: Math.max(needs.vramBytes, judge) };
   const machine = await trainer.call('probe', {});
   const problem = misfit(whole, machine, context) ?? overflow(whole, machine, training);
   if (problem !== null)
     throw new PipelineError('OutOfMemory', problem, { details: { gpuClass: classFor(whole, machine) } });
-  const seconds = microStepSeconds(needs, machine);
+  const seconds = microStepSeconds(needs, machine, training.precision);
   const time = seconds === null ? '' : `, ${seconds.toFixed(2)} s a micro-step`;
   return `predicted: ${(whole.vramBytes / 1e9).toFixed(1)} GB on the accelerator, ${(whole.ramBytes / 1e9).toFixed(1)} GB on the host${time}`;
 }

@@ -1,4 +1,3 @@
-import type { EvaluationModels } from '../../domain/config/evaluation-models.ts';
 import type { GpuProgress } from '../../domain/run/activities.ts';
 import type { Verb, VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
 import type { Hub } from '../../hub/hub.ts';
@@ -59,9 +58,9 @@ export class GpuCalls {
   }
 
   /** Refuses, before anything is fetched, what this machine cannot hold. */
-  async fits(context: FittingWork['context'], judges?: EvaluationModels): Promise<void> {
+  async fits(context: FittingWork['context'], judgeBytes = 0): Promise<void> {
     const { hub, trainer } = this.#deps;
-    const work = { hub, trainer, context, ...(judges === undefined ? {} : { judges }) };
+    const work = { hub, trainer, context, judgeBytes };
     await alive(
       () => this.beat('starting', 0, this.#total),
       () => checkFits(work),

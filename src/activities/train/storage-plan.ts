@@ -4,6 +4,7 @@ import { PipelineError } from '../../domain/errors.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import { planStorage, type StoragePlan } from '../../domain/training/checkpoint-storage.ts';
 import { checkpointBytes, loraParameters, TransformerShape } from '../../domain/training/lora-size.ts';
+import { mostLatentBytes } from '../../domain/training/work.ts';
 import { studyLanes } from '../../domain/tuning/top-k.ts';
 import type { Hub } from '../../hub/hub.ts';
 
@@ -29,12 +30,16 @@ export async function planRunStorage(
   const size = shape === undefined ? 0 : checkpointBytes(loraParameters(shape, p.training), p.training);
   const { keepCheckpoints } = config.training;
   const lanes = studyLanes(TuningConfig.parse(config.tuning));
-  const facts = { checkpointBytes: size, steps: p.steps, keepCheckpoints, keepEvery, squashEvery, lanes };
+  const latents = shape === undefined ? 0 : mostLatentBytes(config, shape.joint_attention_dim);
+  const facts = {
+    ...{ checkpointBytes: size, steps: p.steps, keepCheckpoints, keepEvery, squashEvery, lanes },
+    latentBytes: latents,
+  };
   const found = planStorage(facts, budget);
   if (found.fits) return found;
   throw new PipelineError(
     'InvalidInput',
-    `expected the checkpoints of ${run} to fit into ${budget.storageGb} GB (budget.storageGb), got ${(found.bytes / 1e9).toFixed(1)} GB at ${(size / 1e9).toFixed(2)} GB each even when history is squashed after every one: raise budget.storageGb, or lower training.rank or training.keepCheckpoints`,
+    `expected the checkpoints and latents of ${run} to fit into ${budget.storageGb} GB (budget.storageGb), got ${(found.bytes / 1e9).toFixed(1)} GB at ${(size / 1e9).toFixed(2)} GB a checkpoint, even when history is squashed after every one, and ${(latents / 1e9).toFixed(1)} GB of latents: raise budget.storageGb, or lower training.rank or training.keepCheckpoints`,
   );
 }
 

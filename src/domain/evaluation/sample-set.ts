@@ -100,14 +100,26 @@ export function openSamples(config: SetConfig, most = MOST_OPEN): StandardSample
   return open.filter((_, place) => taken.has(place));
 }
 
-/** Pictures that a run paints until its first verdict: the candidate's, the base's unless they are shared, and those that choose a checkpoint. */
-export function picturesToPaint(
+/** Pictures that choose a checkpoint: those of each one compared, and the base's beside them. */
+export function choicePictures(
   config: SetConfig & { evaluation: Pick<RunConfig['evaluation'], 'checkpoints'> },
-  basePainted: boolean,
 ): number {
   const { checkpoints } = config.evaluation;
-  const choice = checkpoints > 1 ? checkpoints * openSamples(config).length : 0;
-  return sampleSet(config).length * (basePainted ? 1 : 2) + choice;
+  return checkpoints > 1 ? (checkpoints + 1) * openSamples(config).length : 0;
+}
+
+/** Pictures of the candidate that are painted again from the file loaded anew, and in the type that is served. */
+export const PARITY_SAMPLES = 16;
+
+/** How many pictures are painted again. */
+export function paritySamples(
+  config: SetConfig & {
+    training: Pick<RunConfig['training'], 'precision'>;
+    evaluation: Pick<RunConfig['evaluation'], 'deployedPrecision'>;
+  },
+): number {
+  const again = Math.min(PARITY_SAMPLES, sampleSet(config).length);
+  return again * (config.evaluation.deployedPrecision === config.training.precision ? 1 : 2);
 }
 
 /** Seed of a picture: 31 bits, mixed so that neighboring run seeds, prompts and draws share none. */

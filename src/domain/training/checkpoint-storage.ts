@@ -10,6 +10,8 @@ export interface StorageFacts {
   squashEvery: CheckpointConfig['squashEvery'];
   /** Other lanes, a study's, which keep their newest and best. */
   lanes: number;
+  /** Bytes of latents and text embeddings beside them; they are needed whole. */
+  latentBytes: number;
 }
 
 /** Most checkpoints that a run holds at once: kept ones, and dropped ones that still wait for the next squash. */
@@ -29,7 +31,7 @@ export type StoragePlan =
  * checkpoints kept along the way are thinned out. The newest ones and the best one are never given up: without them, it does not fit.
  */
 export function planStorage(facts: StorageFacts, budget: Pick<BudgetConfig, 'storageGb'>): StoragePlan {
-  const limit = budget.storageGb * 1e9;
+  const limit = budget.storageGb * 1e9 - facts.latentBytes;
   const bytesOf = (change: Partial<StorageFacts>) =>
     mostCheckpoints({ ...facts, ...change }) * facts.checkpointBytes;
   const adjusted: string[] = [];
@@ -51,5 +53,8 @@ export function planStorage(facts: StorageFacts, budget: Pick<BudgetConfig, 'sto
     );
   }
   const bytes = bytesOf({ keepEvery, squashEvery });
-  return bytes <= limit ? { fits: true, bytes, keepEvery, squashEvery, adjusted } : { fits: false, bytes };
+  const all = bytes + facts.latentBytes;
+  return bytes <= limit
+    ? { fits: true, bytes: all, keepEvery, squashEvery, adjusted }
+    : { fits: false, bytes: all };
 }

@@ -1,89 +1,106 @@
 import { z } from 'zod';
 import type { BudgetConfig, TrainingConfig } from '../config/run-config.ts';
+import { ACCELERATOR_NAMES, type AcceleratorFacts, factsOf, speedOf } from './accelerators.ts';
+import type { TransformerShape } from './lora-size.ts';
+import { trainingNeeds } from './needs.ts';
+import { loadOf, type WorkConfig, type WorkFacts, type WorkLoad, workOf } from './work.ts';
 
-/** A GPU that Colab hands out. */
-interface Gpu {
-  /** Memory that a process can use, in bytes. */
-  memory: number;
-  /** Dense half-precision peak in 10¹² operations a second, from the maker's data sheet. */
-  peak: number;
-  /** Part of the peak that diffusion transformers reach in training, roughly. */
-  reached: number;
-  /** Colab compute units an hour, roughly: Google shows them in the session and changes them. */
-  unitsPerHour: number;
-}
-
-/** The GPUs that a forecast is made for. */
-const GPUS = {
-  T4: { memory: 15e9, peak: 65, reached: 0.3, unitsPerHour: 1.2 },
-  L4: { memory: 22.5e9, peak: 121, reached: 0.4, unitsPerHour: 1.7 },
-  A100: { memory: 40e9, peak: 312, reached: 0.4, unitsPerHour: 5.4 },
-  H100: { memory: 80e9, peak: 989, reached: 0.35, unitsPerHour: 8.6 },
-} as const satisfies Record<string, Gpu>;
-export type GpuKind = keyof typeof GPUS;
-
-/** What a training would take on one kind of GPU; a prediction from shapes, off by a factor of two at times. */
+/** What a run would take on one kind of accelerator; a prediction from shapes, off by a factor of two at times. */
 export const GpuForecast = z.strictObject({
-  gpu: z.enum(Object.keys(GPUS) as [GpuKind, ...GpuKind[]]),
-  /** Whether the predicted memory fits; null in records from before memory was predicted. */
-  fits: z.boolean().nullable(),
+  gpu: z.enum(ACCELERATOR_NAMES),
+  /** Whether the predicted memory fits. */
+  fits: z.boolean(),
+  /** Of a step alone, without measuring. */
   secondsPerStep: z.number(),
-  /** Of the training. */
+  /** Of the training, held-out losses and validation images included. */
   hours: z.number(),
-  /** Of painting what the first verdict needs; null in records from before it was predicted. */
-  evaluationHours: z.number().nullable().default(null),
-  /** Of both. */
-  computeUnits: z.number(),
+  /** Of encoding pictures and captions before it. */
+  encodingHours: z.number(),
+  /** Of painting and judging what the first verdict needs. */
+  evaluationHours: z.number(),
+  /** Of all three, as Colab counts; null: it is not on Colab. */
+  computeUnits: z.number().nullable(),
+  /** Of all three, at the price that the table of accelerators names with its source; null: it names none. */
+  usd: z.number().nullable(),
 });
 export type GpuForecast = z.infer<typeof GpuForecast>;
 
-/** What is known of a training beforehand. */
+/** What is known of a run beforehand. */
 export interface ForecastFacts {
-  /** 10¹² operations of one micro-step, forward and backward. */
-  teraFlops: number;
   /** Predicted peak memory in bytes. */
   vramBytes: number;
-  training: Pick<TrainingConfig, 'steps' | 'accumulation'>;
-  /** 10¹² operations of all the pictures that the first verdict needs. */
-  paintingTeraFlops: number;
+  training: Pick<TrainingConfig, 'precision'>;
+  /** One step, without measuring. */
+  step: WorkLoad;
+  load: { training: WorkLoad; encoding: WorkLoad; judging: WorkLoad };
 }
 
-/** The forecast for every kind of GPU. */
-export function forecast({
-  teraFlops,
-  vramBytes,
-  training,
-  paintingTeraFlops,
-}: ForecastFacts): GpuForecast[] {
-  return (Object.entries(GPUS) as [GpuKind, Gpu][]).map(([gpu, { memory, peak, reached, unitsPerHour }]) => {
-    const secondsPerStep = (teraFlops * training.accumulation) / (peak * reached);
-    const hours = (secondsPerStep * training.steps) / 3600;
-    const evaluationHours = paintingTeraFlops / (peak * reached) / 3600;
+/** Seconds that an accelerator takes for a load: its arithmetic, and what must pass through its memory besides. */
+export function secondsFor(
+  load: WorkLoad,
+  facts: Pick<AcceleratorFacts, 'peak' | 'reached' | 'bandwidth'>,
+  precision: TrainingConfig['precision'],
+): number {
+  return (
+    load.halfTeraFlops / speedOf(facts, precision) +
+    load.fp32TeraFlops / speedOf(facts, 'fp32') +
+    load.movedBytes / facts.bandwidth
+  );
+}
+
+/** The forecast for every accelerator of the table. */
+export function forecast({ vramBytes, training, step, load }: ForecastFacts): GpuForecast[] {
+  return ACCELERATOR_NAMES.map((gpu) => {
+    const facts = factsOf(gpu);
+    const seconds = (of: WorkLoad) => secondsFor(of, facts, training.precision);
+    const [hours, encodingHours, evaluationHours] = [load.training, load.encoding, load.judging].map(
+      (of) => seconds(of) / 3600,
+    ) as [number, number, number];
+    const all = hours + encodingHours + evaluationHours;
     return {
       gpu,
-      fits: vramBytes <= memory,
-      secondsPerStep: rounded(secondsPerStep),
+      fits: vramBytes <= facts.memory,
+      secondsPerStep: rounded(seconds(step)),
       hours: rounded(hours),
+      encodingHours: rounded(encodingHours),
       evaluationHours: rounded(evaluationHours),
-      computeUnits: rounded((hours + evaluationHours) * unitsPerHour),
+      computeUnits: facts.colabUnits === null ? null : rounded(all * facts.colabUnits),
+      usd: facts.price === null ? null : rounded(all * facts.price.usdPerHour),
     };
   });
+}
+
+/** The forecast of a run, from its configuration and what is known of its pictures. */
+export function forecastRun(
+  run: { shape: TransformerShape; config: WorkConfig; vramBytes: number },
+  facts: WorkFacts,
+): GpuForecast[] {
+  const { shape, config, vramBytes } = run;
+  const { training, dataset } = config;
+  const needs = trainingNeeds(shape, training, dataset.resolution);
+  const step = {
+    halfTeraFlops: needs.teraFlops * training.accumulation,
+    fp32TeraFlops: 0,
+    movedBytes: needs.movedBytes * training.accumulation,
+  };
+  return forecast({ vramBytes, training, step, load: loadOf(shape, config, workOf(config, facts)) });
 }
 
 /** How far a forecast may be off before a budget counts as impossible. */
 const DOUBT = 4;
 
-/** Why a budget cannot be met on any GPU that the training fits on, even if the forecast is far off; null: it can. */
+/** Why a budget cannot be met on any accelerator that the training fits on, even if the forecast is far off; null: it can. */
 export function impossibleBudget(
   forecasts: readonly GpuForecast[],
   budget: Pick<BudgetConfig, 'gpuHours'>,
 ): string | null {
-  const fitting = forecasts.filter(({ fits }) => fits !== false);
+  const fitting = forecasts.filter(({ fits }) => fits);
   if (fitting.length === 0)
-    return 'Expected a training that fits on some GPU of Colab, got one that needs more memory than an H100 has: quantize the base, lower dataset.resolution, training.batchSize or training.rank.';
-  const best = fitting.reduce((a, b) => (b.hours < a.hours ? b : a));
-  return best.hours > budget.gpuHours * DOUBT
-    ? `Expected the training to fit into ${budget.gpuHours} GPU hours (budget.gpuHours), got a forecast of ${best.hours} h on the fastest GPU (${best.gpu}): lower training.steps or raise the budget.`
+    return 'Expected a training that fits on some accelerator of the table, got one that needs more memory than an H200 has: quantize the base, lower dataset.resolution, training.batchSize or training.rank.';
+  const hoursOf = ({ hours, encodingHours }: GpuForecast) => hours + encodingHours;
+  const best = fitting.reduce((a, b) => (hoursOf(b) < hoursOf(a) ? b : a));
+  return hoursOf(best) > budget.gpuHours * DOUBT
+    ? `Expected the training to fit into ${budget.gpuHours} GPU hours (budget.gpuHours), got a forecast of ${rounded(hoursOf(best))} h on the fastest GPU (${best.gpu}): lower training.steps or raise the budget.`
     : null;
 }
 

@@ -7,6 +7,8 @@ export const TransformerShape = z.object({
   num_single_layers: z.int().min(0),
   attention_head_dim: z.int().min(1),
   num_attention_heads: z.int().min(1),
+  /** Width of the text embeddings that it takes; absent: FLUX.1-dev's. */
+  joint_attention_dim: z.int().min(1).optional(),
 });
 export type TransformerShape = z.infer<typeof TransformerShape>;
 

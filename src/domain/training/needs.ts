@@ -1,6 +1,6 @@
-import { type EvaluationModels, MODEL_ROLES, type ModelRole } from '../config/evaluation-models.ts';
 import type { Profile } from '../config/profiles.ts';
 import type { TrainingConfig } from '../config/run-config.ts';
+import { acceleratorOf, factsOf, speedOf } from './accelerators.ts';
 import { checkpointBytes, loraParameters, MOMENT_BYTES, type TransformerShape } from './lora-size.ts';
 
 /** What a training will take up, predicted from shapes alone; bytes, unless the name says otherwise. */
@@ -22,6 +22,8 @@ export interface TrainingNeeds {
   checkpointBytes: number;
   /** 10¹² floating-point operations of one micro-step, forward, recomputed and backward. */
   teraFlops: number;
+  /** Bytes that a micro-step moves through the accelerator's memory besides what its arithmetic does. */
+  movedBytes: number;
 }
 
 /** The part of a training's settings that decides what it takes up. */
@@ -82,7 +84,7 @@ export function trainingNeeds(
   const baseBytes = blocks * perWeight + weights.outside * compute - offloaded + visitor;
   const lora = loraParameters(shape, training);
   const stateBytes = lora * (4 + 4 + MOMENT_BYTES[training.optimizer] + (training.ema > 0 ? 4 : 0));
-  const tokens = (resolution / 16) ** 2 + TEXT_TOKENS;
+  const tokens = tokensOf(resolution);
   const activationBytes = activations({ shape, width, training, tokens, compute, weights });
   const saved = checkpointBytes(lora, training);
   const textBytes = width >= FLUX_WIDTH ? FLUX_TEXT_BYTES : 0.1e9;
@@ -98,7 +100,10 @@ export function trainingNeeds(
     // Encoders and base pass through the host one after the other; a checkpoint is copied, packed and joined there.
     ramBytes: Math.round(PROCESS_BYTES + Math.max(textBytes, whole, offloaded + 3 * saved)),
     checkpointBytes: saved,
-    teraFlops: flops({ shape, width, training, tokens }) / 1e12,
+    teraFlops: forwardTeraFlops(shape, resolution) * training.batchSize * passesOfStep(training),
+    movedBytes:
+      loraTrafficBytes(shape, training, resolution) * training.batchSize * passesOfStep(training) +
+      unpackedBytes(shape, training) * (passesOfStep(training) - 1),
   };
 }
 
@@ -140,45 +145,45 @@ function activations(p: {
   return kept * batchSize + unpacked * p.compute;
 }
 
-/** Forward and the gradient of the inputs, once more the forward pass where it is recomputed: the base is frozen. */
-function flops(p: {
-  shape: TransformerShape;
-  width: number;
-  training: TrainingShape;
-  tokens: number;
-}): number {
-  return forwardFlops(p) * p.training.batchSize * (p.training.gradientCheckpointing ? 3 : 2);
+/** Passes of a step over each image: forward and the gradient of the inputs, once more forward where that is recomputed. */
+export function passesOfStep({
+  gradientCheckpointing,
+}: Pick<TrainingShape, 'gradientCheckpointing'>): number {
+  return gradientCheckpointing ? 3 : 2;
 }
 
-function forwardFlops(p: { shape: TransformerShape; width: number; tokens: number }): number {
-  const blocks = p.shape.num_layers + p.shape.num_single_layers;
-  return blocks * p.tokens * (24 * p.width ** 2 + 4 * p.width * p.tokens);
-}
-
-/** 10¹² operations of a picture of `size` x `size` pixels: a forward pass a step, guidance being an input of the model. */
-export function pictureTeraFlops(
-  shape: TransformerShape,
-  { size, inferenceSteps }: { size: number; inferenceSteps: number },
-): number {
+/** 10¹² operations of one image's forward pass, `size` being the side of its square area in pixels. */
+export function forwardTeraFlops(shape: TransformerShape, size: number): number {
   const width = shape.attention_head_dim * shape.num_attention_heads;
-  const tokens = (size / 16) ** 2 + TEXT_TOKENS;
-  return (forwardFlops({ shape, width, tokens }) * inferenceSteps) / 1e12;
+  const blocks = shape.num_layers + shape.num_single_layers;
+  const tokens = tokensOf(size);
+  return (blocks * tokens * (24 * width ** 2 + 4 * width * tokens)) / 1e12;
 }
 
-/** Bytes of the models that judge pictures, with their activations; they are on the accelerator one after the other. */
-const JUDGE_BYTES: Record<ModelRole, number> = {
-  features: 1e9,
-  clip: 2.3e9,
-  style: 2e9,
-  copies: 1e9,
-  questions: 15.2e9,
-  preference: 4.6e9,
-};
+/**
+ * Bytes that the LoRA's fp32 arithmetic moves for one image's pass: what goes into each adapted layer is cast, what comes
+ * out is added to the base's answer and cast back. Its weights are few beside them.
+ */
+export function loraTrafficBytes(
+  shape: TransformerShape,
+  training: Pick<TrainingShape, 'targets'>,
+  size: number,
+): number {
+  return 11 * tokensOf(size) * loraParameters(shape, { rank: 1, targets: training.targets });
+}
 
-/** What the largest of a run's judges takes up: the base has left the accelerator before they come. */
-export function judgeBytes(models: EvaluationModels): number {
-  const named = MODEL_ROLES.filter((role) => models[role] !== null);
-  return Math.max(0, ...named.map((role) => JUDGE_BYTES[role])) + CONTEXT_BYTES;
+/** Bytes that torchao moves to unpack an 8 bit base for one pass: read, written in 16 bits, read again. */
+export function unpackedBytes(
+  shape: TransformerShape,
+  { quantization }: Pick<TrainingShape, 'quantization'>,
+): number {
+  if (quantization !== 'int8' && quantization !== 'fp8') return 0;
+  const { double, single } = blockWeights(shape, shape.attention_head_dim * shape.num_attention_heads);
+  return (1 + 2 + 2) * (shape.num_layers * double + shape.num_single_layers * single);
+}
+
+function tokensOf(size: number): number {
+  return (size / 16) ** 2 + TEXT_TOKENS;
 }
 
 /** What a machine offers, as the trainer's `probe` tells it. */
@@ -218,19 +223,16 @@ export function overflow(needs: TrainingNeeds, machine: Machine, training: Train
   return null;
 }
 
-/** 10¹² operations a second that a frozen 16 bit FLUX gets out of an accelerator: published for T4 and RTX 4090, else 40 % of the peak. */
-const SPEEDS: [RegExp, number][] = [
-  [/\bT4\b/, 18],
-  [/\b4090\b/, 100],
-  [/\bL4\b/, 48],
-  [/\bA100\b/, 125],
-  [/\bH[12]00\b/, 395],
-];
-
-/** Seconds of one micro-step on a machine; null where its kind is not known. */
-export function microStepSeconds(needs: TrainingNeeds, machine: Pick<Machine, 'name'>): number | null {
-  const speed = SPEEDS.find(([name]) => name.test(machine.name))?.[1];
-  return speed === undefined ? null : needs.teraFlops / speed;
+/** Seconds of one micro-step on a machine, as the table of accelerators has it; null where its kind is not known. */
+export function microStepSeconds(
+  needs: Pick<TrainingNeeds, 'teraFlops' | 'movedBytes'>,
+  machine: Pick<Machine, 'name'> & Partial<Pick<Machine, 'vramBytes'>>,
+  precision: TrainingConfig['precision'],
+): number | null {
+  const name = acceleratorOf(machine);
+  if (name === null) return null;
+  const facts = factsOf(name);
+  return needs.teraFlops / speedOf(facts, precision) + needs.movedBytes / facts.bandwidth;
 }
 
 /** The profile for a machine: the largest whose prediction fits its accelerator's memory; `tiny` without one. */

@@ -269,18 +269,17 @@ function training({ training: t, forecast, adapter, vramBytes, baseline }: Analy
   if (forecast.length > 0)
     blocks.push({
       kind: 'table',
-      head: ['GPU', 'fits', 'seconds a step', 'hours to train', 'hours to evaluate', 'Colab compute units'],
-      right: [2, 3, 4, 5],
+      head: ['GPU', 'fits', 's a step', 'h to encode', 'h to train', 'h to evaluate', 'Colab units', 'USD'],
+      right: [2, 3, 4, 5, 6, 7],
       rows: forecast.map((f) => [
         f.gpu,
-        f.fits === null ? 'not predicted' : f.fits ? 'yes' : 'no',
-        String(f.secondsPerStep),
-        String(f.hours),
-        f.evaluationHours === null ? 'not predicted' : String(f.evaluationHours),
-        String(f.computeUnits),
+        f.fits ? 'yes' : 'no',
+        ...[f.secondsPerStep, f.encodingHours, f.hours, f.evaluationHours].map(String),
+        f.computeUnits === null ? '' : String(f.computeUnits),
+        f.usd === null ? '' : String(f.usd),
       ]),
       caption:
-        'Predicted from the shape of the base and data-sheet speeds: right within a factor of two or so. Loading, encoding and strips come on top, and Colab’s prices change. A lower evaluation.seedsPerPrompt paints fewer pictures, and the gate is then the likelier to end INCONCLUSIVE.',
+        'Predicted from the shape of the base, data-sheet speeds and the work counted from the configuration, held-out losses and validation images included: right within a factor of two or so. Loading and downloads come on top. Prices change; the table of accelerators names the source and day of each. A lower evaluation.seedsPerPrompt paints fewer pictures, and the gate is then the likelier to end INCONCLUSIVE.',
     });
   if (baseline !== null)
     blocks.push({

@@ -10,6 +10,7 @@ import type { PreparedDataset } from '../../../src/domain/dataset/prepared-datas
 import type { EvaluationReport } from '../../../src/domain/evaluation/report.ts';
 import { RepoId } from '../../../src/domain/refs.ts';
 import type { RunContext } from '../../../src/domain/run/context.ts';
+import { ACCELERATOR_NAMES } from '../../../src/domain/training/accelerators.ts';
 import { wikiArtParquet } from '../../wikiart/parquet-in-test.ts';
 import { type DatasetInTest, startDatasetInTest } from '../dataset-in-test.ts';
 import { dyingHub } from '../run-in-test.ts';
@@ -110,7 +111,7 @@ describe('analyze', () => {
     expect(record.tokens.clip?.longest).toBeGreaterThan(7);
     expect(record.tokens.clip?.cut).toBe(0);
     expect(record.tokens.t5).toBeNull();
-    expect(record.forecast.map(({ gpu }) => gpu)).toEqual(['T4', 'L4', 'A100', 'H100']);
+    expect(record.forecast.map(({ gpu }) => gpu)).toEqual(ACCELERATOR_NAMES);
     // FLUX.1-dev's transformer alone is 23.8 GB in bf16.
     expect(record.vramBytes).toBeGreaterThan(23.8e9);
     expect(record.forecast[0]?.fits).toBe(false);
@@ -179,7 +180,7 @@ describe('analyze', () => {
     });
     const bytes = await world.hub.read(record, record.commit, record.path);
     const { adapter } = AnalysisRecord.parse(JSON.parse(bytes?.toString('utf8') ?? 'null'));
-    expect(adapter?.parameters).toBe(18_677_760);
-    expect(Math.round((adapter?.checkpointBytes ?? 0) / 1e6)).toBe(224);
+    expect(adapter?.parameters).toBe(26_148_864);
+    expect(Math.round((adapter?.checkpointBytes ?? 0) / 1e6)).toBe(314);
   });
 });

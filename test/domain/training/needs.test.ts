@@ -58,10 +58,13 @@ describe('what a training of FLUX.1-dev needs', () => {
   });
 
   it('takes about the published time on the machines that there are figures for', () => {
-    const needs = trainingNeeds(FLUX, training('a100', { quantization: 'nf4', rank: 4 }), 627);
-    expect(microStepSeconds(needs, { name: 'NVIDIA GeForce RTX 4090' })).toBeCloseTo(0.88, 1);
-    expect(microStepSeconds(needs, { name: 'Tesla T4' })).toBeCloseTo(4.8, 0);
-    expect(microStepSeconds(needs, { name: 'something else' })).toBeNull();
+    const change = { quantization: 'nf4', rank: 4, targets: 'attention' } as const;
+    const needs = trainingNeeds(FLUX, training('a100', change), 627);
+    expect(microStepSeconds(needs, { name: 'NVIDIA GeForce RTX 4090' }, 'bf16')).toBeCloseTo(0.88, 1);
+    expect(microStepSeconds(needs, { name: 'Tesla T4' }, 'fp16')).toBeCloseTo(4.8, 0);
+    expect(microStepSeconds(needs, { name: 'something else' }, 'fp16')).toBeNull();
+    // A T4 has no units for bf16.
+    expect(microStepSeconds(needs, { name: 'Tesla T4' }, 'bf16')).toBeGreaterThan(30);
   });
 
   it('is refused where it does not fit, with what it needs, what there is, and what would help', () => {
