@@ -95,6 +95,9 @@ def _row(style: str, picture: Image.Image, seed: int) -> dict[str, Any]:
         "style": style,
         "cluster": seed,
         "image": {"bytes": png(picture), "path": None},
+        "width": picture.width,
+        "height": picture.height,
+        "flip_allowed": seed % 4 != 0,
     }
 
 

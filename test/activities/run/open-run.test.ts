@@ -76,7 +76,9 @@ describe('opening a run', () => {
     const training = { rank: 64, targets: 'all-linear' };
     await expect(open({ run: 'large', training, budget: { storageGb: 15 } })).rejects.toMatchObject({
       kind: 'InvalidInput',
-      message: expect.stringMatching(/15 GB \(budget.storageGb\), got 23.\d GB at 4.12 GB a checkpoint.* 2.\d GB of latents/),
+      message: expect.stringMatching(
+        /15 GB \(budget.storageGb\), got 23.\d GB at 4.12 GB a checkpoint.* 2.\d GB of latents/,
+      ),
     });
     await expect(open({ run: 'large', training, budget: { storageGb: 30 } })).resolves.toMatchObject({
       run: 'large',
