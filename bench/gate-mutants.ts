@@ -4,12 +4,14 @@
  * or paint most; killed, it goes on in the same FOLDER. It ends with a table: who refused each, by which rule, with which
  * figures; and with exit code 1 where a mutant got through or a good model did not.
  */
+
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { GateDecision } from '../src/domain/evaluation/decision.ts';
 import { CommitSha, type RepoRef, Sha256 } from '../src/domain/refs.ts';
 import type { RunContext } from '../src/domain/run/context.ts';
+import { ADAPTER_FILE } from '../src/domain/training/checkpoint.ts';
 import type { Training } from '../src/domain/training/training.ts';
 import { sha256Of } from '../src/hub/hashing.ts';
 import {
@@ -27,7 +29,6 @@ const asked = parseArgs({ options: { quick: { type: 'boolean' }, root: { type: '
 const stand = await openMutantStand(asked.root);
 const { hub, root, dataset, open, train, upload, python } = stand;
 const rows: Row[] = [];
-const FILE = 'pytorch_lora_weights.safetensors';
 
 function tell(row: Row): void {
   rows.push(row);
@@ -73,7 +74,7 @@ async function mutated(good: Training, factor: string): Promise<Training> {
   await hub.download({ repo: { type, repo }, commit, folder: good.path, toFolder: join(root, 'good') });
   await python('gate_mutate.py', join(root, 'good', ...good.path.split('/')), copy, factor);
   const checkpoint = await upload(modelRepo(`mutant-${factor}`), copy, `${good.path}/`);
-  return { ...good, checkpoint, adapterSha256: sha256Of(await readFile(join(copy, FILE))) };
+  return { ...good, checkpoint, adapterSha256: sha256Of(await readFile(join(copy, ADAPTER_FILE))) };
 }
 
 /** A model that was trained far too long on the first `count` pictures of the dataset. */

@@ -1,11 +1,17 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { canonicalJson } from '../domain/canonical-json.ts';
 import { Sha256 } from '../domain/refs.ts';
 
 /** sha256 of bytes in memory. */
 export function sha256Of(content: string | Uint8Array): Sha256 {
   return Sha256.parse(createHash('sha256').update(content).digest('hex'));
+}
+
+/** sha256 of a JSON value that does not depend on the order of its keys. */
+export function fingerprintOf(value: unknown): Sha256 {
+  return sha256Of(canonicalJson(value));
 }
 
 /** sha256 of a file, streamed: memory stays flat whatever its size. `onHashed` hears how many bytes are done. */

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { Sha256 } from '../domain/refs.ts';
-import { ADAPTER_FILE, PROVENANCE_FILE, type Provenance } from '../domain/release/provenance.ts';
+import { PROVENANCE_FILE, type Provenance } from '../domain/release/provenance.ts';
 import type { SmokeRequest } from '../domain/release/space-trial.ts';
 import type { ReleaseSample } from '../domain/release/title.ts';
 import type { PipelineActivities } from '../domain/run/activities.ts';
-import { fingerprintOf } from '../hub/canonical-json.ts';
-import { sha256Of } from '../hub/hashing.ts';
+import { ADAPTER_FILE } from '../domain/training/checkpoint.ts';
+import { fingerprintOf, sha256Of } from '../hub/hashing.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
 import { modelCard, spaceCard } from '../reports/cards/cards.ts';
 import { noticeText } from '../reports/cards/run-notices.ts';

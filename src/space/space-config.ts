@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { CommitSha, RepoId, Sha256 } from '../domain/refs.ts';
 import { licenseFor } from '../domain/release/licenses.ts';
-import { ADAPTER_FILE, type Provenance } from '../domain/release/provenance.ts';
+import type { Provenance } from '../domain/release/provenance.ts';
 import { type ReleaseSample, titleOf } from '../domain/release/title.ts';
+import { ADAPTER_FILE } from '../domain/training/checkpoint.ts';
 
 /** `config.json` of a Space: what its app serves, in the app's own upper-case names. */
 export const SpaceConfig = z.strictObject({

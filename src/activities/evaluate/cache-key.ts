@@ -5,6 +5,7 @@ import type { Rival } from '../../domain/evaluation/gate.ts';
 import { type StandardSample, sampleSet, sampleSetText } from '../../domain/evaluation/sample-set.ts';
 import { type CommitRef, Sha256 } from '../../domain/refs.ts';
 import type { RunContext } from '../../domain/run/context.ts';
+import { ADAPTER_FILE } from '../../domain/training/checkpoint.ts';
 import type { Training } from '../../domain/training/training.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { PinnedModel } from './models.ts';
@@ -21,7 +22,7 @@ export const EVALUATION_FILES = {
   verdict: `${EVALUATION_FOLDER}/verdict.json`,
   /** The sample set: id, prompt, seed, promptId and genre of every picture. */
   samples: `${EVALUATION_FOLDER}/samples.json`,
-  adapter: `${EVALUATION_FOLDER}/adapter/pytorch_lora_weights.safetensors`,
+  adapter: `${EVALUATION_FOLDER}/adapter/${ADAPTER_FILE}`,
   /** `<sample id>.png` each, and `manifest.json`. */
   candidate: `${EVALUATION_FOLDER}/candidate`,
   base: `${EVALUATION_FOLDER}/base`,

@@ -14,7 +14,7 @@ import { EvaluationReport, type Metric } from '../../domain/evaluation/report.ts
 import { openSamples, type StandardSample } from '../../domain/evaluation/sample-set.ts';
 import type { FileRef, RepoRef, Sha256 } from '../../domain/refs.ts';
 import type { ChosenCheckpoint, GpuActivities } from '../../domain/run/activities.ts';
-import { CheckpointManifest, checkpointFolder } from '../../domain/training/checkpoint.ts';
+import { ADAPTER_FILE, CheckpointManifest, checkpointFolder } from '../../domain/training/checkpoint.ts';
 import { findCheckpoints } from '../../domain/training/checkpoint-choice.ts';
 import { mergeMetrics, parseMetricLog } from '../../domain/training/metric-log.ts';
 import type { Training } from '../../domain/training/training.ts';
@@ -162,7 +162,7 @@ class Study {
     const base = await copyBase(this.#calls.copying(stage), context.base);
     const data = await copyLocally(this.#calls.copying(stage), dataset);
     const copy = await copyLocally(this.#calls.copying(stage), training.checkpoint, path);
-    const adapter = join(copy, ...path.split('/'), 'pytorch_lora_weights.safetensors');
+    const adapter = join(copy, ...path.split('/'), ADAPTER_FILE);
     const adapterSha256 = await verifiedAdapter(join(copy, ...path.split('/')));
     // A folder of their own: in a batch of other neighbors a picture's last bits may differ from the gate's.
     const folder = join(
@@ -214,13 +214,12 @@ class Study {
 async function verifiedAdapter(folder: string): Promise<Sha256> {
   const path = join(folder, 'manifest.json');
   const manifest = parseJson(await readFile(path), CheckpointManifest, path);
-  const name = 'pytorch_lora_weights.safetensors';
-  const sha256 = sha256Of(await readFile(join(folder, name)));
-  const expected = manifest.files.find((file) => file.path === name)?.sha256;
+  const sha256 = sha256Of(await readFile(join(folder, ADAPTER_FILE)));
+  const expected = manifest.files.find((file) => file.path === ADAPTER_FILE)?.sha256;
   if (expected !== sha256)
     throw new PipelineError(
       'Corrupt',
-      `expected sha256 ${expected ?? 'in its manifest'} of ${join(folder, name)}, got ${sha256}`,
+      `expected sha256 ${expected ?? 'in its manifest'} of ${join(folder, ADAPTER_FILE)}, got ${sha256}`,
     );
   return sha256;
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { canonicalJson } from '../../domain/canonical-json.ts';
 import { CAPTION_PROMPT } from '../../domain/config/captioner.ts';
 import type { DatasetConfig } from '../../domain/config/run-config.ts';
 import { DatasetManifest } from '../../domain/dataset/record.ts';
@@ -59,7 +60,7 @@ function preparationKey({ contents, source, reference, config, captioner, base }
           },
         }),
   };
-  return Sha256.parse(createHash('sha256').update(canonical(facts)).digest('hex'));
+  return Sha256.parse(createHash('sha256').update(canonicalJson(facts)).digest('hex'));
 }
 
 /** Repository that a preparation is published in. */
@@ -125,14 +126,6 @@ export async function unlessPrepared<T>(
     if (made === null) throw error;
     return instead(made);
   }
-}
-
-/** JSON with sorted keys, so that equal settings have one spelling. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([name, v]) => `${JSON.stringify(name)}:${canonical(v)}`).join(',')}}`;
 }
 
 function parseJson(text: string): unknown {

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { PipelineError } from '../../domain/errors.ts';
-import { ADAPTER_FILE } from '../../domain/release/provenance.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
+import { ADAPTER_FILE } from '../../domain/training/checkpoint.ts';
 import { sha256OfFile } from '../../hub/hashing.ts';
 import { JUDGED_PICTURES, judgedSamples, likenessToJudged, paintJudged } from '../evaluate/judged-samples.ts';
 import { GpuCalls, type GpuDeps } from '../support/gpu-calls.ts';

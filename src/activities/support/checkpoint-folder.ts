@@ -9,8 +9,6 @@ import { parseJson } from '../../hub/verified-json.ts';
 
 /** Name of the manifest in a checkpoint folder. */
 export const MANIFEST = 'manifest.json';
-/** Name of the adapter in a checkpoint folder. */
-export const ADAPTER = 'pytorch_lora_weights.safetensors';
 
 /** A checkpoint folder on this machine whose every file hashes as its manifest promises. */
 export interface LocalCheckpoint {

@@ -2,13 +2,13 @@ import { copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:
 import { dirname, join } from 'node:path';
 import { PipelineError } from '../../domain/errors.ts';
 import type { CommitRef, CommitSha } from '../../domain/refs.ts';
-import { CheckpointManifest } from '../../domain/training/checkpoint.ts';
+import { ADAPTER_FILE, CheckpointManifest } from '../../domain/training/checkpoint.ts';
 import type { Training } from '../../domain/training/training.ts';
 import { sha256OfFile } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { readModelIndex } from './base-class.ts';
-import { ADAPTER, MANIFEST } from './checkpoint-folder.ts';
+import { MANIFEST } from './checkpoint-folder.ts';
 
 /** Where a GPU worker keeps what it fetched from the Hub: by commit, so that no copy is ever stale. */
 export function copyFolder(workDir: string, ref: CommitRef): string {
@@ -86,7 +86,7 @@ export async function copyTrained(deps: CopyDeps, training: Training, base: Comm
   const { checkpoint, path, adapterSha256 } = training;
   const copy = await copyLocally(deps, checkpoint, path);
   const folder = join(copy, ...path.split('/'));
-  const sha256 = await sha256OfFile(join(folder, ADAPTER));
+  const sha256 = await sha256OfFile(join(folder, ADAPTER_FILE));
   if (sha256 !== adapterSha256)
     throw new PipelineError(
       'Corrupt',

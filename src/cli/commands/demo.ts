@@ -9,6 +9,7 @@ import { ERROR_KINDS } from '../../domain/errors.ts';
 import { EvaluationReport } from '../../domain/evaluation/report.ts';
 import { exitCodeOf, outcomeOf } from '../../domain/run/outcome.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
+import { ADAPTER_FILE } from '../../domain/training/checkpoint.ts';
 import { connectHub } from '../../hub/client.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { readVerified } from '../../hub/verified-json.ts';
@@ -234,7 +235,7 @@ class Demo {
 async function productionSha256(hub: Hub, result: RunResult): Promise<string | null> {
   if (result.release === null) return null;
   const repo = { type: 'model', repo: result.release.release.repo } as const;
-  const bytes = await hub.read(repo, 'production', 'pytorch_lora_weights.safetensors');
+  const bytes = await hub.read(repo, 'production', ADAPTER_FILE);
   return bytes === null ? null : createHash('sha256').update(bytes).digest('hex');
 }
 

@@ -6,8 +6,6 @@ import { RunContext } from '../run/context.ts';
 import { Training } from '../training/training.ts';
 import { ReleaseTag } from './release.ts';
 
-/** Name of the adapter in a release: what diffusers looks for. */
-export const ADAPTER_FILE = 'pytorch_lora_weights.safetensors';
 /** Name of the lineage record in a release. */
 export const PROVENANCE_FILE = 'provenance.json';
 

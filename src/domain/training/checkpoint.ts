@@ -1,6 +1,9 @@
 import { z } from 'zod';
 import { Sha256 } from '../refs.ts';
 
+/** Name of the adapter in checkpoints, evaluations and releases: what diffusers looks for. */
+export const ADAPTER_FILE = 'pytorch_lora_weights.safetensors';
+
 /**
  * A checkpoint folder, local or on the Hub under `checkpoints/step-00000100/`:
  * `pytorch_lora_weights.safetensors` (raw fp32 LoRA, diffusers' keys), `optimizer.safetensors` (moments), optional

@@ -1,3 +1,4 @@
+import { canonicalJson } from '../canonical-json.ts';
 import { type Parsed, parseFields, type RunConfig, TrainingConfig } from '../config/run-config.ts';
 import type { TrainerTraining } from '../trainer-protocol.ts';
 import type { TrialParameters } from '../tuning/search-space.ts';
@@ -36,6 +37,5 @@ export function trainingFacts(p: {
   const { heldOutEvery: __, sampleEvery: ___, earlyStopping: ____, ...decisive } = all;
   // When to measure decides nothing, unless what is measured may end the training.
   const training = all.earlyStopping > 0 ? all : decisive;
-  const fields = Object.entries(training).sort(([a], [b]) => (a < b ? -1 : 1));
-  return JSON.stringify({ base: p.base, dataset: p.dataset, lastStep: p.lastStep, training: fields });
+  return canonicalJson({ base: p.base, dataset: p.dataset, lastStep: p.lastStep, training });
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { canonicalJson } from '../canonical-json.ts';
 import { TuningObjective } from '../config/tuning-config.ts';
 import { RunName } from '../refs.ts';
 import type { RunContext } from '../run/context.ts';
@@ -35,26 +36,22 @@ export const StoredStudy = z.strictObject({
 export type StoredStudy = z.infer<typeof StoredStudy>;
 
 /** Everything besides the searched fields that decides a trial's value, as one canonical text. */
-export function studyFacts({ base, source, config }: RunContext): string {
+export function studyFacts({ base, source, config }: Pick<RunContext, 'base' | 'source' | 'config'>): string {
   const { space, steps, objective } = config.tuning;
   const searched = new Set(Object.keys(space));
   const training = Object.entries(config.training).filter(
     ([field]) => !searched.has(field) && !IDLE.has(field),
   );
-  return JSON.stringify([
-    `${base.repo}@${base.commit}`,
-    `${source.repo}@${source.commit}`,
-    Object.entries(config.dataset).sort(byName),
-    training.sort(byName),
-    [...searched].sort(),
+  return canonicalJson({
+    base: `${base.repo}@${base.commit}`,
+    source: `${source.repo}@${source.commit}`,
+    dataset: config.dataset,
+    training: Object.fromEntries(training),
+    searched: [...searched].sort(),
     steps,
-    Object.entries(objective).sort(byName),
-  ]);
+    objective,
+  });
 }
 
 /** Settings that decide how a training is saved and watched, not what comes of it. */
 const IDLE = new Set(['checkpointEvery', 'keepCheckpoints', 'heldOutEvery']);
-
-function byName([a]: [string, unknown], [b]: [string, unknown]): number {
-  return a < b ? -1 : 1;
-}
