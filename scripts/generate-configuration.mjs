@@ -3,11 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { Environment } from '../dist/config/env.js';
-import { CaptionerConfig } from '../dist/domain/captioner.js';
-import { GateConfig } from '../dist/domain/gate-config.js';
-import { PROFILES } from '../dist/domain/profiles.js';
-import { ReevaluateInput, RollbackInput } from '../dist/domain/release-inputs.js';
-import * as schemas from '../dist/domain/run-config.js';
+import { CaptionerConfig } from '../dist/domain/config/captioner.js';
+import { GateConfig } from '../dist/domain/config/gate-config.js';
+import { PROFILES } from '../dist/domain/config/profiles.js';
+import { ReevaluateInput, RollbackInput } from '../dist/domain/config/release-inputs.js';
+import * as schemas from '../dist/domain/config/run-config.js';
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 

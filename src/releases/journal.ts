@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { PipelineError } from '../domain/errors.ts';
 import { CommitSha, type RepoId } from '../domain/refs.ts';
 import { SpaceTrial } from '../domain/release/space-trial.ts';
-import { HubConflict } from '../hub/errors.ts';
+import { commitOnHead } from '../hub/commit-on-head.ts';
 import type { Hub } from '../hub/hub.ts';
 import { releaseRepo } from './catalog.ts';
 
@@ -56,26 +56,18 @@ function parseJournal(text: string, repo: RepoId): JournalEntry[] {
 
 /** Adds an entry unless one of the same id and state is there; compare-and-swap, so that entries have one order. */
 export async function appendJournal(hub: Hub, repo: RepoId, entry: JournalEntry): Promise<JournalEntry[]> {
-  const ref = releaseRepo(repo);
-  for (let attempt = 0; ; attempt++) {
-    const parent = await hub.resolve(ref, 'main');
-    if (parent === null)
+  return commitOnHead<JournalEntry[]>(hub, { repo: releaseRepo(repo) }, async (head) => {
+    if (head === null)
       throw new PipelineError('Internal', `Expected a branch main in ${repo} before its journal`);
-    const entries = await readJournal(hub, repo, parent);
-    if (entries.some((e) => e.id === entry.id && e.state === entry.state)) return entries;
+    const entries = await readJournal(hub, repo, head);
+    if (entries.some((e) => e.id === entry.id && e.state === entry.state)) return { done: entries };
     const all = [...entries, entry];
-    try {
-      await hub.commit({
-        repo: ref,
-        parent,
-        message: `${entry.action} ${entry.tag}: ${entry.state}`,
-        files: [{ path: JOURNAL_FILE, content: `${all.map((e) => JSON.stringify(e)).join('\n')}\n` }],
-      });
-      return all;
-    } catch (error) {
-      if (!(error instanceof HubConflict) || attempt >= 9) throw error;
-    }
-  }
+    return {
+      message: `${entry.action} ${entry.tag}: ${entry.state}`,
+      files: [{ path: JOURNAL_FILE, content: `${all.map((e) => JSON.stringify(e)).join('\n')}\n` }],
+      answer: () => all,
+    };
+  });
 }
 
 /**

@@ -2,7 +2,7 @@ import type { CommitRef, CommitSha, RepoRef } from '../../domain/refs.ts';
 import type { Documents, PipelineActivities } from '../../domain/run/activities.ts';
 import type { RunSummary } from '../../domain/run/summary.ts';
 import { StoredSummary, SUMMARY_RECORD } from '../../domain/run/summary.ts';
-import { HubConflict } from '../../hub/errors.ts';
+import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub, HubContent } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
@@ -80,23 +80,14 @@ async function writeReport(p: {
   onStep: (step: string) => void;
 }): Promise<{ commit: CommitSha; files: { path: string; content: HubContent }[] }> {
   const { hub, repo, onStep } = p;
-  for (let attempt = 0; ; attempt++) {
-    const head = await hub.resolve(repo);
+  return commitOnHead(hub, { repo }, async (head) => {
     const files = await documents(hub, p.summary, { record: head });
     onStep(`${files.length} files of the report built`);
-    const wanted = new Set(files.map((f) => f.path));
-    const there = head === null ? [] : await hub.list(repo, head, REPORT_FOLDER);
-    try {
-      const commit = await hub.commit({
-        repo,
-        ...(head === null ? {} : { parent: head }),
-        message: 'Write the report',
-        files,
-        delete: there.map((f) => f.path).filter((path) => !wanted.has(path)),
-      });
-      return { commit, files };
-    } catch (error) {
-      if (!(error instanceof HubConflict) || attempt >= 9) throw error;
-    }
-  }
+    return {
+      message: 'Write the report',
+      files,
+      replace: [REPORT_FOLDER],
+      answer: (commit) => ({ commit, files }),
+    };
+  });
 }

@@ -18,7 +18,6 @@ import { ADAPTER_FILE, CheckpointManifest, checkpointFolder } from '../../domain
 import { findCheckpoints } from '../../domain/training/checkpoint-choice.ts';
 import { mergeMetrics, parseMetricLog } from '../../domain/training/metric-log.ts';
 import type { Training } from '../../domain/training/training.ts';
-import { HubConflict } from '../../hub/errors.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
@@ -126,15 +125,9 @@ async function store(hub: Hub, request: Request, choice: CheckpointChoice): Prom
   const repo = recordOf(request);
   const content = `${JSON.stringify(choice, null, 1)}\n`;
   await hub.ensureRepo(repo, { private: true });
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const files = [{ path: CHOICE_FILE, content }];
-      const commit = await hub.commit({ repo, message: `Checkpoint: ${choice.reason}`, files });
-      return { ...repo, commit, path: CHOICE_FILE, sha256: sha256Of(content) };
-    } catch (error) {
-      if (!(error instanceof HubConflict) || attempt >= 9) throw error;
-    }
-  }
+  const files = [{ path: CHOICE_FILE, content }];
+  const commit = await hub.commit({ repo, message: `Checkpoint: ${choice.reason}`, files });
+  return { ...repo, commit, path: CHOICE_FILE, sha256: sha256Of(content) };
 }
 
 /** Samples and measures checkpoints of one training on the open prompts. */

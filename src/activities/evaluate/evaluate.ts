@@ -8,7 +8,7 @@ import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
 import type { Sha256 } from '../../domain/refs.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
 import type { VerbParams, VerbResult } from '../../domain/trainer-protocol.ts';
-import { HubConflict } from '../../hub/errors.ts';
+import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { sha256Of, sha256OfFile } from '../../hub/hashing.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { refuseOtherTrigger } from '../prepare/captions/trigger.ts';
@@ -200,30 +200,14 @@ class Attempt {
     const repo = recordOf(this.#request);
     const signal = this.#deps.signal?.();
     await hub.ensureRepo(repo, { private: true });
-    const wanted = new Set(files.map((file) => file.path));
-    for (;;) {
-      const head = await hub.resolve(repo);
-      const folders = [EVALUATION_FOLDER, SAMPLING_FOLDER];
-      const there =
-        head === null
-          ? []
-          : (await Promise.all(folders.map((folder) => hub.list(repo, head, folder)))).flat();
-      try {
-        const commit = await this.#calls.uploading('storing', () =>
-          hub.commit({
-            repo,
-            ...(head === null ? {} : { parent: head }),
-            message: `Evaluation: ${key.summary}`,
-            files,
-            delete: there.map((entry) => entry.path).filter((path) => !wanted.has(path)),
-            ...(signal === undefined ? {} : { signal }),
-          }),
-        );
-        return answer(repo, commit, key);
-      } catch (error) {
-        if (!(error instanceof HubConflict)) throw error;
-      }
-    }
+    return this.#calls.uploading('storing', () =>
+      commitOnHead(hub, { repo, ...(signal === undefined ? {} : { signal }) }, () => ({
+        message: `Evaluation: ${key.summary}`,
+        files,
+        replace: [EVALUATION_FOLDER, SAMPLING_FOLDER],
+        answer: (commit) => answer(repo, commit, key),
+      })),
+    );
   }
 }
 

@@ -5,7 +5,6 @@ import { gateRules, rulesLeftOut, rulesText } from '../../domain/evaluation/gate
 import type { FileRef, RepoRef } from '../../domain/refs.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
 import type { RunContext } from '../../domain/run/context.ts';
-import { HubConflict } from '../../hub/errors.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { jsonOrNull, readVerifiedBytes } from '../../hub/verified-json.ts';
@@ -116,16 +115,10 @@ async function store(
   const content = `${JSON.stringify(p.verdict, null, 2)}\n`;
   const path = EVALUATION_FILES.verdict;
   const pages = await evaluationDocuments(hub, p);
-  for (let attempt = 0; ; attempt++) {
-    try {
-      const commit = await hub.commit({
-        repo,
-        message: `Verdict: ${p.verdict.verdict}`,
-        files: [{ path, content }, ...pages, ...p.more],
-      });
-      return { ...repo, commit, path, sha256: sha256Of(content) };
-    } catch (error) {
-      if (!(error instanceof HubConflict) || attempt >= 9) throw error;
-    }
-  }
+  const commit = await hub.commit({
+    repo,
+    message: `Verdict: ${p.verdict.verdict}`,
+    files: [{ path, content }, ...pages, ...p.more],
+  });
+  return { ...repo, commit, path, sha256: sha256Of(content) };
 }

@@ -6,7 +6,7 @@ import type { RepoRef, Sha256 } from '../../domain/refs.ts';
 import { licenseFor } from '../../domain/release/licenses.ts';
 import type { ReleaseEntry } from '../../domain/release/provenance.ts';
 import type { DeployRequest, PipelineActivities } from '../../domain/run/activities.ts';
-import { HubConflict } from '../../hub/errors.ts';
+import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { fingerprintOf } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { jsonOrNull, readVerified, readVerifiedBytes } from '../../hub/verified-json.ts';
@@ -195,7 +195,7 @@ async function publish(p: {
   const { context } = request;
   const repo = context.repos.release;
   const ref: RepoRef = releaseRepo(repo);
-  for (let attempt = 0; ; attempt++) {
+  return commitOnHead<{ entry: ReleaseEntry; cached: boolean }>(hub, { repo: ref }, async () => {
     const releases = await listReleases(hub, repo);
     const production = await tagAt(hub, repo, PRODUCTION);
     const known = await knownRelease(hub, request, {
@@ -204,35 +204,30 @@ async function publish(p: {
     });
     if (known !== undefined) {
       await pin(hub, known.provenance);
-      return { entry: known, cached: true };
+      return { done: { entry: known, cached: true } };
     }
     const tag = `v${Math.max(0, ...releases.map((r) => releaseNumber(r.tag) ?? 0)) + 1}`;
-    const parent = await hub.resolve(ref, 'main');
-    const made = await releaseFiles({ hub, request, tag, adapter: approved, app: p.app });
+    const { files, provenance } = await releaseFiles({ hub, request, tag, adapter: approved, app: p.app });
     await refuseTooLarge({
       what: `release ${tag}`,
-      files: made.files,
+      files,
       baseBytes: () => weightsOfBase(hub, context),
       ownBytes: approved.bytes.length,
       deployment: context.config.deployment,
     });
-    try {
-      const commit = await hub.commit({
-        repo: ref,
-        ...(parent === null ? {} : { parent }),
-        message: `Release ${tag}: ${context.config.model} from run ${context.run}`,
-        files: made.files,
-      });
-      p.onStep(`${tag} uploaded`);
-      await hub.createTag(ref, tag, commit, `${context.config.model} ${tag} from run ${context.run}`);
-      p.onStep(`${tag} tagged`);
-      await pin(hub, made.provenance);
-      p.onStep(`what ${tag} was made from is pinned`);
-      return { entry: { tag, commit, provenance: made.provenance }, cached: false };
-    } catch (error) {
-      if (!(error instanceof HubConflict) || attempt >= 4) throw error;
-    }
-  }
+    return {
+      message: `Release ${tag}: ${context.config.model} from run ${context.run}`,
+      files,
+      answer: async (commit) => {
+        p.onStep(`${tag} uploaded`);
+        await hub.createTag(ref, tag, commit, `${context.config.model} ${tag} from run ${context.run}`);
+        p.onStep(`${tag} tagged`);
+        await pin(hub, provenance);
+        p.onStep(`what ${tag} was made from is pinned`);
+        return { entry: { tag, commit, provenance }, cached: false };
+      },
+    };
+  });
 }
 
 /**

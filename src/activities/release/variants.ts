@@ -11,7 +11,7 @@ import type { Sha256 } from '../../domain/refs.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import type { VerbResult } from '../../domain/trainer-protocol.ts';
-import { HubConflict } from '../../hub/errors.ts';
+import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { fingerprintOf, sha256OfFile } from '../../hub/hashing.ts';
 import type { Hub, HubContent } from '../../hub/hub.ts';
 import { refuseTooLarge, weightsOfBase } from '../../releases/fits.ts';
@@ -198,26 +198,18 @@ class Making {
   /** One commit that replaces what the repository held; earlier releases keep theirs by their tags. */
   async #store(repo: ReleasedVariant['repo'], files: File[]): Promise<ReleasedVariant['commit']> {
     const { hub } = this.#deps;
-    const ref = { type: 'model', repo } as const;
-    const wanted = new Set(files.map((f) => f.path));
     const signal = this.#deps.signal?.();
-    for (let attempt = 0; ; attempt++) {
-      const head = await hub.resolve(ref);
-      const there = head === null ? [] : await hub.list(ref, head);
-      try {
-        return await hub.commit({
-          repo: ref,
-          ...(head === null ? {} : { parent: head }),
-          message: `${this.#request.context.config.model} from run ${this.#request.context.run}`,
-          files,
-          delete: there.map((f) => f.path).filter((path) => !wanted.has(path) && path !== '.gitattributes'),
-          onProgress: () => this.#calls.beat(`uploading ${repo}`, 0, files.length),
-          ...(signal === undefined ? {} : { signal }),
-        });
-      } catch (error) {
-        if (!(error instanceof HubConflict) || attempt >= 9) throw error;
-      }
-    }
+    const target = {
+      repo: { type: 'model', repo } as const,
+      onProgress: () => this.#calls.beat(`uploading ${repo}`, 0, files.length),
+      ...(signal === undefined ? {} : { signal }),
+    };
+    return commitOnHead(hub, target, () => ({
+      message: `${this.#request.context.config.model} from run ${this.#request.context.run}`,
+      files,
+      replace: [''],
+      answer: (commit) => commit,
+    }));
   }
 }
 

@@ -5,7 +5,7 @@ import { type CommitRef, type RepoRef, RunName } from '../../domain/refs.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
 import { RUN_RECORD, RunRecord } from '../../domain/run/context.ts';
 import { releaseRepos, runNameFrom, runRepos } from '../../domain/run/repositories.ts';
-import { HubConflict } from '../../hub/errors.ts';
+import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
@@ -53,41 +53,40 @@ async function pin({
   runId: string;
   config: RunConfig;
 }): Promise<RunRecord> {
-  for (;;) {
-    const head = await hub.resolve(record);
+  return commitOnHead(hub, { repo: record }, async (head) => {
     const known = head === null ? null : await hub.read(record, head, RUN_RECORD);
     const before = known === null ? null : RunRecord.parse(JSON.parse(known.toString('utf8')));
     const same = before === null ? null : samePinned(before, config, runId);
-    if (same !== null && same.amendments.length === before?.amendments.length) return same;
-    const captioner = same === null ? await pinCaptioner(hub, config.dataset) : null;
-    const fresh: RunRecord = same ?? {
-      format: 1,
-      config,
-      amendments: [],
-      base: await commitOf(hub, { type: 'model', repo: config.base.repo }, config.base.revision, 'base'),
-      ...(await pinSources(hub, config.dataset)),
-      ...(captioner === null ? {} : { captioner }),
-      gate: pinRules(config),
-    };
+    if (same !== null && same.amendments.length === before?.amendments.length) return { done: same };
+    const fresh = same ?? (await pinned(hub, config));
     const { training } = config;
     const context = { run: RunName.parse(config.run), config: fresh.config, base: fresh.base };
     await readModelIndex(hub, fresh.base);
     await planRunStorage(hub, { context, training, steps: training.steps });
-    try {
-      await hub.commit({
-        repo: record,
-        ...(head === null ? {} : { parent: head }),
-        message: same === null ? `Open run ${config.run}` : `Go on with run ${config.run}, changed`,
-        files: [
-          { path: RUN_RECORD, content: `${JSON.stringify(fresh, null, 2)}\n` },
-          ...runNotices({ base: fresh.base.repo, run: String(config.run), holds: 'records' }),
-        ],
-      });
-      return fresh;
-    } catch (error) {
-      if (!(error instanceof HubConflict)) throw error;
-    }
-  }
+    return {
+      message: same === null ? `Open run ${config.run}` : `Resume run ${config.run}, changed`,
+      files: [
+        { path: RUN_RECORD, content: `${JSON.stringify(fresh, null, 2)}\n` },
+        ...runNotices({ base: fresh.base.repo, run: String(config.run), holds: 'records' }),
+      ],
+      answer: () => fresh,
+    };
+  });
+}
+
+/** The record of a new run: every name in its configuration at the commit that it means today. */
+async function pinned(hub: Hub, config: RunConfig): Promise<RunRecord> {
+  const { base, dataset } = config;
+  const captioner = await pinCaptioner(hub, dataset);
+  return {
+    format: 1,
+    config,
+    amendments: [],
+    base: await commitOf(hub, { type: 'model', repo: base.repo }, base.revision, 'base'),
+    ...(await pinSources(hub, dataset)),
+    ...(captioner === null ? {} : { captioner }),
+    gate: pinRules(config),
+  };
 }
 
 /** Source and reference at commits, and what they hold. */

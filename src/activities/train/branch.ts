@@ -37,9 +37,12 @@ export interface LaneState {
   inherited: string[];
 }
 
-/** Reads a lane at its head; repository and branch are created where they are missing. */
-export async function readLane({ hub, repo, branch }: Lane): Promise<LaneState> {
-  const head = (await hub.resolve(repo, branch)) ?? (await createLane({ hub, repo, branch }));
+/** Reads a lane at a commit; null: at its head, and repository and branch are created where they are missing. */
+export async function readLane(
+  { hub, repo, branch }: Lane,
+  commit: CommitSha | null = null,
+): Promise<LaneState> {
+  const head = commit ?? (await hub.resolve(repo, branch)) ?? (await createLane({ hub, repo, branch }));
   const read = (path: string) => hub.read(repo, head, path);
   const bytes = await read(LANE_FILES.ledger);
   const known =

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { PipelineError } from '../../domain/errors.ts';
 import type { CommitSha } from '../../domain/refs.ts';
 import type { Fence } from '../../domain/training/checkpoint.ts';
 import type { CheckpointFolder } from '../../domain/training/checkpoint-choice.ts';
@@ -9,7 +10,7 @@ import {
   type TrainingLedger,
 } from '../../domain/training/ledger.ts';
 import type { Training } from '../../domain/training/training.ts';
-import { HubConflict } from '../../hub/errors.ts';
+import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
 import type { ActivityContext } from '../support/activity-context.ts';
 import { chooseCheckpoint, fenced, LANE_FILES, readLane } from './branch.ts';
@@ -45,61 +46,69 @@ export async function takeFence(p: {
   machine?: string | undefined;
 }): Promise<TakenLane | { result: Training }> {
   const { plan, activity } = p;
-  const { hub, repo, branch } = plan.lane;
-  for (;;) {
-    activity.cancellationSignal.throwIfAborted();
-    const state = await readLane(plan.lane);
+  const { lane } = plan;
+  const target = { repo: lane.repo, branch: lane.branch, signal: activity.cancellationSignal };
+  return commitOnHead<TakenLane | { result: Training }>(lane.hub, target, async (head) => {
+    if (head === null)
+      throw new PipelineError(
+        'HubUnavailable',
+        `expected branch ${lane.branch} in ${lane.repo.repo}, got none: it was deleted while an attempt began`,
+      );
+    const state = await readLane(lane, head);
     const known = knownResult(plan, state);
-    if (known !== null) return { result: known };
-    const { checkpoint, damaged } = await chooseCheckpoint(plan.lane, state.head, state.checkpoints);
-    const whole = checkpoint === null ? [] : state.checkpoints.slice(state.checkpoints.indexOf(checkpoint));
+    if (known !== null) return { done: { result: known } };
+    const { checkpoint, damaged } = await chooseCheckpoint(lane, head, state.checkpoints);
+    const intact = checkpoint === null ? [] : state.checkpoints.slice(state.checkpoints.indexOf(checkpoint));
     const token = (state.fence?.token ?? 0) + 1;
-    if (isSucceeded(activity, state.fence)) throw fenced(plan.lane, token, state.fence);
-    const owner = describeOwner(activity);
-    const fence: Fence = { format: 1, token, owner };
-    const attempt: AttemptRecord = {
-      token,
-      owner,
-      ...(p.machine === undefined ? {} : { machine: p.machine }),
-      runId: activity.info.workflowExecution?.runId ?? '',
-      startedAt: Date.now(),
-      resumedFrom: checkpoint?.step ?? 0,
-      reached: checkpoint?.step ?? 0,
-      checkpoints: 0,
-      packs: 0,
-      gpuSeconds: 0,
-      ended: 'running',
-      failure: null,
-      damaged,
-      accepted: [],
-    };
+    if (isSucceeded(activity, state.fence)) throw fenced(lane, token, state.fence);
+    const attempt = newAttempt({ ...p, token, step: checkpoint?.step ?? 0, damaged });
+    const fence: Fence = { format: 1, token, owner: attempt.owner };
     const { context } = plan.request;
     // The first attempt's commit: what follows keeps them.
     const notices =
       token === 1 ? runNotices({ base: context.base.repo, run: context.run, holds: 'checkpoints' }) : [];
     const ledger = beginAttempt(state.ledger, attempt, lastSeen(activity));
-    try {
-      const head = await hub.commit({
-        repo,
-        branch,
-        parent: state.head,
-        message: `Attempt ${token}`,
-        files: [
-          { path: LANE_FILES.fence, content: json(fence) },
-          { path: LANE_FILES.ledger, content: json(ledger) },
-          ...notices,
-        ],
-        delete: state.inherited.filter((path) => notices.every((file) => file.path !== path)),
-        signal: activity.cancellationSignal,
-      });
-      const damagedFolders = state.checkpoints
-        .slice(0, state.checkpoints.length - whole.length)
-        .map(({ folder }) => folder);
-      return { token, head, ledger, checkpoints: whole, damaged, damagedFolders };
-    } catch (error) {
-      if (!(error instanceof HubConflict)) throw error;
-    }
-  }
+    const damagedFolders = state.checkpoints
+      .slice(0, state.checkpoints.length - intact.length)
+      .map(({ folder }) => folder);
+    return {
+      message: `Attempt ${token}`,
+      files: [
+        { path: LANE_FILES.fence, content: json(fence) },
+        { path: LANE_FILES.ledger, content: json(ledger) },
+        ...notices,
+      ],
+      delete: state.inherited.filter((path) => notices.every((file) => file.path !== path)),
+      answer: (commit) => ({ token, head: commit, ledger, checkpoints: intact, damaged, damagedFolders }),
+    };
+  });
+}
+
+/** The ledger's record of an attempt that begins at a checkpoint. */
+function newAttempt(p: {
+  activity: ActivityContext;
+  machine?: string | undefined;
+  token: number;
+  /** Of the checkpoint; 0: none. */
+  step: number;
+  damaged: string[];
+}): AttemptRecord {
+  return {
+    token: p.token,
+    owner: describeOwner(p.activity),
+    ...(p.machine === undefined ? {} : { machine: p.machine }),
+    runId: p.activity.info.workflowExecution?.runId ?? '',
+    startedAt: Date.now(),
+    resumedFrom: p.step,
+    reached: p.step,
+    checkpoints: 0,
+    packs: 0,
+    gpuSeconds: 0,
+    ended: 'running',
+    failure: null,
+    damaged: p.damaged,
+    accepted: [],
+  };
 }
 
 function lastSeen(activity: ActivityContext): LastSeen {

@@ -4,7 +4,7 @@ import type { RunContext } from '../../domain/run/context.ts';
 import { STUDY_FILES, StoredStudy, studyFacts } from '../../domain/tuning/stored-study.ts';
 import type { StudyInsight, StudyState } from '../../domain/tuning/study.ts';
 import { describeChoice } from '../../domain/tuning/study-words.ts';
-import { HubConflict } from '../../hub/errors.ts';
+import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub, HubContent } from '../../hub/hub.ts';
 import type { ReportFile } from '../../reports/pages/report-build.ts';
@@ -113,20 +113,10 @@ export async function studyReport(stored: StoredStudy): Promise<{ page: string; 
 
 async function replaceStudy(hub: Hub, repo: RepoRef, files: { path: string; content: HubContent }[]) {
   await hub.ensureRepo(repo, { private: true });
-  const wanted = new Set(files.map(({ path }) => path));
-  for (let attempt = 0; ; attempt++) {
-    const head = await hub.resolve(repo);
-    const there = head === null ? [] : await hub.list(repo, head, 'study');
-    try {
-      return await hub.commit({
-        repo,
-        ...(head === null ? {} : { parent: head }),
-        message: 'Record the study',
-        files,
-        delete: there.map(({ path }) => path).filter((path) => !wanted.has(path)),
-      });
-    } catch (error) {
-      if (!(error instanceof HubConflict) || attempt >= 9) throw error;
-    }
-  }
+  return commitOnHead(hub, { repo }, () => ({
+    message: 'Record the study',
+    files,
+    replace: ['study'],
+    answer: (commit) => commit,
+  }));
 }

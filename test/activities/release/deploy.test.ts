@@ -166,7 +166,7 @@ describe('deploy refuses', () => {
     const { release } = await deploy({ ...lenient, approval });
     const ref = releaseRepo(release.repo);
     const card = (await hub.read(ref, release.commit, 'README.md'))?.toString() ?? '';
-    expect(card).toContain('**Its gate said FAIL: it was released against that by Ada**');
+    expect(card).toContain('**Released against the gate.** The gate said FAIL. Ada released');
     expect((await findRelease(hub, release.repo, release.tag))?.provenance.overruled).toBe('FAIL');
   });
 

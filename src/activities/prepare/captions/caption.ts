@@ -6,7 +6,7 @@ import { PipelineError } from '../../../domain/errors.ts';
 import type { CommitSha, RepoRef } from '../../../domain/refs.ts';
 import type { CaptionedPictures, GpuActivities } from '../../../domain/run/activities.ts';
 import type { RunContext } from '../../../domain/run/context.ts';
-import { HubConflict } from '../../../hub/errors.ts';
+import { commitOnHead } from '../../../hub/commit-on-head.ts';
 import { GpuCalls, type GpuDeps } from '../../support/gpu-calls.ts';
 import { copyLocally } from '../../support/model-cache.ts';
 import { openAttemptFolder } from '../../train/attempt-folder.ts';
@@ -137,23 +137,18 @@ async function publish(p: {
   const { hub, work, piece, results, calls, signal } = p;
   const total = results.captions.length;
   const path = captionResults(piece);
-  for (;;) {
-    signal?.throwIfAborted();
-    const parent = await hub.resolve(work);
-    // Somebody else's captions are there, or even the dataset that was made from them.
-    if (parent === null || (await hub.stat(work, parent, path)) !== null) return;
-    try {
-      await hub.commit({
-        repo: work,
-        parent,
-        message: `Captions of piece ${piece}: ${total} pictures`,
-        files: [{ path, content: `${JSON.stringify(results, null, 1)}\n` }],
-        onProgress: () => calls.beat('captions stored', total, total),
-        ...(signal === undefined ? {} : { signal }),
-      });
-      return;
-    } catch (error) {
-      if (!(error instanceof HubConflict)) throw error;
-    }
-  }
+  const target = {
+    repo: work,
+    onProgress: () => calls.beat('captions stored', total, total),
+    ...(signal === undefined ? {} : { signal }),
+  };
+  await commitOnHead<null>(hub, target, async (head) => {
+    // Another worker's captions are there, or even the dataset that was made from them.
+    if (head === null || (await hub.stat(work, head, path)) !== null) return { done: null };
+    return {
+      message: `Captions of piece ${piece}: ${total} pictures`,
+      files: [{ path, content: `${JSON.stringify(results, null, 1)}\n` }],
+      answer: () => null,
+    };
+  });
 }
