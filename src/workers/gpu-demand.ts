@@ -32,7 +32,7 @@ export function gpuDemand(client: Client): () => Promise<Demand> {
           const queue = pending.activityOptions?.taskQueue?.name ?? '';
           if (!isGpuQueue(queue)) continue;
           const since = Number(pending.scheduledTime?.seconds ?? 0) * 1000;
-          const work = { run, queue, activity: pending.activityType?.name ?? '', since };
+          const work = { run, workflowId, queue, activity: pending.activityType?.name ?? '', since };
           if (pending.state === STARTED) working.push({ identity: pending.lastWorkerIdentity ?? '', work });
           else waiting.push(work);
         }

@@ -4,6 +4,7 @@ import {
   continueAsNew,
   defineQuery,
   defineSignal,
+  getExternalWorkflowHandle,
   isCancellation,
   log,
   proxyActivities,
@@ -22,6 +23,7 @@ import type { FleetAction } from '../domain/gpu-source/plan.ts';
 import { costOf } from '../domain/gpu-source/session.ts';
 import { FLEET_CALL, FLEET_WATCH } from './support/activity-options.ts';
 import { describeFailure } from './support/failures.ts';
+import { budgetSpentSignal } from './support/messages.ts';
 
 export const fleetStatusQuery = defineQuery<FleetStatus>('status');
 /** Asks for a session, or for sessions to be closed; `{}` looks again at once. */
@@ -36,6 +38,8 @@ export async function gpuFleet(): Promise<void> {
   let request: FleetRequest = { open: null, close: [] };
   let watch: CancellationScope | null = null;
   let asked = false;
+  // Told once each; a fleet that continues as new tells again those that wait still.
+  const told = new Set<string>();
   setHandler(fleetStatusQuery, () => status);
   setHandler(fleetRequestSignal, (more) => {
     request = { open: more?.open ?? request.open, close: [...request.close, ...(more?.close ?? [])] };
@@ -49,11 +53,16 @@ export async function gpuFleet(): Promise<void> {
     watch = new CancellationScope();
     try {
       const shown = shownOf(status);
-      const seen = await watch.run(() => watching.watchFleet({ request: now, shown }));
+      const seen = await watch.run(() => watching.watchFleet({ request: now, shown, told: [...told] }));
       status.watchedAt = Date.now();
       status.sessions = seen.sessions;
       status.obstacles = seen.obstacles;
       show(status);
+      for (const action of seen.actions) {
+        if (action.do === 'tell-spent') told.add(action.workflowId);
+        // A run that may spend again, after a resume, is told again when that is spent.
+        if (action.do === 'open' && action.run !== null) forget(told, action.run);
+      }
       await Promise.all(seen.actions.map(perform));
     } catch (error) {
       if (CancellationScope.current().consideredCancelled) throw error;
@@ -72,6 +81,11 @@ export async function gpuFleet(): Promise<void> {
   await continueAsNew();
 }
 
+/** Run names and the ids of their workflows begin alike. */
+function forget(told: Set<string>, run: string): void {
+  for (const id of told) if (id.startsWith(run)) told.delete(id);
+}
+
 /** One action; what fails is tried again by the next watch, which finds it in the ledger. */
 async function perform(action: FleetAction): Promise<void> {
   try {
@@ -87,6 +101,9 @@ async function perform(action: FleetAction): Promise<void> {
         return;
       case 'close':
         await calls.closeSession({ session: action.session, ended: action.ended, why: action.why });
+        return;
+      case 'tell-spent':
+        await getExternalWorkflowHandle(action.workflowId).signal(budgetSpentSignal, action.why);
         return;
       case 'remove-orphan':
         await calls.removeOrphan({ source: action.source, name: action.name });

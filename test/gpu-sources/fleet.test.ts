@@ -18,6 +18,8 @@ class World {
   waiting = true;
   capacity = true;
   boots = true;
+  readonly money = new Map<string, number>();
+  readonly told: string[] = [];
   private readonly dies: () => boolean;
   readonly activities;
 
@@ -82,13 +84,16 @@ class World {
   }
 
   private demand(): Demand {
-    const work = { run: 'evening', queue: 'gpu', activity: 'train', since: this.now };
+    const work = {
+      ...{ run: 'evening', workflowId: 'evening', queue: 'gpu' },
+      ...{ activity: 'train', since: this.now },
+    };
     const worker = this.boots ? this.open()[0] : undefined;
     return {
       waiting: this.waiting && worker === undefined ? [work] : [],
       working: this.waiting && worker !== undefined ? [{ identity: worker, work }] : [],
       pollers: this.boots ? this.open().map((identity) => ({ queue: 'gpu', identity })) : [],
-      money: new Map(),
+      money: this.money,
     };
   }
 
@@ -96,7 +101,7 @@ class World {
   async turn(): Promise<FleetAction[]> {
     const shown = '';
     const { actions } = await this.again(() =>
-      this.activities.watchFleet({ request: { open: null, close: [] }, shown }),
+      this.activities.watchFleet({ request: { open: null, close: [] }, shown, told: this.told }),
     );
     for (const action of actions) await this.again(() => this.perform(action)).catch(() => undefined);
     return actions;
@@ -123,6 +128,9 @@ class World {
         return activities.markReady(action);
       case 'close':
         return activities.closeSession(action);
+      case 'tell-spent':
+        this.told.push(action.workflowId);
+        return Promise.resolve();
       case 'remove-orphan':
         return activities.removeOrphan(action);
     }
@@ -214,9 +222,9 @@ describe('the fleet of GPU sessions', () => {
   });
 
   it.each([
-    ['caps.month', fileOf({}, { month: 3 })],
-    ['caps.run', fileOf({}, { run: 3 })],
-  ])('never spends more than %s and a minute', async (_name, file) => {
+    ['caps.month', fileOf({}, { month: 3 }), [] as string[]],
+    ['caps.run', fileOf({}, { run: 3 }), ['evening']],
+  ])('never spends more than %s and a minute', async (_name, file, told) => {
     const world = new World(file, () => false);
     for (let minute = 0; minute < 120; minute++) {
       await world.turn();
@@ -226,6 +234,18 @@ describe('the fleet of GPU sessions', () => {
     const spent = world.ledgerRows.reduce((sum, row) => sum + costOf(row, world.now), 0);
     expect(spent).toBeLessThanOrEqual(3 + 6 / 60 + 1e-9);
     expect(world.ledgerRows.at(-1)?.ended).toBe('cap');
+    expect(world.told).toEqual(told);
+  });
+
+  it('ends a run at its own budget.money, once, and a month that is full only waits', async () => {
+    const world = new World(fileOf(), () => false);
+    world.money.set('evening', 2);
+    for (let minute = 0; minute < 40; minute++) {
+      await world.turn();
+      world.now += MINUTE;
+    }
+    expect(world.open()).toEqual([]);
+    expect(world.told).toEqual(['evening']);
   });
 
   it('ends with nothing open, nothing paid twice and a ledger that is right, wherever its processes die', async () => {

@@ -420,6 +420,28 @@ describe('fineTune', () => {
     expect(result.training?.step).toBe(300);
   });
 
+  it('ends as BudgetExhausted, with its checkpoint saved, when the fleet may spend no more on it', async () => {
+    let saved = false;
+    const error = await fineTune(
+      fixed,
+      {
+        train: async () => {
+          const outcome = await stopped();
+          saved = true;
+          return trainingOf({ outcome, step: 120 });
+        },
+      },
+      async (handle) => {
+        await reached(handle, (s) => s.phase === 'train' && s.gpu !== null);
+        await handle.signal('budgetSpent', '3.00 of 3.00 are spent for run evening (budget.money)');
+        return failure(handle);
+      },
+    );
+    expect(saved).toBe(true);
+    expect(error.type).toBe('BudgetExhausted');
+    expect(error.message).toMatch(/budget.money.*saved.*resume/);
+  });
+
   it('goes on as well where the resume comes before the training has stopped for the pause', async () => {
     let calls = 0;
     let letGo: () => void = () => undefined;

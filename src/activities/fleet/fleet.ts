@@ -34,7 +34,7 @@ export function createFleetActivities(deps: FleetDeps): FleetActivities {
   const prefix = sessionPrefix(fleet);
   const lastBusy = new Map<string, number>();
 
-  const look = async (asked: FleetView['asked']): Promise<FleetView> => {
+  const look = async (asked: FleetView['asked'], told: string[]): Promise<FleetView> => {
     const [demand, sessions, listed] = await Promise.all([
       deps.demand(),
       ledger.recent(now()),
@@ -45,7 +45,7 @@ export function createFleetActivities(deps: FleetDeps): FleetActivities {
       if (closedAt !== null) lastBusy.delete(name);
       else if (!lastBusy.has(name) || demand.working.some(({ identity }) => isWorkerOf(name, identity)))
         lastBusy.set(name, at);
-    return { ...demand, prefix, now: at, sessions, listed, lastBusy, asked };
+    return { ...demand, prefix, now: at, sessions, listed, lastBusy, asked, told };
   };
 
   const open = async (session: GpuSession): Promise<GpuSession> => {
@@ -98,10 +98,10 @@ export function createFleetActivities(deps: FleetDeps): FleetActivities {
   };
 
   return {
-    async watchFleet({ request, shown }) {
+    async watchFleet({ request, shown, told }) {
       const started = now();
       for (;;) {
-        const view = await look({ open: request.open, close: request.close });
+        const view = await look({ open: request.open, close: request.close }, told);
         const { actions, obstacles } = planFleet(file, view);
         heartbeat();
         const open = view.sessions.filter(({ closedAt }) => closedAt === null);

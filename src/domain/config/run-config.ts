@@ -234,6 +234,8 @@ export const BudgetConfig = z
     attemptsWithoutProgress: z.int().min(1).max(1000).default(10),
     /** Gigabytes (10⁹ bytes) that the run's checkpoints may take up on the Hub, dropped ones not yet freed included. */
     storageGb: z.number().gt(0).max(100_000).default(50),
+    /** Money that GPU sources may spend on the run, in their currency; null: what the operator's file allows. */
+    money: z.number().min(0).max(1_000_000).nullable().default(null),
     /** What an hour on a GPU costs, for the run report; null: costs are told in hours only. */
     gpuHourPrice: z.number().min(0).max(10_000).nullable().default(null),
     /** Currency of that price. */

@@ -32,7 +32,7 @@ export interface FleetStatus {
 /** The fleet's activities. */
 export interface FleetActivities {
   /** Watches queues, sources and ledger until something is to be done, asked for or worth showing. */
-  watchFleet(p: { request: FleetRequest; shown: string }): Promise<FleetWatch>;
+  watchFleet(p: { request: FleetRequest; shown: string; told: string[] }): Promise<FleetWatch>;
   /** Writes the session into the ledger, then asks its source for it; a refusal is written, not thrown. */
   openSession(p: Extract<FleetAction, { do: 'open' }>): Promise<GpuSession>;
   /** Asks again for a session whose opening was cut off. */

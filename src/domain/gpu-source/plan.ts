@@ -4,6 +4,8 @@ import { isQuiet, type SourceConfig, type SourcesFile } from './sources-file.ts'
 /** GPU work that no worker has taken. */
 export interface WaitingWork {
   run: string;
+  /** Workflow that asked for it: the run, or its study. */
+  workflowId: string;
   queue: string;
   activity: string;
   since: number;
@@ -27,6 +29,8 @@ export interface FleetView {
   listed: ReadonlyMap<string, readonly string[] | null>;
   /** When each session last had work, as far as is known. */
   lastBusy: ReadonlyMap<string, number>;
+  /** Workflows that were told that their money is spent. */
+  told: readonly string[];
   /** What people asked for by hand. */
   asked: { open: { source: string; accelerator: string; queue: string } | null; close: readonly string[] };
 }
@@ -47,7 +51,8 @@ export type FleetAction =
   | { do: 'reopen'; session: GpuSession }
   | { do: 'ready'; session: GpuSession }
   | { do: 'close'; session: GpuSession; ended: NonNullable<GpuSession['ended']>; why: string }
-  | { do: 'remove-orphan'; source: string; name: string };
+  | { do: 'remove-orphan'; source: string; name: string }
+  | { do: 'tell-spent'; workflowId: string; why: string };
 
 /** What the fleet does next, and in words what it is waiting for. */
 export interface FleetPlan {
@@ -95,6 +100,7 @@ export function planFleet(file: SourcesFile, view: FleetView): FleetPlan {
     if (found.choice === null) obstacles.push(...found.obstacles);
     else actions.push({ do: 'open', name: nextName(), at: view.now, ...found.choice });
   }
+  actions.push(...spentRuns(file, view));
   return { actions, obstacles: [...new Set(obstacles)] };
 }
 
@@ -266,6 +272,21 @@ function moneyLeft(
     `in ${month} (caps.month)`,
   );
   return limits.toSorted((a, b) => a.left - b.left)[0] ?? null;
+}
+
+/** Work that may cost no more: it waits, or a session of ours has it, and its run's own limit is reached. */
+function spentRuns(file: SourcesFile, view: FleetView): FleetAction[] {
+  const free = file.sources.some(({ price }) => price.perHour === 0);
+  const onOurs = view.working.filter(({ identity }) =>
+    view.sessions.some(({ name, price }) => price.perHour > 0 && isWorkerOf(name, identity)),
+  );
+  const works = [...(free ? [] : view.waiting), ...onOurs.map(({ work }) => work)];
+  const found = new Map<string, string>();
+  for (const { workflowId, run } of works) {
+    const left = moneyLeft(run, { ...file, caps: { ...file.caps, month: null } }, view);
+    if (left !== null && left.left <= 0 && !view.told.includes(workflowId)) found.set(workflowId, left.why);
+  }
+  return [...found].map(([workflowId, why]) => ({ do: 'tell-spent', workflowId, why }));
 }
 
 function spentBy(view: Pick<FleetView, 'sessions' | 'now'>, which: (session: GpuSession) => boolean): number {

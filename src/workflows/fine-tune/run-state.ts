@@ -29,6 +29,7 @@ export class RunState {
   #ended: 'done' | 'failed' | 'cancelled' | null = null;
   #visible = new Visible(undefined);
   readonly #gpuHours: number;
+  readonly #money: number | null;
 
   constructor(config: RunConfig) {
     const run = config.run ?? workflowInfo().workflowId;
@@ -49,13 +50,14 @@ export class RunState {
       failure: null,
     };
     this.#gpuHours = config.budget.gpuHours;
+    this.#money = config.budget.money;
     this.pause = new Pause({
       onSignal: (signal) => this.onPauseSignal?.(signal),
       onState: () => this.show(),
     });
     this.gpu = new GpuWatch(this.#gpuHours, (work) => this.#onGpuWork(work));
     setHandler(statusQuery, () => this.status);
-    reportUnknownSignals(['approve', 'reject', 'pause', 'resume']);
+    reportUnknownSignals(['approve', 'reject', 'pause', 'resume', 'budgetSpent']);
   }
 
   /** From here on the state is shown and sent where the service around the run can. */
@@ -63,7 +65,8 @@ export class RunState {
     this.status.run = run;
     this.notifier = new Notifier(operations, { run, model: this.status.model });
     this.#visible = new Visible(operations);
-    this.#visible.remember({ run, model: this.status.model, profile: this.status.profile });
+    const money = this.#money === null ? {} : { money: this.#money };
+    this.#visible.remember({ run, model: this.status.model, profile: this.status.profile, ...money });
   }
 
   /** Somebody asked for the run to be cancelled. */

@@ -30,3 +30,6 @@ export const resumeSignal = defineSignal('resume');
 
 /** From a study to its run: whether all of its work has stopped for a pause. */
 export const studyPausedSignal = defineSignal<[boolean]>('studyPaused');
+
+/** From the fleet of GPU sources to whom it may spend no more on: why, in words. */
+export const budgetSpentSignal = defineSignal<[string]>('budgetSpent');

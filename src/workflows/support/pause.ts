@@ -1,6 +1,13 @@
-import { CancellationScope, CancelledFailure, condition, setHandler } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  setHandler,
+} from '@temporalio/workflow';
+import { cutMessage } from '../../domain/errors.ts';
 import { isCancelRequested } from './ending.ts';
-import { pauseSignal, resumeSignal } from './messages.ts';
+import { budgetSpentSignal, pauseSignal, resumeSignal } from './messages.ts';
 
 export type PauseSignal = typeof pauseSignal | typeof resumeSignal;
 
@@ -27,6 +34,8 @@ export class Pause {
   /** Those of them that a pause has asked to stop, however soon a resume followed. */
   readonly #stopping = new Set<CancellationScope>();
   readonly #listener: PauseListener;
+  /** Why no GPU work may be started any more. */
+  #budgetSpent: string | null = null;
 
   constructor(listener: PauseListener = {}) {
     this.#listener = listener;
@@ -38,6 +47,10 @@ export class Pause {
       }
       listener.onSignal?.(pauseSignal);
       this.#show();
+    });
+    setHandler(budgetSpentSignal, (why) => {
+      this.#budgetSpent = cutMessage(String(why));
+      for (const scope of this.#interruptible) scope.cancel();
     });
     setHandler(resumeSignal, () => {
       this.#asked = false;
@@ -94,6 +107,7 @@ export class Pause {
     isComplete: (result: T) => boolean = () => true,
   ): Promise<T> {
     for (;;) {
+      this.#refuseWithoutBudget();
       const scope = new CancellationScope();
       try {
         const result = await this.step(() => {
@@ -102,6 +116,7 @@ export class Pause {
         });
         if (isComplete(result)) return result;
       } catch (error) {
+        if (!isCancelRequested()) this.#refuseWithoutBudget();
         // A resume may come before the work has stopped for the pause: it is called again all the same.
         if (isCancelRequested() || !this.#stopping.has(scope)) throw error;
       } finally {
@@ -110,6 +125,15 @@ export class Pause {
       }
       if (isCancelRequested()) throw new CancelledFailure('cancelled; the checkpoint is on the Hub');
     }
+  }
+
+  #refuseWithoutBudget(): void {
+    if (this.#budgetSpent === null) return;
+    throw ApplicationFailure.create({
+      type: 'BudgetExhausted',
+      message: `${this.#budgetSpent}. What was trained is saved: raise the limit and run "plein-air resume" with the name of the run`,
+      nonRetryable: true,
+    });
   }
 
   #show(): void {
