@@ -24,7 +24,7 @@ function input(run: string, pruner: object): object {
     seed,
     training: { checkpointEvery: 300, heldOutEvery: 300, sampleEvery: 0 },
     tuning: {
-      strategy: 'sobol',
+      strategy: 'random',
       trials,
       steps,
       parallel: 1,

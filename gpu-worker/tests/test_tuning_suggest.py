@@ -22,7 +22,7 @@ SPACE = {
     "alpha": {"kind": "int", "low": 4, "high": 64, "log": True, "when": {"field": "rank", "in": [16, 32]}},
 }
 DEFAULTS = {"learningRate": 1e-3, "rank": 8, "captionDropout": 0.05, "alpha": 8}
-SEARCHING = ["random", "sobol", "tpe", "gp", "cmaes", "grid"]
+SEARCHING = ["random", "tpe", "gp"]
 MODELS = ["tpe", "gp"]
 
 
@@ -91,39 +91,20 @@ def test_two_goals_are_searched_together(strategy: str) -> None:
     assert len(trials(strategy, 7, both, goals=2)) == 7
 
 
-def test_sobol_points_fill_every_quarter_of_the_learning_rates() -> None:
+def test_first_points_fill_every_quarter_of_the_learning_rates() -> None:
     # A scrambled Sobol sequence puts one of each aligned four points into each quarter; trial 0 took the first place.
-    exponents = [math.log10(t["parameters"]["learningRate"] / 3e-5) / 2 for t in trials("sobol", 9)[1:]]
+    exponents = [
+        math.log10(t["parameters"]["learningRate"] / 3e-5) / 2
+        for t in trials("tpe", 9, strategyOptions={"firstPoints": 9})[1:]
+    ]
     assert sorted(int(e * 4) for e in exponents[:4]) == [0, 1, 2, 3]
     assert sorted(int(e * 8) for e in exponents) == list(range(8))
 
 
-def test_a_grid_holds_each_combination_once_and_then_stops() -> None:
-    space = {
-        "rank": {"kind": "categorical", "choices": [8, 16]},
-        "alpha": {"kind": "int", "low": 8, "high": 32, "log": True, "when": {"field": "rank", "in": [16]}},
-    }
-    asked = question("grid", space, {"rank": 8, "alpha": 8})
-    study, moves = play(asked, lambda parameters, step: 1.0, 50)
-    # Rank 8 alone, then rank 16 with three values of alpha: what has no effect makes no combination of its own.
-    assert sorted(json.dumps(t["parameters"], sort_keys=True) for t in study) == [
-        '{"alpha": 16, "rank": 16}',
-        '{"alpha": 32, "rank": 16}',
-        '{"alpha": 8, "rank": 16}',
-        '{"rank": 8}',
-    ]
-    assert moves[-1]["next"] == "stop" and "no further trial" in moves[-1]["reason"]
-
-
-def test_a_grid_too_fine_to_list_is_refused_with_its_size() -> None:
-    with pytest.raises(TrainerError, match="at most 100000 combinations, got 244000000"):
-        move("grid", trials("fixed", 1), strategyOptions={"points": 1000})
-
-
 @pytest.mark.parametrize("strategy", MODELS)
 def test_a_model_based_strategy_starts_with_sobol_points(strategy: str) -> None:
-    sobol = [t["parameters"] for t in trials("sobol", 4)]
-    assert [t["parameters"] for t in trials(strategy, 4)] == sobol
+    sobol = [t["parameters"] for t in trials(strategy, 5, strategyOptions={"firstPoints": 5})]
+    assert [t["parameters"] for t in trials(strategy, 4)] == sobol[:4]
     assert [t["parameters"] for t in trials(strategy, 3, strategyOptions={"firstPoints": 0})] != sobol[:3]
 
 
@@ -134,14 +115,6 @@ def test_a_running_trial_is_accepted_and_not_suggested_again(strategy: str) -> N
     after = move(strategy, history)
     assert after["number"] == 6
     assert after["parameters"] != history[-1]["parameters"]
-
-
-def test_cmaes_comes_closer_generation_by_generation() -> None:
-    def bowl(parameters: dict[str, Any], step: int) -> float:
-        return (math.log10(parameters["learningRate"]) + 4) ** 2 + (parameters["captionDropout"] - 0.15) ** 2 * 100
-
-    values = [trial["value"] for trial in trials("cmaes", 60, bowl)]
-    assert sum(values[-20:]) < 0.3 * sum(values[:20])
 
 
 @pytest.mark.parametrize("strategy", MODELS)
@@ -184,7 +157,7 @@ def test_own_trials_come_right_after_the_default_and_take_its_values_where_they_
 
 
 def test_an_earlier_study_spares_a_model_its_first_points() -> None:
-    earlier = trials("sobol", 12)
+    earlier = trials("random", 12)
     warm = trials("gp", 4, earlier=earlier, seed=3)
     cold = trials("gp", 4, seed=3)
     assert warm[1]["parameters"] != cold[1]["parameters"]
@@ -199,8 +172,8 @@ def test_a_trial_outside_of_the_space_is_left_out_of_the_history_but_keeps_its_n
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"strategy": "anneal"}, "Expected one of cmaes, fixed, gp, grid, random, sobol, tpe, got 'anneal'"),
-        ({"pruner": "axe"}, "Expected one of asha, hyperband, median, none, got 'axe'"),
+        ({"strategy": "anneal"}, "Expected one of fixed, gp, random, tpe, got 'anneal'"),
+        ({"pruner": "axe"}, "Expected one of asha, none, got 'axe'"),
         ({"strategy": "gp", "strategyOptions": {"sigma": 1}}, "options of gp among firstPoints, window, got sigma"),
     ],
 )
@@ -212,8 +185,8 @@ def test_what_is_not_there_is_named_with_what_is(changes: dict[str, Any], messag
 def test_no_strategy_but_the_gaussian_process_imports_torch() -> None:
     code = (
         "import sys, json; from plein_air.tuning.suggest import run; p = json.loads(sys.argv[1])\n"
-        "for p['strategy'] in ['fixed', 'random', 'sobol', 'tpe', 'cmaes', 'grid']:\n"
-        "  for p['pruner'] in ['none', 'median', 'asha', 'hyperband']: run(p)\n"
+        "for p['strategy'] in ['fixed', 'random', 'tpe']:\n"
+        "  for p['pruner'] in ['none', 'asha']: run(p)\n"
         "assert 'torch' not in sys.modules, 'torch was imported'"
     )
     params = {**ask("tpe"), "trials": trials("tpe", 5)}

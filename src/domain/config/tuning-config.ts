@@ -85,12 +85,6 @@ export const TuningConfig = z
         path: ['pruner'],
         message: `expected none with two goals, got ${tuning.pruner}: rungs rank by one`,
       });
-    if (tuning.objective.goals.length > 1 && tuning.strategy === 'cmaes')
-      ctx.addIssue({
-        code: 'custom',
-        path: ['strategy'],
-        message: 'expected a strategy for two goals (random, sobol, tpe, gp, grid), got cmaes',
-      });
   })
   .prefault({});
 export type TuningConfig = z.infer<typeof TuningConfig>;

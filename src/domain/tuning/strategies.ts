@@ -7,12 +7,8 @@ import { z } from 'zod';
 export const STRATEGIES = {
   /** Trains the configuration as it is. */
   fixed: z.strictObject({}),
-  /** Every combination of the choices and of this many points of each range, in an order drawn by the seed. */
-  grid: z.strictObject({ points: z.int().min(2).max(100).default(3) }),
   /** Independent draws. */
   random: z.strictObject({}),
-  /** A scrambled Sobol sequence: draws that keep their distance. */
-  sobol: z.strictObject({}),
   /** Tree-structured Parzen estimators, after a few Sobol points. */
   tpe: z.strictObject({
     firstPoints: z.int().min(0).max(1000).default(3),
@@ -22,11 +18,6 @@ export const STRATEGIES = {
   gp: z.strictObject({
     firstPoints: z.int().min(0).max(1000).default(3),
     window: z.int().min(10).max(5000).default(150),
-  }),
-  /** Covariance matrix adaptation, from the default outwards; null: population by the number of dimensions. */
-  cmaes: z.strictObject({
-    sigma: z.number().gt(0).max(1).default(0.2),
-    population: z.int().min(3).max(1000).nullable().default(null),
   }),
 } as const;
 export type StrategyName = keyof typeof STRATEGIES;
@@ -40,15 +31,8 @@ const minSteps = z.int().min(1).nullable().default(null);
 export const PRUNERS = {
   /** Every trial runs to its last step. */
   none: z.strictObject({}),
-  /** A trial goes on while it is better than the median of those that finished, at the same step. */
-  median: z.strictObject({
-    startupTrials: z.int().min(1).max(1000).default(4),
-    rungs: z.int().min(2).max(50).default(4),
-  }),
   /** Asynchronous successive halving: the best of each rung go on. */
   asha: z.strictObject({ reductionFactor, minSteps }),
-  /** Several ASHA brackets that start at different rungs. */
-  hyperband: z.strictObject({ reductionFactor, minSteps }),
 } as const;
 export type PrunerName = keyof typeof PRUNERS;
 export const PRUNER_NAMES = Object.keys(PRUNERS) as [PrunerName, ...PrunerName[]];

@@ -61,8 +61,7 @@ class Ladder:
         from optuna.trial import TrialState
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        # The name decides Hyperband's brackets.
-        study = optuna.create_study(direction="minimize", study_name="plein-air")
+        study = optuna.create_study(direction="minimize")
         for trial in sorted(self.trials, key=lambda t: int(t["number"])):
             values = self.reports(trial)
             whole = len(self.steps) - 1 in values
@@ -95,6 +94,6 @@ def geometric(steps: int, factor: int, lowest: int | None) -> list[int]:
     return rungs if rungs[-1] == steps else [*rungs, steps]
 
 
-def halving_notes(values: Mapping[int, float], start: int, without: int | None = None) -> dict[str, Any]:
-    """What Optuna's successive halving remembers of a trial: its figure at each rung that it has left, from its first on."""
-    return {f"completed_rung_{rung - start}": value for rung, value in values.items() if rung != without}
+def halving_notes(values: Mapping[int, float], without: int | None = None) -> dict[str, Any]:
+    """What Optuna's successive halving remembers of a trial: its figure at each rung that it has left."""
+    return {f"completed_rung_{rung}": value for rung, value in values.items() if rung != without}

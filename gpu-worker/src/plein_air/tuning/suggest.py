@@ -34,12 +34,11 @@ def run(params: dict[str, Any], emit: Any = None, stop: threading.Event | None =
         number = 1 + max((int(trial["number"]) for trial in trials), default=-1)
         parameters = _new_trial(params, trials, number, strategy, options)
         if parameters is not None:
-            start = pruner.starts_at(number, ladder, pruner_options) if hasattr(pruner, "starts_at") else 0
             return {
                 "next": "trial",
                 "number": number,
                 "parameters": parameters,
-                "toStep": ladder.steps[start],
+                "toStep": ladder.steps[0],
                 "reason": "",
             }
         reason = f"{params['strategy']} has no further trial to try"

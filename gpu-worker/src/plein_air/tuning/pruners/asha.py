@@ -42,7 +42,7 @@ def may_go_on(ladder: Ladder, options: Options) -> list[Mapping[str, Any]]:
     for rung, (best, *_) in waiting.items():
         study, frozen = ladder.optuna_study(
             lambda k: factor**k,
-            lambda trial, values, at=rung, of=best: halving_notes(values, 0, without=at if trial is of else None),
+            lambda trial, values, at=rung, of=best: halving_notes(values, without=at if trial is of else None),
         )
         if not pruner.prune(study, frozen[int(best["number"])]):
             going.append(best)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plein_air.tuning.ask import Ask
-from plein_air.tuning.strategies import sobol
+from plein_air.tuning.first_points import sobol
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Options:
 def suggest(ask: Ask, options: Options) -> dict[str, Any] | None:
     """The model's choice, or a Sobol point while there is too little to model."""
     if len(ask.trials) <= options.first_points or ask.finished == 0:
-        return sobol.suggest(ask, sobol.Options())
+        return sobol(ask)
     from optuna.samplers import TPESampler
 
     return ask.from_optuna(
