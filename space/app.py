@@ -30,6 +30,8 @@ HERE = Path(__file__).resolve().parent
 CONFIG: dict[str, Any] = json.loads((HERE / "config.json").read_text(encoding="utf-8"))
 ADAPTER = "painter"
 SEED_LIMIT = 2**31 - 1
+PROMPT_LIMIT = 500
+"""Characters; the page's own limit does not hold for calls of the API."""
 
 
 def setting(name: str) -> str:
@@ -49,7 +51,9 @@ TRIGGER = str(CONFIG["TRIGGER"])
 
 def device_and_type() -> tuple[str, torch.dtype]:
     """CUDA in bfloat16 where there is a GPU (or ZeroGPU lends one), else the CPU in float32."""
-    if torch.cuda.is_available() or (spaces is not None and os.environ.get("SPACES_ZERO_GPU")):
+    if torch.cuda.is_available() or (
+        spaces is not None and os.environ.get("SPACES_ZERO_GPU")
+    ):
         return "cuda", torch.bfloat16
     return "cpu", torch.float32
 
@@ -57,7 +61,9 @@ def device_and_type() -> tuple[str, torch.dtype]:
 @lru_cache(maxsize=1)
 def adapter() -> tuple[Path, str]:
     """The adapter's file at the pinned revision, and the sha256 of its bytes; any other bytes are refused."""
-    path = Path(hf_hub_download(MODEL_REPO, str(CONFIG["WEIGHT_NAME"]), revision=MODEL_REVISION))
+    path = Path(
+        hf_hub_download(MODEL_REPO, str(CONFIG["WEIGHT_NAME"]), revision=MODEL_REVISION)
+    )
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     if sha256 != CONFIG["ADAPTER_SHA256"]:
         raise RuntimeError(
@@ -72,8 +78,12 @@ def pipeline() -> FluxPipeline:
     """The base model with the adapter of the pinned release, loaded once."""
     device, dtype = device_and_type()
     path, _ = adapter()
-    pipe = FluxPipeline.from_pretrained(BASE_REPO, revision=BASE_REVISION, torch_dtype=dtype)
-    pipe.load_lora_weights(str(path.parent), weight_name=path.name, adapter_name=ADAPTER)
+    pipe = FluxPipeline.from_pretrained(
+        BASE_REPO, revision=BASE_REVISION, torch_dtype=dtype, use_safetensors=True
+    )
+    pipe.load_lora_weights(
+        str(path.parent), weight_name=path.name, adapter_name=ADAPTER
+    )
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
 
@@ -99,11 +109,15 @@ def paint_one(prompt: str, seed: int, strength: float) -> Image.Image:
 
 
 @on_gpu
-def paint(prompt: str, seed: float, strength: float) -> tuple[Image.Image, Image.Image, str]:
+def paint(
+    prompt: str, seed: float, strength: float
+) -> tuple[Image.Image, Image.Image, str]:
     """The same prompt and seed twice: by the base, and with the style."""
-    prompt = prompt.strip()
+    prompt = str(prompt).strip()
     if not prompt:
         raise gr.Error("Please write what the picture should show.")
+    if len(prompt) > PROMPT_LIMIT:
+        raise gr.Error(f"Please use at most {PROMPT_LIMIT} characters.")
     number = int(seed) % (SEED_LIMIT + 1)
     styled = prompt if TRIGGER.lower() in prompt.lower() else f"{prompt}, {TRIGGER}"
     started = time.monotonic()
@@ -111,7 +125,11 @@ def paint(prompt: str, seed: float, strength: float) -> tuple[Image.Image, Image
         base = paint_one(prompt, number, 0.0)
         painted = paint_one(styled, number, float(strength))
     seconds = time.monotonic() - started
-    return base, painted, f"“{styled}” · seed {number} · strength {strength:g} · {seconds:.1f} s"
+    return (
+        base,
+        painted,
+        f"“{styled}” · seed {number} · strength {strength:g} · {seconds:.1f} s",
+    )
 
 
 def served() -> dict[str, str]:
@@ -165,7 +183,9 @@ STYLE = """
 def theme() -> gr.themes.Base:
     """Paper, ink and one ultramarine; by night the same on a dark wall. Every pair of colors is readable (WCAG AA)."""
     ink, blue = "#2a2622", "#36498f"
-    return gr.themes.Base(primary_hue="indigo", neutral_hue="stone", font=FONT, radius_size="sm").set(
+    return gr.themes.Base(
+        primary_hue="indigo", neutral_hue="stone", font=FONT, radius_size="sm"
+    ).set(
         body_background_fill="#f4f0e8",
         body_background_fill_dark="#191715",
         body_text_color=ink,
@@ -239,7 +259,7 @@ def build() -> gr.Blocks:
                 placeholder="a river in spring, poplars along the bank",
                 value=CONFIG["PROMPTS"][0] if CONFIG["PROMPTS"] else "",
                 lines=3,
-                max_length=500,
+                max_length=PROMPT_LIMIT,
                 scale=5,
                 autofocus=True,
             )
@@ -247,14 +267,24 @@ def build() -> gr.Blocks:
                 button = gr.Button("Paint", variant="primary")
                 another = gr.Button("Another seed")
         if CONFIG["PROMPTS"]:
-            gr.Examples([[p] for p in CONFIG["PROMPTS"]], [prompt], label="Try one of these")
+            gr.Examples(
+                [[p] for p in CONFIG["PROMPTS"]], [prompt], label="Try one of these"
+            )
         with gr.Row():
             before = frame("The base model", "The prompt as the base model paints it")
-            after = frame("With the style", "The same prompt and seed, painted with the style")
+            after = frame(
+                "With the style", "The same prompt and seed, painted with the style"
+            )
         note = gr.Markdown("", elem_id="note")
         with gr.Row():
             strength = gr.Slider(
-                0, 1.5, value=1, step=0.05, label="Style strength", info="0 is the base model alone", min_width=280
+                0,
+                1.5,
+                value=1,
+                step=0.05,
+                label="Style strength",
+                info="0 is the base model alone",
+                min_width=280,
             )
             seed = gr.Number(
                 value=0,
@@ -289,4 +319,4 @@ def build() -> gr.Blocks:
 if __name__ == "__main__":
     # A Space that runs can paint; and ZeroGPU wants the weights on `cuda` before the first call.
     pipeline()
-    build().queue(max_size=20).launch(css=STYLE, theme=theme())
+    build().queue(max_size=20).launch(css=STYLE, theme=theme(), max_file_size="64kb")

@@ -48,7 +48,7 @@ export function connectHub(options: HubOptions): Hub {
     );
   }
   const patience = { ...DEFAULT_PATIENCE, ...options.patience };
-  const transport = createTransport(options.fetch ?? fetch, patience);
+  const transport = createTransport(options.fetch ?? fetch, patience, endpoint);
   const hub: Connection = { endpoint, accessToken, transport };
   const surface = async <T>(doing: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> => {
     try {

@@ -35,6 +35,7 @@ export async function downloadFolder(hub: Connection, request: DownloadRequest):
   });
   const files = request.wanted === undefined ? listed : listed.filter(({ path }) => request.wanted?.(path));
   for (const { path } of files) refuseEscape(path, request.repo);
+  refuseImpossible(files, request.repo);
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
   let done = 0;
   const queue = [...files];
@@ -71,6 +72,21 @@ export function refuseEscape(path: string, repo: RepoRef): void {
       'Corrupt',
       `expected paths inside the folder in ${describeRepo(repo)}, got ${JSON.stringify(path)}: nothing was written`,
     );
+  }
+}
+
+/** Names that no file system takes, and a file where another one needs a folder, are refused before anything is written. */
+function refuseImpossible(files: readonly ListedFile[], repo: RepoRef): void {
+  const paths = new Set(files.map(({ path }) => path));
+  for (const path of paths) {
+    const segments = path.split('/');
+    const isLong = path.length > 1024 || segments.some((segment) => Buffer.byteLength(segment) > 255);
+    const below = segments.slice(1).some((_, at) => paths.has(segments.slice(0, at + 1).join('/')));
+    if (isLong || below)
+      throw new PipelineError(
+        'Corrupt',
+        `expected paths that a folder can hold in ${describeRepo(repo)}, got ${JSON.stringify(path.slice(0, 200))}: nothing was written`,
+      );
   }
 }
 
@@ -159,10 +175,13 @@ async function continuePart(
     const count = async function* (source: AsyncIterable<Buffer>) {
       for await (const chunk of source) {
         timer.refresh();
+        const room = file.bytes - received;
         received += chunk.length;
         if (received > have) restart();
         report(Math.min(received, file.bytes));
-        yield chunk;
+        yield chunk.subarray(0, room);
+        // The listing says how long the file is; a far side that does not end is not listened to.
+        if (received > file.bytes) return;
       }
     };
     const body =

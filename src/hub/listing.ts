@@ -1,6 +1,7 @@
 import { listFiles, pathsInfo } from '@huggingface/hub';
+import { PipelineError } from '../domain/errors.ts';
 import { type RepoRef, Sha256 } from '../domain/refs.ts';
-import { designation, encodePath } from './addresses.ts';
+import { describeRepo, designation, encodePath } from './addresses.ts';
 import type { Connection } from './connection.ts';
 import type { HubEntry } from './hub.ts';
 import { HubFailure } from './hub-failure.ts';
@@ -10,6 +11,9 @@ export interface ListedFile extends HubEntry {
   /** git's id of the file, or of its pointer when it is in LFS. */
   gitId: string | null;
 }
+
+/** A listing that does not end is no listing: more files than the Hub advises to keep in one repository, ten times over. */
+const MOST_FILES = 1_000_000;
 
 interface Listed {
   path: string;
@@ -44,7 +48,14 @@ export async function listFolder(
       fetch: transport.fetch,
       ...(folder ? { path: encodePath(folder) } : {}),
     });
-    for await (const entry of entries) if (entry.type === 'file') files.push(toFile(entry));
+    for await (const entry of entries) {
+      if (entry.type === 'file') files.push(toFile(entry));
+      if (files.length > MOST_FILES)
+        throw new PipelineError(
+          'Corrupt',
+          `expected at most ${MOST_FILES} files in ${describeRepo(p.repo)}, got more`,
+        );
+    }
   } catch (error) {
     const noFolder = error instanceof HubFailure && error.status === 404 && error.code === 'EntryNotFound';
     if (noFolder) return [];

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { PipelineError } from '../domain/errors.ts';
 import { describeRequest, failureOf, HubFailure, isError } from './hub-failure.ts';
 
 /** How long requests are waited for and how often they are repeated. */
@@ -83,14 +84,55 @@ function mayRepeat(method: string, url: string, failure: HubFailure): boolean {
   return !(method === 'POST' && /\/api\/(?:models|datasets|spaces)\/[^/]+\/[^/]+\/commit\//.test(url));
 }
 
-/** Wraps a bare `fetch` with time-outs, retries and errors that tell what happened. */
-export function createTransport(bare: typeof fetch, patience: Patience): Transport {
+/** Largest answer that is kept in memory; files that may be larger are streamed to disk. */
+const LARGEST_ANSWER = 128 * 1024 * 1024;
+
+/** The bytes of an answer up to a limit: how long it is, the far side does not decide. A range that was ignored is cut. */
+async function bytesOf(
+  response: Response,
+  init: RequestInit,
+  where: string,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init.headers).get('range') ?? '') ?? [];
+  const asked = end === undefined ? null : Number(end) + 1 - (response.status === 206 ? Number(start) : 0);
+  const limit = asked ?? LARGEST_ANSWER;
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    size += chunk.byteLength;
+    chunks.push(chunk);
+    if (size > limit) break;
+  }
+  if (size > limit && (asked === null || response.status === 206))
+    throw new PipelineError(
+      'Corrupt',
+      `expected at most ${limit} bytes of ${where}, got more: nothing of it was used`,
+    );
+  return new Uint8Array(Buffer.concat(chunks).subarray(0, limit));
+}
+
+/** Headers for an address: the token goes to the Hub's own origin only, whatever its answers name as the next page. */
+function withoutTokenElsewhere(url: string, init: RequestInit, origin: string | undefined): RequestInit {
+  if (origin === undefined || new URL(url).origin === origin) return init;
+  const headers = new Headers(init.headers);
+  headers.delete('authorization');
+  return { ...init, headers };
+}
+
+/**
+ * Wraps a bare `fetch` with time-outs, limits, retries and errors that tell what happened. With `endpoint` the token of a
+ * request is sent to that origin only.
+ */
+export function createTransport(given: typeof fetch, patience: Patience, endpoint?: string): Transport {
+  const origin = endpoint === undefined ? undefined : new URL(endpoint).origin;
+  const bare = (url: string, init: RequestInit): Promise<Response> =>
+    given(url, withoutTokenElsewhere(url, init, origin));
   const attempt = async (url: string, init: RequestInit, method: string): Promise<Response> => {
     const limit = AbortSignal.timeout(patience.timeoutMs + Math.ceil(sizeOf(init.body) / SLOWEST_UPLOAD));
     const signal = init.signal ? AbortSignal.any([init.signal, limit]) : limit;
     try {
       const response = await bare(url, { ...init, ...(method === 'PUT' ? STREAMED : {}), signal });
-      const body = await response.arrayBuffer();
+      const body = await bytesOf(response, init, describeRequest(method, url));
       const none = method === 'HEAD' || [204, 205, 304].includes(response.status);
       const whole = new Response(none ? null : body, { status: response.status, headers: response.headers });
       Object.defineProperty(whole, 'url', { value: response.url });
@@ -138,7 +180,7 @@ export function createTransport(bare: typeof fetch, patience: Patience): Transpo
 
 /** A network error or time-out as `HubFailure`; an abort by the caller stays what it is. */
 export function asFailure(error: unknown, method: string, url: string, caller?: AbortSignal | null): unknown {
-  if (error instanceof HubFailure || caller?.aborted) return error;
+  if (error instanceof HubFailure || error instanceof PipelineError || caller?.aborted) return error;
   const reasons: string[] = [];
   for (let at: unknown = error; isError(at) && reasons.length < 4; at = at.cause) {
     const code = 'code' in at && typeof at.code === 'string' ? ` ${at.code}` : '';

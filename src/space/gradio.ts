@@ -19,6 +19,9 @@ interface GradioClient {
   close(): void;
 }
 
+/** Largest picture that is taken from a Space, in bytes. */
+const LARGEST_PICTURE = 64 * 1024 * 1024;
+
 const Picture = z.object({ url: z.url() });
 const Painted = z.tuple([Picture, Picture], z.unknown());
 const Served = z.tuple([ServedBySpace], z.unknown());
@@ -30,12 +33,26 @@ export async function connectSpaceApp(url: string, token: string | null, limitMs
   const call = async (name: string, payload: unknown[], ms: number) =>
     (await within(ms, `an answer of ${name}`, client.predict(name, payload))).data;
   const download = async (address: string, ms: number) => {
+    // The Space says where its picture is: the token, and this machine's network, are not for any address that it names.
+    if (new URL(address).origin !== new URL(url).origin)
+      throw new Error(
+        `expected a picture of the Space at ${new URL(url).origin}, got one at ${new URL(address).origin}`,
+      );
     const response = await fetch(address, {
       signal: AbortSignal.timeout(ms),
+      redirect: 'error',
       headers: token === null ? {} : { authorization: `Bearer ${token}` },
     });
     if (!response.ok) throw new Error(`expected a picture at ${address}, got HTTP ${response.status}`);
-    return Buffer.from(await response.arrayBuffer());
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      size += chunk.byteLength;
+      if (size > LARGEST_PICTURE)
+        throw new Error(`expected a picture of at most ${LARGEST_PICTURE} bytes, got more`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
   };
   return {
     served: async (ms) => Served.parse(await call('/served', [], ms))[0],

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -91,17 +92,43 @@ def _bytes_of(tensor: torch.Tensor) -> bytes:
     return whole.view(-1).view(torch.uint8).numpy().tobytes() if whole.numel() else b""
 
 
+_LONGEST_HEADER = 100_000_000
+"""Bytes; the limit of the format's own reader."""
+
+
 def read_header(path: Path | str) -> tuple[dict[str, Any], dict[str, str]]:
     """Descriptions of the tensors by name, and the metadata, without reading any data."""
     try:
         with open(path, "rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            header: dict[str, Any] = json.loads(file.read(length))
-    except (OSError, ValueError, struct.error) as error:
+            room = os.fstat(file.fileno()).st_size - 8
+            if length > min(room, _LONGEST_HEADER):
+                raise ValueError(f"a header of {length} bytes in a file with room for {room}")
+            header: Any = json.loads(file.read(length))
+        return _checked(header)
+    except (OSError, ValueError, RecursionError, struct.error) as error:
         raise TrainerError(
             "Corrupt", f"Expected a safetensors file at {path}, got one without a readable header: {error}"
         ) from error
-    return header, header.pop("__metadata__", {})
+
+
+def _checked(header: Any) -> tuple[dict[str, Any], dict[str, str]]:
+    """Splits a header whose entries all have a type, a shape and offsets; else `ValueError`."""
+    if not isinstance(header, dict):
+        raise ValueError(f"a {type(header).__name__} as the header")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise ValueError("metadata that are no texts")
+    known = _type_names().values()
+    for name, told in header.items():
+        shape = told.get("shape") if isinstance(told, dict) else None
+        offsets = told.get("data_offsets") if isinstance(told, dict) else None
+        sizes = [*shape, *offsets] if isinstance(shape, list) and isinstance(offsets, list) else [None]
+        if not all(type(size) is int and size >= 0 for size in sizes) or len(offsets or []) != 2:
+            raise ValueError(f"tensor {name!r} without a shape and two offsets")
+        if told.get("dtype") not in known:
+            raise ValueError(f"tensor {name!r} of type {told.get('dtype')!r}")
+    return header, metadata
 
 
 def read_shapes(path: Path | str) -> dict[str, Shape]:

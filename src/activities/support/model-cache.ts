@@ -53,6 +53,9 @@ const COMPONENTS = [
   'vae',
 ] as const;
 
+/** What a component is made of: settings, weights as safetensors, vocabularies. No pickle and no code is fetched. */
+const isModelFile = (path: string): boolean => /\.(json|safetensors|txt|model)$/.test(path);
+
 /** A local copy of a base model in diffusers' layout; `model_index.json` comes last, so that it says "complete". */
 export async function copyBase(deps: CopyDeps, base: CommitRef): Promise<string> {
   const folder = copyFolder(deps.workDir, base);
@@ -69,7 +72,7 @@ export async function copyBase(deps: CopyDeps, base: CommitRef): Promise<string>
       size = total;
       deps.onProgress?.(before + done, before + total);
     };
-    await copyLocally({ ...deps, onProgress }, base, component);
+    await copyLocally({ ...deps, onProgress }, base, component, isModelFile);
     before += size;
   }
   await writeWhole(join(folder, 'model_index.json'), index);

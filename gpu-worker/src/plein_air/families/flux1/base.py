@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
     from plein_air.families.family import Embeddings, Generate, Grid, Part, Targets, Velocity
 
+# Said in words, whatever a library's defaults become: no code of a repository runs, and no pickle is opened.
+_OWN_FILES: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+_WEIGHTS: dict[str, Any] = {"local_files_only": True, "use_safetensors": True}
 _FOLDERS: dict[Part, tuple[str, ...]] = {
     "vae": ("vae",),
     "text": ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"),
@@ -173,9 +176,9 @@ class FluxBase:
             dtype = self.text_dtype()
             self._loaded["text"] = TextEncoders(
                 clip=self._load(CLIPTextModel, "text_encoder", dtype),
-                clip_tokenizer=AutoTokenizer.from_pretrained(self.path / "tokenizer"),
+                clip_tokenizer=AutoTokenizer.from_pretrained(self.path / "tokenizer", **_OWN_FILES),
                 t5=self._load(T5EncoderModel, "text_encoder_2", dtype),
-                t5_tokenizer=AutoTokenizer.from_pretrained(self.path / "tokenizer_2"),
+                t5_tokenizer=AutoTokenizer.from_pretrained(self.path / "tokenizer_2", **_OWN_FILES),
             )
         return self._loaded["text"]
 
@@ -210,9 +213,9 @@ class FluxBase:
     def _load(self, kind: Any, folder: str, dtype: torch.dtype, device: torch.device | None = None) -> Any:
         try:
             if kind.__module__.startswith("diffusers"):
-                model = kind.from_pretrained(self.path / folder, torch_dtype=dtype, local_files_only=True)
+                model = kind.from_pretrained(self.path / folder, torch_dtype=dtype, **_WEIGHTS)
             else:
-                model = kind.from_pretrained(self.path / folder, dtype=dtype, local_files_only=True)
+                model = kind.from_pretrained(self.path / folder, dtype=dtype, **_WEIGHTS)
         except (OSError, ValueError, KeyError) as error:
             raise TrainerError(
                 "InvalidInput",
