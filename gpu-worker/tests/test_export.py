@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,20 @@ from plein_air.tensor_file import read_header, read_tensors
 from plein_air.training.adapter import FILE, header_config, rank_and_alpha
 
 
-def run(checkpoint: str, out: Path, sabotage: str = "none") -> dict[str, dict[str, Any]]:
+def run(checkpoint: str, out: Path, sabotage: str = "none", date: str = "2026-11-30") -> dict[str, dict[str, Any]]:
     params = {
         "checkpoint": checkpoint,
         "out": str(out),
         "formats": ["diffusers", "kohya"],
-        "title": "A title",
-        "trigger": "plnr impressionism",
+        "about": {
+            "title": "A title",
+            "trigger": "plnr impressionism",
+            "author": "studio",
+            "license": "apache-2.0",
+            "base": "studio/base@0123456",
+            "resolution": 64,
+            "date": date,
+        },
         "sabotage": sabotage,
     }
     result = export.run(params, NoEvents(), threading.Event())  # pyright: ignore[reportArgumentType]
@@ -62,12 +70,41 @@ def test_the_header_has_what_older_diffusers_read_and_nothing_that_an_older_peft
     assert config.keys() <= {field.name for field in fields(LoraConfig)} | {"peft_type"}
 
 
-def test_the_kohya_file_has_the_same_bytes_each_time_and_names_title_and_trigger(whole_run, tmp_path):
+def test_the_kohya_file_has_the_same_bytes_each_time(whole_run, tmp_path):
     one, two = run(whole_run["checkpoint"], tmp_path / "1"), run(whole_run["checkpoint"], tmp_path / "2")
     assert one["kohya"]["sha256"] == two["kohya"]["sha256"]
-    metadata = read_header(one["kohya"]["path"])[1]
-    assert metadata["modelspec.title"] == "A title"
-    assert metadata["modelspec.trigger_phrase"] == "plnr impressionism"
+    later = run(whole_run["checkpoint"], tmp_path / "3", date="2026-12-01")
+    assert later["diffusers"]["sha256"] == one["diffusers"]["sha256"]
+    assert later["kohya"]["sha256"] != one["kohya"]["sha256"]
+
+
+@pytest.mark.parametrize("kind", ["diffusers", "kohya"])
+def test_the_header_says_what_model_browsers_and_trainers_look_for(whole_run, tmp_path, kind):
+    path = Path(run(whole_run["checkpoint"], tmp_path)[kind]["path"])
+    metadata = read_header(path)[1]
+    data = path.read_bytes()
+    tensors = data[8 + int.from_bytes(data[:8], "little") :]
+    expected = {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.architecture": "flux-1-dev/lora",
+        "modelspec.title": "A title",
+        "modelspec.author": "studio",
+        "modelspec.license": "apache-2.0",
+        "modelspec.resolution": "64x64",
+        "modelspec.trigger_phrase": "plnr impressionism",
+        # As sd-scripts and the WebUI hash a LoRA: what comes after the header.
+        "sshs_model_hash": hashlib.sha256(tensors).hexdigest(),
+        "modelspec.hash_sha256": "0x" + hashlib.sha256(tensors).hexdigest(),
+    }
+    if kind == "kohya":
+        expected |= {
+            "modelspec.date": "2026-11-30",
+            "ss_base_model_version": "flux1",
+            "ss_network_module": "networks.lora_flux",
+            "ss_sd_model_name": "studio/base@0123456",
+            "ss_network_dim": "Dynamic",
+        }
+    assert expected.items() <= metadata.items()
 
 
 def test_the_kohya_file_converts_back_to_the_exported_matrices_bit_for_bit(whole_run, tmp_path):

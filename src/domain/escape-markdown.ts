@@ -25,3 +25,11 @@ export function code(text: string): string {
   const pad = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
   return `${fence}${pad}${line}${pad}${fence}`;
 }
+
+/** Lines as they are, in a block that no fence inside can end. */
+export function codeBlock(text: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map((m) => m[0].length));
+  const fence = '`'.repeat(longest + 1);
+  const lines = text.split(/\r?\n/).map((line) => visibleText(line));
+  return `${fence}text\n${lines.join('\n')}\n${fence}`;
+}

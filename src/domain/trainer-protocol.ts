@@ -205,14 +205,27 @@ export const EvaluateParams = z.strictObject({
 /** The report itself is `domain/evaluation-report.ts`, in `out/report.json`. */
 export const EvaluateResult = z.strictObject({ report: Path, sha256: Sha });
 
+/** What the header of an exported file says for people and model browsers. */
+export const ExportAbout = z.strictObject({
+  title: z.string(),
+  trigger: z.string(),
+  author: z.string(),
+  license: z.string(),
+  /** Repository and commit of the base. */
+  base: z.string(),
+  /** Side in pixels of the images it was trained at. */
+  resolution: z.int(),
+  /** Day of the export, as 2026-11-30. */
+  date: z.string(),
+});
+export type ExportAbout = z.infer<typeof ExportAbout>;
+
 export const ExportParams = z.strictObject({
   /** A checkpoint folder. */
   checkpoint: Path,
   out: Path,
   formats: z.array(z.enum(['diffusers', 'kohya'])).min(1),
-  /** modelspec.* metadata for the exports other than diffusers' own. */
-  title: z.string(),
-  trigger: z.string(),
+  about: ExportAbout,
   /** `zero-lora` writes an adapter without effect, to show that the gate refuses it. */
   sabotage: z.enum(['none', 'zero-lora']),
 });

@@ -1,15 +1,16 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import type { Sha256 } from '../domain/refs.ts';
+import type { CommitRef, Sha256 } from '../domain/refs.ts';
+import { LICENSE_FILE, noticeOf } from '../domain/release/license.ts';
 import { PROVENANCE_FILE, type Provenance } from '../domain/release/provenance.ts';
 import type { SmokeRequest } from '../domain/release/space-trial.ts';
 import type { ReleaseSample } from '../domain/release/title.ts';
 import type { PipelineActivities } from '../domain/run/activities.ts';
 import { ADAPTER_FILE } from '../domain/training/checkpoint.ts';
+import { cardFields } from '../hub/card-fields.ts';
 import { fingerprintOf, sha256Of } from '../hub/hashing.ts';
 import type { Hub, HubContent } from '../hub/hub.ts';
 import { modelCard, spaceCard } from '../reports/cards/cards.ts';
-import { noticeText } from '../reports/cards/run-notices.ts';
 import { sampleGrid } from '../reports/figures/grids.ts';
 import { svgToPng, trainingCurves } from '../reports/figures/plots.ts';
 import { readEvaluationRecords } from '../reports/records/evaluation-records.ts';
@@ -20,6 +21,7 @@ import {
 } from '../reports/records/from-records.ts';
 import type { SampleRow } from '../reports/records/run-records.ts';
 import { SMOKE_FOLDER } from '../space/space-repo.ts';
+import type { LicenseWithText } from './base-license.ts';
 import { codeCommit } from './code-commit.ts';
 import { refuseUnreadableExport } from './kohya-names.ts';
 
@@ -40,6 +42,7 @@ export async function releaseFiles(p: {
   request: Request;
   tag: string;
   adapter: { bytes: Buffer; sha256: Sha256 };
+  license: LicenseWithText;
   /** Files below `space/`: the app as it will serve this release for ever. */
   app: { path: string; content: Buffer }[];
 }): Promise<ReleaseFiles> {
@@ -52,6 +55,7 @@ export async function releaseFiles(p: {
       ...exports.map((e) => ({ path: e.path, content: e.bytes })),
       { path: PROVENANCE_FILE, content: `${JSON.stringify(provenance, null, 2)}\n` },
       ...(await releaseDocuments(p.hub, provenance)),
+      ...(p.license.text === null ? [] : [{ path: LICENSE_FILE, content: p.license.text }]),
       ...p.app,
     ],
   };
@@ -91,7 +95,7 @@ export async function releaseDocuments(
   const curves = { ...training.curves, preemptions: training.preemptionSteps };
   return [
     { path: 'README.md', content: card },
-    { path: 'NOTICE', content: noticeText(context.base.repo) },
+    { path: 'NOTICE', content: `${noticeOf(provenance.license, context.base.repo)}\n` },
     ...pictures.map((s) => ({ path: s.path, content: s.bytes })),
     ...smokeFiles(evaluation.samples, context.config.evaluation.size),
     ...(hasGrid ? [{ path: 'images/grid.png', content: await sampleGrid(grid) }] : []),
@@ -163,7 +167,13 @@ async function readExports(hub: Hub, request: Request): Promise<Export[]> {
 }
 
 async function lineage(
-  p: { hub: Hub; request: Request; tag: string; adapter: { bytes: Buffer; sha256: Sha256 } },
+  p: {
+    hub: Hub;
+    request: Request;
+    tag: string;
+    adapter: { bytes: Buffer; sha256: Sha256 };
+    license: LicenseWithText;
+  },
   exports: Export[],
 ): Promise<Provenance> {
   const { context, training, dataset, evaluation, gate, approval, variants } = p.request;
@@ -182,6 +192,8 @@ async function lineage(
     })),
     ...(variants === undefined || variants.length === 0 ? {} : { variants }),
     dataset: dataset.dataset,
+    datasetLicense: await licenseOfDataset(p.hub, dataset.dataset),
+    license: p.license.license,
     evaluation: { report: evaluation.report, verdict: gate.record, adapter: evaluation.adapter },
     approval,
     ...(gate.verdict === 'PASS' ? {} : { overruled: gate.verdict }),
@@ -192,6 +204,13 @@ async function lineage(
     ...(accepted.length === 0 ? {} : { acceptedDifferences: accepted }),
     publisher: await publisherVersions(),
   };
+}
+
+/** The license that a dataset's card states, by the more telling of its names. */
+async function licenseOfDataset(hub: Hub, { type, repo, commit }: CommitRef): Promise<string | null> {
+  const card = (await hub.read({ type, repo }, commit, 'README.md'))?.toString('utf8') ?? '';
+  const { license, license_name: name } = cardFields(card);
+  return typeof name === 'string' ? name : typeof license === 'string' ? license : null;
 }
 
 /** Version and code commit of the worker that publishes: the commit from its checkout, or from what built it. */

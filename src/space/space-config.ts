@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CommitSha, RepoId, Sha256 } from '../domain/refs.ts';
-import { licenseFor } from '../domain/release/licenses.ts';
+import { noticeMarkdown } from '../domain/release/license.ts';
 import type { Provenance } from '../domain/release/provenance.ts';
 import { type ReleaseSample, titleOf } from '../domain/release/title.ts';
 import { ADAPTER_FILE } from '../domain/training/checkpoint.ts';
@@ -38,15 +38,13 @@ export function spaceConfig(p: {
 }): SpaceConfig {
   const { context } = p.provenance;
   const { config, base } = context;
-  const license = licenseFor(base.repo);
   // The app adds the trigger by itself; people read and change what the picture shows.
   const samples = p.samples
     .slice(0, 8)
     .map((s) => ({ image: s.path, prompt: withoutTrigger(s.prompt, config.dataset.trigger) }));
   const notice = [
     `Serving [${context.repos.release}](https://huggingface.co/${context.repos.release}) ${p.provenance.tag}, commit \`${p.commit.slice(0, 12)}\`, on ${base.repo}.`,
-    license.modification,
-    license.notice,
+    noticeMarkdown(p.provenance.license, base.repo),
   ];
   return {
     TITLE: titleOf(config.model),

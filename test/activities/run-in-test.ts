@@ -89,6 +89,24 @@ export function kohyaInTest(stem = 'lora_unet_double_blocks_0_img_attn_qkv'): Bu
   return Buffer.concat([length, header, Buffer.alloc(4 * names.length)]);
 }
 
+/** The beginning of a FLUX license, and the notice that it prescribes. */
+export function fluxLicenseInTest(title = 'FLUX.1 [dev] Non-Commercial License v1.1.1'): string {
+  const name = title.replace(/ v[\d.]+$/, '');
+  return `${title}
+
+2e. Content Filters; disclosure of artificial intelligence technologies.
+3b. “The FLUX.1 [dev] Model is licensed by Black Forest Labs Inc. under the ${name}. Copyright Black Forest Labs Inc.
+    IN NO EVENT SHALL BLACK FOREST LABS INC. BE LIABLE FOR ANYTHING IN CONNECTION WITH USE OF THIS MODEL.”
+`;
+}
+
+function baseFilesInTest(repo: string): Record<string, string> {
+  if (!repo.startsWith('black-forest-labs/FLUX.1-dev'))
+    return { 'README.md': '---\nlicense: apache-2.0\n---\n' };
+  const card = '---\nlicense: other\nlicense_name: flux-1-dev-non-commercial-license\n---\n';
+  return { 'README.md': card, 'LICENSE.md': fluxLicenseInTest() };
+}
+
 /** A finished run as its repositories hold it, with a verdict on an adapter of random bytes. */
 export async function runInTest(p: {
   hub: Hub;
@@ -98,6 +116,8 @@ export async function runInTest(p: {
   verdict?: 'PASS' | 'FAIL' | 'INCONCLUSIVE';
   config?: Record<string, unknown>;
   adapter?: Buffer;
+  /** The base's card and license; default: Apache-2.0, or FLUX.1 [dev]'s where the base is that. */
+  base?: Record<string, string>;
 }): Promise<DeployRequest> {
   const { hub, namespace } = p;
   const verdict = p.verdict ?? 'PASS';
@@ -197,7 +217,11 @@ export async function runInTest(p: {
   )('metrics.jsonl');
   const baseRepo: RepoRef = { type: 'model', repo: parsed.value.base.repo };
   await hub.ensureRepo(baseRepo);
-  const weights = await store(hub, baseRepo, 'transformer/weights.safetensors', Buffer.alloc(64));
+  const base = await storeAll(hub, baseRepo, {
+    'transformer/weights.safetensors': Buffer.alloc(64),
+    ...(p.base ?? baseFilesInTest(baseRepo.repo)),
+  });
+  const weights = base('transformer/weights.safetensors');
   const context: RunContext = {
     run,
     workflowId: `wf-${run}`,

@@ -6,11 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { execa } from 'execa';
 import { createDeploy } from '../../src/activities/release/deploy.ts';
 import type { VariantRecord } from '../../src/domain/config/variants.ts';
+import { readLicense } from '../../src/domain/release/license.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
 import { releaseRepo } from '../../src/releases/catalog.ts';
 import { variantTexts } from '../../src/reports/cards/variant-card.ts';
-import { type DeployRequest, runInTest } from '../activities/run-in-test.ts';
+import { type DeployRequest, fluxLicenseInTest, runInTest } from '../activities/run-in-test.ts';
 
 const PYTHON = resolve('gpu-worker/.venv/bin/python');
 const VALIDATE = `
@@ -45,9 +46,16 @@ function variantCardOf({ context, evaluation }: DeployRequest): string {
     ...{ format: 1, kind: 'int8', key: sha256, adapterSha256: sha256, base: context.base, run: context.run },
     ...{ files: [], trial: { pictures: 4, distance: 0.004 } },
   };
-  const { card, notice } = variantTexts(record, context);
+  const { card, notice } = variantTexts(
+    record,
+    context,
+    readLicense({
+      card: { license: 'other', name: 'flux-1-dev-non-commercial-license' },
+      file: { path: 'LICENSE.md', sha256, text: fluxLicenseInTest() },
+    }),
+  );
   expect(notice).toContain('Non-Commercial License');
-  expect(card).toContain(notice.trim());
+  for (const line of notice.trim().split('\n\n').at(-1)?.split('\n') ?? []) expect(card).toContain(line);
   expect(card).toMatch(
     /modifies black-forest-labs\/FLUX\.1-dev.*quantized with torchao.*not the original model/,
   );

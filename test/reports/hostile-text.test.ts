@@ -81,8 +81,8 @@ const WRITERS: Record<string, (text: string) => string> = {
     }),
   'the card of the Space': (text) => spaceCard(plant(provenance, text)),
   'the card of a variant': (text) => {
-    const { card, notice } = variantTexts(plant(variant, text), plant(provenance.context, text));
-    return `${card}\n\n${notice}`;
+    const { context, license } = plant(provenance, text);
+    return variantTexts(plant(variant, text), context, license).card;
   },
   'the report': (text) => toMarkdown(reportOf(text)),
 };

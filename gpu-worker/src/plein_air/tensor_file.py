@@ -60,6 +60,14 @@ def write_tensors(
     return digest.hexdigest()
 
 
+def data_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
+    """Of the file's data without its header, which may name this hash."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(_bytes_of(tensors[name]))
+    return digest.hexdigest()
+
+
 def _type_names() -> dict[torch.dtype, str]:
     import torch
 

@@ -12,6 +12,7 @@ import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { sha256Of, sha256OfFile } from '../../hub/hashing.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { refuseOtherTrigger } from '../prepare/captions/trigger.ts';
+import { exportAbout } from '../support/export-about.ts';
 import { GpuCalls, type GpuDeps } from '../support/gpu-calls.ts';
 import { copyBase, copyLocally, copyTrained } from '../support/model-cache.ts';
 import {
@@ -179,8 +180,7 @@ class Attempt {
         checkpoint,
         out: join(this.#folder, 'adapter'),
         formats: ['diffusers', 'kohya'],
-        title: config.model,
-        trigger: config.dataset.trigger,
+        about: await exportAbout(this.#deps.hub, context),
         sabotage: config.sabotage,
       },
       'exporting',

@@ -3,13 +3,13 @@ import { PipelineError } from '../../domain/errors.ts';
 import { Verdict } from '../../domain/evaluation/gate.ts';
 import { disagreements } from '../../domain/evaluation/verdict-check.ts';
 import type { RepoRef, Sha256 } from '../../domain/refs.ts';
-import { licenseFor } from '../../domain/release/licenses.ts';
 import type { ReleaseEntry } from '../../domain/release/provenance.ts';
 import type { DeployRequest, PipelineActivities } from '../../domain/run/activities.ts';
 import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { fingerprintOf } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { jsonOrNull, readVerified, readVerifiedBytes } from '../../hub/verified-json.ts';
+import { deploymentProblems, type LicenseWithText, licenseOf } from '../../releases/base-license.ts';
 import { listReleases, PRODUCTION, releaseNumber, releaseRepo, tagAt } from '../../releases/catalog.ts';
 import { refuseTooLarge, weightsOfBase } from '../../releases/fits.ts';
 import { readJournal } from '../../releases/journal.ts';
@@ -111,23 +111,20 @@ async function publishApproved(
   deps: DeployDeps,
   request: DeployRequest,
 ): Promise<{ entry: ReleaseEntry; cached: boolean }> {
-  refuseWithoutSignOff(request);
   const { hub, onStep = () => undefined, app = appTemplate } = deps;
+  const license = await licenseOf(hub, request.context.base);
+  refuseUnlicensed(request, license);
   const { config, repos } = request.context;
   const approved = await verifyApproved(hub, request);
   onStep(`verdict and sha256 of ${repos.record} verified`);
   await hub.ensureRepo(releaseRepo(repos.release), { private: config.deployment.private });
-  return publish({ hub, request, approved, onStep, app: await app() });
+  return publish({ hub, request, approved, onStep, license, app: await app() });
 }
 
-/** The input schema asks for it already; what is shown to the public is worth a second look. */
-function refuseWithoutSignOff({ context }: DeployRequest): void {
-  const { deployment } = context.config;
-  if (deployment.private || !deployment.space || !licenseFor(context.base.repo).nonCommercial) return;
-  if (deployment.licenseSignOff === null)
-    throw refused(
-      `Expected a person's sign-off of ${context.base.repo}'s license for a public Space (deployment.licenseSignOff), got none`,
-    );
+/** The run's opening asks for it already; what goes out to people is worth a second look. */
+function refuseUnlicensed({ context }: DeployRequest, license: LicenseWithText): void {
+  const problems = deploymentProblems(license, context.base.repo, context.config.deployment);
+  if (problems.length > 0) throw refused(`License of the base: ${problems.join('; ')}`);
 }
 
 async function verifyApproved(hub: Hub, request: DeployRequest): Promise<Approved> {
@@ -189,6 +186,7 @@ async function publish(p: {
   request: DeployRequest;
   approved: Approved;
   onStep: (step: string) => void;
+  license: LicenseWithText;
   app: { path: string; content: Buffer }[];
 }): Promise<{ entry: ReleaseEntry; cached: boolean }> {
   const { hub, request, approved } = p;
@@ -207,7 +205,9 @@ async function publish(p: {
       return { done: { entry: known, cached: true } };
     }
     const tag = `v${Math.max(0, ...releases.map((r) => releaseNumber(r.tag) ?? 0)) + 1}`;
-    const { files, provenance } = await releaseFiles({ hub, request, tag, adapter: approved, app: p.app });
+    const { files, provenance } = await releaseFiles({
+      ...{ hub, request, tag, adapter: approved, license: p.license, app: p.app },
+    });
     await refuseTooLarge({
       what: `release ${tag}`,
       files,

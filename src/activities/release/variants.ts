@@ -8,12 +8,14 @@ import {
 } from '../../domain/config/variants.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { Sha256 } from '../../domain/refs.ts';
+import { LICENSE_FILE } from '../../domain/release/license.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import type { VerbResult } from '../../domain/trainer-protocol.ts';
 import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { fingerprintOf, sha256OfFile } from '../../hub/hashing.ts';
 import type { Hub, HubContent } from '../../hub/hub.ts';
+import { licenseOf } from '../../releases/base-license.ts';
 import { refuseTooLarge, weightsOfBase } from '../../releases/fits.ts';
 import { readVariant, VARIANT_FILE, VARIANT_FOLDER, wholeVariant } from '../../releases/variants.ts';
 import { variantTexts } from '../../reports/cards/variant-card.ts';
@@ -152,7 +154,8 @@ class Making {
       })),
       trial: await this.#look(made, base, out),
     };
-    const { card, notice } = variantTexts(record, context);
+    const { license, text } = await licenseOf(hub, context.base);
+    const { card, notice } = variantTexts(record, context, license);
     const repo = variantRepo(context.repos.release, made.kind);
     await hub.ensureRepo({ type: 'model', repo }, { private: context.config.deployment.private });
     const commit = await this.#store(repo, [
@@ -160,6 +163,7 @@ class Making {
       { path: VARIANT_FILE, content: `${JSON.stringify(record, null, 2)}\n` },
       { path: 'README.md', content: card },
       { path: 'NOTICE', content: notice },
+      ...(text === null ? [] : [{ path: LICENSE_FILE, content: text }]),
     ]);
     return { kind: made.kind, repo, commit, files: record.files };
   }

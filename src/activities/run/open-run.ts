@@ -9,6 +9,7 @@ import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
+import { deploymentProblems, licenseOf } from '../../releases/base-license.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
 import { sourceContent } from '../../wikiart/label-pass.ts';
 import { pinCaptioner } from '../prepare/captions/model.ts';
@@ -62,12 +63,14 @@ async function pin({
     const { training } = config;
     const context = { run: RunName.parse(config.run), config: fresh.config, base: fresh.base };
     await readModelIndex(hub, fresh.base);
+    const license = await licenseOf(hub, fresh.base);
+    refuseUnlicensed(deploymentProblems(license, fresh.base.repo, fresh.config.deployment));
     await planRunStorage(hub, { context, training, steps: training.steps });
     return {
       message: same === null ? `Open run ${config.run}` : `Resume run ${config.run}, changed`,
       files: [
         { path: RUN_RECORD, content: `${JSON.stringify(fresh, null, 2)}\n` },
-        ...runNotices({ base: fresh.base.repo, run: String(config.run), holds: 'records' }),
+        ...runNotices({ ...license, base: fresh.base.repo, run: String(config.run), holds: 'records' }),
       ],
       answer: () => fresh,
     };
@@ -107,6 +110,12 @@ async function pinSources(
       reference: reference === null ? null : await sourceContent(hub, reference),
     },
   };
+}
+
+/** Before the first hour on a GPU, what the release would be refused for in the end. */
+function refuseUnlicensed(problems: string[]): void {
+  if (problems.length > 0)
+    throw new PipelineError('InvalidInput', `base.repo: ${problems.join('; ')}`, { details: { problems } });
 }
 
 function pinRules(config: RunConfig): NonNullable<RunRecord['gate']> {

@@ -11,6 +11,7 @@ import {
 } from '../../domain/training/ledger.ts';
 import type { Training } from '../../domain/training/training.ts';
 import { commitOnHead } from '../../hub/commit-on-head.ts';
+import { licenseOf } from '../../releases/base-license.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
 import type { ActivityContext } from '../support/activity-context.ts';
 import { chooseCheckpoint, fenced, LANE_FILES, readLane } from './branch.ts';
@@ -66,7 +67,12 @@ export async function takeFence(p: {
     const { context } = plan.request;
     // The first attempt's commit: what follows keeps them.
     const notices =
-      token === 1 ? runNotices({ base: context.base.repo, run: context.run, holds: 'checkpoints' }) : [];
+      token === 1
+        ? runNotices({
+            ...(await licenseOf(hub, context.base)),
+            ...{ base: context.base.repo, run: context.run, holds: 'checkpoints' },
+          })
+        : [];
     const ledger = beginAttempt(state.ledger, attempt, lastSeen(activity));
     const damagedFolders = state.checkpoints
       .slice(0, state.checkpoints.length - intact.length)

@@ -9,6 +9,7 @@ import { parseJson } from '../../hub/verified-json.ts';
 import { copyModels, pinModels, trialRoles } from '../evaluate/models.ts';
 import { paintingOf } from '../evaluate/sampling.ts';
 import { fetchSharedSamples, sharedSamples, shareSamples } from '../evaluate/shared-samples.ts';
+import { exportAbout } from '../support/export-about.ts';
 import { GpuCalls, type GpuDeps } from '../support/gpu-calls.ts';
 import { copyBase, copyLocally, copyTrained } from '../support/model-cache.ts';
 
@@ -92,8 +93,7 @@ class Measurement {
         checkpoint,
         out: join(this.#folder, 'adapter'),
         formats: ['diffusers'],
-        title: context.config.model,
-        trigger: context.config.dataset.trigger,
+        about: await exportAbout(this.#deps.hub, context),
         sabotage: 'none',
       },
       'exporting',

@@ -201,8 +201,10 @@ export const DeploymentConfig = z
     space: z.boolean().default(true),
     /** Whether release and Space are private on the Hub. */
     private: z.boolean().default(true),
-    /** Name of the person who signed the base model's license off for a public demo. */
+    /** Name of the person who accepts the base model's license: for a public Space, and for any release on a license that this version does not know. */
     licenseSignOff: z.string().min(1).nullable().default(null),
+    /** Whether the Space keeps back images that its filter takes for unsafe: where the base's license asks for it, always, never. */
+    contentFilter: z.enum(['as-licensed', 'on', 'off']).default('as-licensed'),
     /** What the Space runs on: two CPU cores, or ZeroGPU, which lends a GPU for the length of a call. */
     hardware: z.enum(['cpu-basic', 'zero-a10g']).default('zero-a10g'),
     /** Minutes that a Space may take to come up before what was there is put back. */

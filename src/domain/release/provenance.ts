@@ -4,6 +4,7 @@ import { Approval } from '../evaluation/decision.ts';
 import { CommitRef, type CommitSha, FileRef, Sha256 } from '../refs.ts';
 import { RunContext } from '../run/context.ts';
 import { Training } from '../training/training.ts';
+import { License } from './license.ts';
 import { ReleaseTag } from './release.ts';
 
 /** Name of the lineage record in a release. */
@@ -23,6 +24,10 @@ export const Provenance = z.strictObject({
   /** Whole transformers with this adapter in their weights; absent: none. */
   variants: z.array(ReleasedVariant).optional(),
   dataset: CommitRef,
+  /** As the dataset's card states it; null: it states none. */
+  datasetLicense: z.string().nullable(),
+  /** Of the base. */
+  license: License,
   evaluation: z.strictObject({ report: FileRef, verdict: FileRef, adapter: FileRef }),
   approval: Approval.nullable(),
   /** The gate's verdict where a person released against it; absent: it was PASS. */

@@ -1,11 +1,12 @@
 import { stringify } from 'yaml';
-import { licenseFor } from '../../domain/release/licenses.ts';
+import { noticeMarkdown } from '../../domain/release/license.ts';
 import type { Provenance } from '../../domain/release/provenance.ts';
 import { type ReleaseSample, titleOf } from '../../domain/release/title.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import { describeOutcome, releaseOutcome } from '../../domain/run/outcome.ts';
 import type { GateRow } from '../records/run-records.ts';
 import { code, escapeMarkdown, figure, markdownTable } from '../render/markdown.ts';
+import { licenseFields } from './run-notices.ts';
 
 /** What a model card is made from. */
 export interface CardFacts {
@@ -28,13 +29,12 @@ export function modelCard(facts: CardFacts): string {
 export function cardMetadata(facts: CardFacts): Record<string, unknown> {
   const { context } = facts.provenance;
   const { config, base } = context;
-  const license = licenseFor(base.repo);
   return {
     base_model: base.repo,
     base_model_relation: 'adapter',
     library_name: 'diffusers',
     pipeline_tag: 'text-to-image',
-    ...license.yaml,
+    ...licenseFields(facts.provenance.license),
     instance_prompt: config.dataset.trigger,
     tags: ['text-to-image', 'diffusers', 'lora', 'flux', 'template:sd-lora', 'plein-air'],
     datasets: [facts.provenance.dataset.repo],
@@ -73,7 +73,6 @@ function cardText(facts: CardFacts): string {
   const { provenance } = facts;
   const { context } = provenance;
   const { config, base } = context;
-  const license = licenseFor(base.repo);
   const sections = [
     `# ${escapeMarkdown(titleOf(config.model))}`,
     `${code(provenance.tag)} · a LoRA that teaches [${escapeMarkdown(base.repo)}](https://huggingface.co/${base.repo}) to paint in the manner of ${escapeMarkdown(config.dataset.style)}. ${whyReleased(provenance)}`,
@@ -88,7 +87,7 @@ function cardText(facts: CardFacts): string {
     facts.curves ? '![Training loss, held-out loss and learning rate by step](images/training.png)' : '',
     `## Limits\n\n${limits(context)}`,
     `## Where it comes from\n\n${lineage(provenance)}`,
-    `## License\n\n${[license.modification, license.notice].filter((t) => t !== '').join('\n\n')}`,
+    `## License\n\n${licenseText(provenance)}`,
   ];
   return `${sections.filter((s) => s !== '').join('\n\n')}\n`;
 }
@@ -198,10 +197,18 @@ function lineage(p: Provenance): string {
   )}\n\nThe same, for machines: ${code('provenance.json')}.`;
 }
 
+/** The base's license, and what is known of the pictures'. */
+function licenseText({ license, context, datasetLicense }: Provenance): string {
+  const pictures =
+    datasetLicense === null
+      ? 'The card of the training pictures states no license.'
+      : `The card of the training pictures states the license ${code(datasetLicense)}.`;
+  return [noticeMarkdown(license, context.base.repo), pictures].join('\n\n');
+}
+
 /** README of the Space: its header is what the Hub builds it from. */
 export function spaceCard(p: Provenance): string {
   const { context } = p;
-  const license = licenseFor(context.base.repo);
   const header = {
     title: titleOf(context.config.model).slice(0, 60),
     emoji: '🎨',
@@ -211,11 +218,11 @@ export function spaceCard(p: Provenance): string {
     sdk_version: GRADIO_VERSION,
     app_file: 'app.py',
     pinned: false,
-    license: license.yaml.license,
+    ...licenseFields(p.license),
     models: [context.repos.release, context.base.repo],
     short_description: `Paints in the manner of ${context.config.dataset.style}`.slice(0, 60),
   };
-  return `---\n${stringify(header, { lineWidth: 0 })}---\n\n# ${escapeMarkdown(titleOf(context.config.model))}\n\nServes ${code(context.repos.release)} ${code(p.tag)}: one prompt, painted by the base model and with the adapter, at the same seed. The revision is pinned in ${code('config.json')}.\n\n${[license.modification, license.notice].filter((t) => t !== '').join('\n\n')}\n`;
+  return `---\n${stringify(header, { lineWidth: 0 })}---\n\n# ${escapeMarkdown(titleOf(context.config.model))}\n\nServes ${code(context.repos.release)} ${code(p.tag)}: one prompt, painted by the base model and with the adapter, at the same seed. The revision is pinned in ${code('config.json')}.\n\n${noticeMarkdown(p.license, context.base.repo)}\n`;
 }
 
 /** The Gradio version that the Space is built with and tested against. */

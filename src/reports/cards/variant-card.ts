@@ -1,9 +1,10 @@
 import { stringify } from 'yaml';
 import type { VariantRecord } from '../../domain/config/variants.ts';
-import { licenseFor } from '../../domain/release/licenses.ts';
+import { type License, noticeMarkdown, noticeOf } from '../../domain/release/license.ts';
 import { titleOf } from '../../domain/release/title.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import { code, escapeMarkdown, figure } from '../render/markdown.ts';
+import { licenseFields } from './run-notices.ts';
 
 /** What a variant's repository says of itself besides its weights. */
 export interface VariantTexts {
@@ -26,23 +27,17 @@ const WORDS: Record<VariantRecord['kind'], { what: string; needs: string; relati
 };
 
 /** Card and notice of a variant: how to use it, what it was made from, and that it was modified. */
-export function variantTexts(record: VariantRecord, context: RunContext): VariantTexts {
+export function variantTexts(record: VariantRecord, context: RunContext, license: License): VariantTexts {
   const { config, base, repos } = context;
-  const license = licenseFor(base.repo);
   const { what, needs, relation } = WORDS[record.kind];
   const repo = `${repos.release}-${record.kind}`;
   const modification = `This model modifies ${base.repo}: the low-rank update of ${repos.release} was added to its transformer’s weights by Plein Air${needs === '' ? '' : `, which were then quantized with ${needs}`}. It is not the original model.`;
-  const legal = [
-    modification,
-    ...(license.notice === '' ? [license.modification] : []),
-    license.notice,
-  ].filter((t) => t !== '');
   const header = {
     base_model: base.repo,
     base_model_relation: relation,
     library_name: 'diffusers',
     pipeline_tag: 'text-to-image',
-    ...license.yaml,
+    ...licenseFields(license),
     instance_prompt: config.dataset.trigger,
     tags: ['text-to-image', 'diffusers', 'flux', 'plein-air'],
   };
@@ -53,11 +48,11 @@ export function variantTexts(record: VariantRecord, context: RunContext): Varian
     `Put ${code(config.dataset.trigger)} at the end of the prompt: it calls the style up.${needs === '' ? '' : ` Loading it needs the package ${code(needs)}.`}`,
     `## How near it is\n\nBefore it was uploaded, ${record.trial.pictures} of the judged pictures were painted with these files again: the farthest is ${figure(record.trial.distance)} away (mean difference of colors from 0 to 1, seen from afar).`,
     `## Where it comes from\n\nadapter sha256 ${code(record.adapterSha256)}, base ${code(base.repo)} at ${code(base.commit.slice(0, 12))}, run ${code(record.run)}. The same, with every file’s sha256: ${code('variant.json')}.`,
-    `## License\n\n${legal.join('\n\n')}`,
+    `## License\n\n${noticeMarkdown(license, base.repo, modification)}`,
   ];
   return {
     card: `---\n${stringify(header, { lineWidth: 0 })}---\n\n${sections.join('\n\n')}\n`,
-    notice: `${legal.join('\n\n')}\n`,
+    notice: `${noticeOf(license, base.repo, modification)}\n`,
   };
 }
 

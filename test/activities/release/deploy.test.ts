@@ -20,7 +20,7 @@ import {
 } from '../../../src/releases/catalog.ts';
 import { readJournal } from '../../../src/releases/journal.ts';
 import { servedRelease } from '../../../src/space/space-repo.ts';
-import { dyingHub, runInTest, sha, store, WorkerDied } from '../run-in-test.ts';
+import { dyingHub, fluxLicenseInTest, runInTest, sha, store, WorkerDied } from '../run-in-test.ts';
 
 let root: string;
 let server: Awaited<ReturnType<typeof startLocalHub>>;
@@ -212,6 +212,37 @@ describe('deploy refuses', () => {
     expect(await hub.resolve(releaseRepo(request.context.repos.release))).toBeNull();
   });
 
+  /** The stored verdict with a change, at a commit of its own. */
+  const edited = async (request: Awaited<ReturnType<typeof run>>, change: object) => {
+    const repo = { type: 'dataset', repo: request.context.repos.record } as const;
+    const { commit, path } = request.gate.record;
+    const given = JSON.parse(String(await hub.read(repo, commit, path)));
+    return { ...request.gate, record: await store(hub, repo, path, JSON.stringify({ ...given, ...change })) };
+  };
+
+  it.each(['PASS', 'FAIL'] as const)('a %s on another report of the same adapter', async (verdict) => {
+    const request = await run('other-report', { verdict, config: { gate: { allowOverride: true } } });
+    const approval = { decision: 'approved', by: 'Ada', reason: 'we want it', at: 1 } as const;
+    const gate = await edited(request, { reportSha256: sha('another report') });
+    await expect(deploy({ ...request, gate, approval })).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining('Expected a verdict on report'),
+    });
+    expect(await hub.resolve(releaseRepo(request.context.repos.release))).toBeNull();
+    await deploy({ ...request, approval });
+  });
+
+  it.each(['PASS', 'FAIL'] as const)('a %s with a problem, whoever approved it', async (verdict) => {
+    const request = await run('problem', { verdict, config: { gate: { allowOverride: true } } });
+    const approval = { decision: 'approved', by: 'Ada', reason: 'we want it', at: 1 } as const;
+    const gate = await edited(request, { problems: ['Expected a report about this adapter, got another.'] });
+    await expect(deploy({ ...request, gate, approval })).rejects.toMatchObject({
+      ...refused,
+      message: expect.stringContaining('got another.'),
+    });
+    expect(await hub.resolve(releaseRepo(request.context.repos.release))).toBeNull();
+  });
+
   it('bytes that are not those that were judged', async () => {
     const request = await run('swapped');
     const record = { type: 'dataset', repo: request.context.repos.record } as const;
@@ -236,6 +267,31 @@ describe('deploy refuses', () => {
     const { release } = await deploy(signed);
     const entry = await findRelease(hub, release.repo, release.tag);
     expect(entry?.provenance.context.config.deployment.licenseSignOff).toBe('Ada Lovelace');
+  });
+
+  it('a base without a license that a person has read, and one whose filter was switched off', async () => {
+    const bare = await run('bare-base', { base: { 'README.md': '# a model' } });
+    await expect(deploy(bare)).rejects.toThrow('deployment.licenseSignOff');
+    const read = { deployment: { licenseSignOff: 'Ada Lovelace' } };
+    const signed = await run('read-base', { base: { 'README.md': '# a model' }, config: read });
+    expect((await deploy(signed)).release.tag).toBe('v1');
+    const open = { deployment: { contentFilter: 'off' }, profile: 'a100' };
+    const unfiltered = await run('unfiltered', { config: { namespace, ...open } });
+    await expect(deploy(unfiltered)).rejects.toThrow('deployment.contentFilter');
+  });
+
+  it('keeps the license’s text, its notice and its version with the release', async () => {
+    const request = await run('licensed', { config: { profile: 'a100', namespace } });
+    const { release } = await deploy(request);
+    const text = async (path: string) =>
+      String(await hub.read(releaseRepo(release.repo), release.commit, path));
+    expect(await text('LICENSE.md')).toBe(fluxLicenseInTest());
+    for (const path of ['NOTICE', 'README.md', 'space/README.md']) {
+      expect(await text(path)).toContain('IN NO EVENT SHALL BLACK FOREST LABS INC. BE LIABLE');
+      expect(await text(path)).toContain('This adapter modifies black-forest-labs/FLUX.1-dev');
+    }
+    const entry = await findRelease(hub, release.repo, release.tag);
+    expect(entry?.provenance.license).toMatchObject({ version: '1.1.1', file: { path: 'LICENSE.md' } });
   });
 
   it('a release that nobody approved where approval is asked for', async () => {
@@ -434,7 +490,7 @@ describe('the published repositories', () => {
       await hub.read({ type: 'space', repo: space }, 'main', 'config.json'),
     ]) {
       expect(file?.toString()).toContain(
-        'licensed by Black Forest Labs. Inc. under the FLUX.1 [dev] Non-Commercial License',
+        'licensed by Black Forest Labs Inc. under the FLUX.1 [dev] Non-Commercial License',
       );
       expect(file?.toString()).toContain('modifies black-forest-labs/FLUX.1-dev');
     }

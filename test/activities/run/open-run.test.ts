@@ -10,6 +10,7 @@ import { connectHub } from '../../../src/hub/client.ts';
 import type { Hub } from '../../../src/hub/hub.ts';
 import { startLocalHub } from '../../../src/local-hub/server.ts';
 import { TOKEN } from '../../local-hub/hub-in-test.ts';
+import { fluxLicenseInTest } from '../run-in-test.ts';
 
 /** `transformer/config.json` of FLUX.1-dev, as far as it is read. */
 const FLUX = { num_layers: 19, num_single_layers: 38, attention_head_dim: 128, num_attention_heads: 24 };
@@ -29,6 +30,7 @@ beforeAll(async () => {
       'transformer/config.json',
       JSON.stringify(FLUX),
     ],
+    [{ type: 'model', repo: RepoId.parse('plein-air/base') }, 'LICENSE.md', fluxLicenseInTest()],
     [{ type: 'dataset', repo: RepoId.parse('plein-air/pictures') }, 'README.md', '# pictures'],
   ] as [RepoRef, string, string][]) {
     await hub.ensureRepo(repo);
@@ -69,7 +71,23 @@ describe('opening a run', () => {
     const notice = (await hub.read(record, 'main', 'NOTICE'))?.toString() ?? '';
     expect(notice).toContain('This adapter modifies plein-air/base');
     expect(notice).toContain('FLUX.1 [dev] Non-Commercial License');
-    expect((await hub.read(record, 'main', 'README.md'))?.toString()).toContain(notice.trim());
+    const card = (await hub.read(record, 'main', 'README.md'))?.toString() ?? '';
+    for (const line of notice.trim().split('\n').slice(-2)) expect(card).toContain(line);
+    expect((await hub.read(record, 'main', 'LICENSE.md'))?.toString()).toBe(fluxLicenseInTest());
+  });
+
+  it('refuses a base whose license nobody has read, before the first hour on a GPU', async () => {
+    const repo = { type: 'model', repo: RepoId.parse('plein-air/unlicensed') } as const;
+    await hub.ensureRepo(repo);
+    const files = [{ path: 'transformer/config.json', content: JSON.stringify(FLUX) }];
+    await hub.commit({ repo, message: 'Seed', files });
+    const base = { repo: repo.repo };
+    await expect(open({ run: 'unread', base })).rejects.toMatchObject({
+      kind: 'InvalidInput',
+      message: expect.stringContaining('deployment.licenseSignOff'),
+    });
+    const deployment = { licenseSignOff: 'Ada Lovelace' };
+    expect((await open({ run: 'read', base, deployment })).base.repo).toBe(base.repo);
   });
 
   it('refuses one whose checkpoints cannot fit into its storage budget, before anything has been worked on', async () => {

@@ -14,12 +14,25 @@ from plein_air.families import named
 from plein_air.families.family import Family
 from plein_air.protocol.channel import Emitter
 from plein_air.protocol.decode import decode
-from plein_air.tensor_file import pack_tensors
+from plein_air.tensor_file import data_sha256, pack_tensors
 from plein_air.training.adapter import FILE
 from plein_air.training.checkpoint import read_manifest
 
 KOHYA_FILE = "kohya_lora_weights.safetensors"
 """Does not end like diffusers' file, so that a folder with both is still unambiguous to diffusers."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What the files' headers say for people; see `ExportAbout` in the protocol."""
+
+    title: str
+    trigger: str
+    author: str
+    license: str
+    base: str
+    resolution: int
+    date: str
 
 
 @dataclass(frozen=True)
@@ -29,8 +42,7 @@ class ExportParams:
     checkpoint: str
     out: str
     formats: tuple[str, ...]
-    title: str
-    trigger: str
+    about: About
     sabotage: str
 
 
@@ -43,7 +55,7 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
         adapter = adapter.without_effect()
     files: list[dict[str, Any]] = []
     for index, kind in enumerate(dict.fromkeys(wanted.formats)):
-        content = file_of(adapter, family, kind, {"title": wanted.title, "trigger_phrase": wanted.trigger})
+        content = file_of(adapter, family, kind, wanted.about)
         path = Path(wanted.out) / (FILE if kind == "diffusers" else KOHYA_FILE)
         write_atomically(path, content)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -52,16 +64,41 @@ def run(params: dict[str, Any], emit: Emitter, stop: threading.Event) -> dict[st
     return {"files": files}
 
 
-def file_of(adapter: Portable, family: Family, kind: str, about: dict[str, str]) -> bytes:
-    """The adapter in a format (`diffusers` or `kohya`), with facts for people under modelspec's names."""
+def file_of(adapter: Portable, family: Family, kind: str, about: About) -> bytes:
+    """The adapter in a format (`diffusers` or `kohya`) under a header as model browsers and trainers read it.
+
+    The date is in kohya's file alone: exported again on another day, the adapter that is judged keeps its bytes.
+    """
     if kind == "diffusers":
-        return adapter.pack()
+        model = {n: v for n, v in family.ADAPTER_METADATA.items() if n.startswith("modelspec.")}
+        return adapter.pack({**model, **_facts(about, data_sha256(adapter.tensors))})
+    tensors = family.to_kohya(adapter.tensors, adapter.rank)
+    ranks = {tensor.shape[0] for name, tensor in tensors.items() if name.endswith(".lora_down.weight")}
+    # A fused layer has the rank of its parts together: sd-scripts' word for ranks that differ.
+    dim = str(ranks.pop()) if len(ranks) == 1 else "Dynamic"
     metadata = {
-        "modelspec.sai_model_spec": "1.0.0",
         **family.ADAPTER_METADATA,
-        **{f"modelspec.{name}": value for name, value in about.items()},
-        "ss_network_dim": str(adapter.rank),
-        "ss_network_alpha": str(adapter.rank),
+        **_facts(about, data_sha256(tensors)),
+        "modelspec.date": about.date,
+        "ss_output_name": about.title,
+        "ss_sd_model_name": about.base,
+        "ss_resolution": f"({about.resolution}, {about.resolution})",
+        "ss_network_dim": dim,
+        "ss_network_alpha": dim,
         "format": "pt",
     }
-    return pack_tensors(family.to_kohya(adapter.tensors, adapter.rank), metadata)
+    return pack_tensors(tensors, metadata)
+
+
+def _facts(about: About, sha256: str) -> dict[str, str]:
+    return {
+        "modelspec.sai_model_spec": "1.0.0",
+        "modelspec.title": about.title,
+        "modelspec.author": about.author,
+        "modelspec.license": about.license,
+        "modelspec.description": f"LoRA for {about.base}",
+        "modelspec.trigger_phrase": about.trigger,
+        "modelspec.resolution": f"{about.resolution}x{about.resolution}",
+        "modelspec.hash_sha256": f"0x{sha256}",
+        "sshs_model_hash": sha256,
+    }

@@ -6,6 +6,7 @@ rank, silently. So the exported B matrices carry alpha / rank themselves, and th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,10 +28,10 @@ class Portable:
     rank: int
     modules: tuple[str, ...]
 
-    def pack(self) -> bytes:
-        """Bytes of diffusers' file."""
+    def pack(self, about: Mapping[str, str]) -> bytes:
+        """Bytes of diffusers' file, with facts for people in its header."""
         header = lora_header(self.rank, self.rank, self.modules)
-        return pack_tensors(self.tensors, {"format": "pt", "lora_adapter_metadata": header})
+        return pack_tensors(self.tensors, {**about, "format": "pt", "lora_adapter_metadata": header})
 
     def without_effect(self) -> Portable:
         """The same adapter with every B matrix zero: a file that loads and changes nothing."""

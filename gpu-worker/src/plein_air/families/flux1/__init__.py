@@ -7,6 +7,7 @@ ADAPTER_METADATA = {
     "modelspec.architecture": "flux-1-dev/lora",
     "modelspec.implementation": "https://github.com/black-forest-labs/flux",
     "ss_network_module": "networks.lora_flux",
+    "ss_base_model_version": "flux1",
 }
 
 __all__ = ["ADAPTER_METADATA", "open_base", "to_kohya"]
