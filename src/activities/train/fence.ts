@@ -69,7 +69,7 @@ export async function takeFence(p: {
     const notices =
       token === 1
         ? runNotices({
-            ...(await licenseOf(hub, context.base)),
+            ...(await licenseOf(lane.hub, context.base)),
             ...{ base: context.base.repo, run: context.run, holds: 'checkpoints' },
           })
         : [];
