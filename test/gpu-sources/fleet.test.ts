@@ -18,6 +18,7 @@ class World {
   waiting = true;
   capacity = true;
   boots = true;
+  queue = 'gpu';
   readonly money = new Map<string, number>();
   readonly told: string[] = [];
   private readonly dies: () => boolean;
@@ -85,16 +86,21 @@ class World {
 
   private demand(): Demand {
     const work = {
-      ...{ run: 'evening', workflowId: 'evening', queue: 'gpu' },
+      ...{ run: 'evening', workflowId: 'evening', queue: this.queue },
       ...{ activity: 'train', since: this.now },
     };
     const worker = this.boots ? this.open()[0] : undefined;
     return {
       waiting: this.waiting && worker === undefined ? [work] : [],
       working: this.waiting && worker !== undefined ? [{ identity: worker, work }] : [],
-      pollers: this.boots ? this.open().map((identity) => ({ queue: 'gpu', identity })) : [],
+      pollers: this.boots ? this.open().map((identity) => ({ queue: this.queue, identity })) : [],
       money: this.money,
     };
+  }
+
+  look() {
+    const request = { open: null, close: [] };
+    return this.activities.watchFleet({ request, shown: '', told: this.told });
   }
 
   /** One turn of the workflow: a watch, then its actions, each tried three times. */
@@ -198,6 +204,20 @@ describe('the fleet of GPU sessions', () => {
     );
     expect(world.ledgerRows.length).toBeGreaterThan(4);
     expect(world.ledgerRows.length).toBeLessThan(11);
+  });
+
+  it('opens an accelerator of the class that the work needs, and says why another one does not do', async () => {
+    const world = new World(fileOf({ accelerators: ['T4', 'L4', 'A100'] }), () => false);
+    world.queue = 'gpu.24gb';
+    await world.turn();
+    expect(world.ledgerRows.map(({ accelerator, queue }) => [accelerator, queue])).toEqual([
+      ['L4', 'gpu.24gb'],
+    ]);
+    const small = new World(fileOf({ accelerators: ['T4'] }), () => false);
+    small.queue = 'gpu.24gb';
+    await small.turn();
+    expect(small.ledgerRows).toEqual([]);
+    expect((await small.look()).obstacles).toEqual([expect.stringMatching(/T4: train needs .* 24 GB/)]);
   });
 
   it('tries again with growing pauses while there is no capacity, and opens when there is', async () => {

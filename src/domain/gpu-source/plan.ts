@@ -1,3 +1,6 @@
+import { classOfMachine, describeClass, type GpuClass } from '../run/gpu-class.ts';
+import { classOfQueue } from '../run/task-queues.ts';
+import { acceleratorOf, factsOf } from '../training/accelerators.ts';
 import { costOf, type GpuSession, isWorkerOf, monthOf } from './session.ts';
 import { isQuiet, type SourceConfig, type SourcesFile } from './sources-file.ts';
 
@@ -134,7 +137,8 @@ function nextOf(session: GpuSession, file: SourcesFile, view: FleetView): FleetA
   if (now - session.openedAt > config.hours * 3_600_000)
     return close('age', `it was open for ${config.hours} hours`);
   const lastBusy = Math.max(session.readyAt, view.lastBusy.get(session.name) ?? 0);
-  const needed = view.waiting.some(({ queue }) => queue === session.queue);
+  const own = classOf(session.accelerator);
+  const needed = view.waiting.some(({ queue }) => queue === session.queue || classOfQueue(queue) <= own);
   return !needed && now - lastBusy > config.idleMinutes * MINUTE
     ? close('idle', `it had no work for ${config.idleMinutes} minutes`)
     : null;
@@ -163,7 +167,10 @@ function uncovered(
   const found: WaitingWork[] = [];
   for (const queue of new Set(waiting.map((work) => work.queue))) {
     const works = waiting.filter((work) => work.queue === queue);
-    const coming = open.some((session) => session.queue === queue && !isBusy(session));
+    // A session serves its class and the smaller ones.
+    const serves = (session: GpuSession) =>
+      session.queue === queue || classOf(session.accelerator) >= Math.max(1, classOfQueue(queue));
+    const coming = open.some((session) => serves(session) && !isBusy(session));
     const freePoller = view.pollers.some(
       (poller) =>
         poller.queue === queue &&
@@ -209,6 +216,14 @@ function choose(
       continue;
     }
     for (const accelerator of source.accelerators) {
+      const has = classOf(accelerator);
+      // This machine has what it has: its worker asks only for what fits.
+      if (source.kind !== 'local' && has < classOfQueue(work.queue)) {
+        obstacles.push(
+          `${name} ${accelerator}: ${work.activity} needs ${describeClass(classOfQueue(work.queue))}`,
+        );
+        continue;
+      }
       const wait = refusedUntil(name, accelerator, view);
       if (wait === null)
         return {
@@ -226,6 +241,12 @@ function choose(
   }
   if (file.sources.length === 0) obstacles.push('no GPU source is configured');
   return { choice: null, obstacles };
+}
+
+/** The class of an accelerator by its name in the table of accelerators; one that is not in it counts as none. */
+function classOf(accelerator: string): GpuClass {
+  const known = acceleratorOf({ name: accelerator });
+  return known === null ? 0 : classOfMachine(factsOf(known).memory);
 }
 
 const clock = (time: number) => `${new Date(time).toISOString().slice(11, 16)} UTC`;

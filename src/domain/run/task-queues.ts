@@ -1,4 +1,4 @@
-import type { GpuClass } from './gpu-class.ts';
+import { type GpuClass, isGpuClass } from './gpu-class.ts';
 
 /** Queue of work that needs a CPU and the network. */
 export const PIPELINE_QUEUE = 'pipeline';
@@ -21,4 +21,10 @@ export function gpuQueue(session: string | null | undefined, gpuClass: GpuClass 
 /** Whether a queue is one of those that GPU workers serve. */
 export function isGpuQueue(queue: string): boolean {
   return queue === GPU_QUEUE || /^gpu[.-]/.test(queue);
+}
+
+/** The class of accelerators that a queue's work needs; a queue of one session, or of none that is known, needs any. */
+export function classOfQueue(queue: string): GpuClass {
+  const gigabytes = Number(/^gpu\.(\d+)gb$/.exec(queue)?.[1] ?? 0);
+  return isGpuClass(gigabytes) ? gigabytes : 0;
 }
