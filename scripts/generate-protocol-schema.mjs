@@ -10,8 +10,8 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Where Python looks for the schema. */
 export const SCHEMA_FILE = join(root, 'gpu-worker/src/plein_air/protocol/protocol.schema.json');
 
-/** The schema's text: parameters and result by verb, and the events. */
-export function protocolSchema({ VERBS, TrainerEvent }) {
+/** The schema's text: parameters and result by verb, the events, and the names of the evaluation's metrics. */
+export function protocolSchema({ VERBS, TrainerEvent, METRICS }) {
   const describe = (schema) => {
     const { $schema: _, ...rest } = z.toJSONSchema(schema, { io: 'input' });
     return rest;
@@ -23,12 +23,15 @@ export function protocolSchema({ VERBS, TrainerEvent }) {
     params: Object.fromEntries(verbs.map(([verb, { params }]) => [verb, describe(params)])),
     results: Object.fromEntries(verbs.map(([verb, { result }]) => [verb, describe(result)])),
     event: describe(TrainerEvent),
+    metrics: Object.keys(METRICS),
   };
   return `${JSON.stringify(schema, null, 1)}\n`;
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(resolve(process.argv[1])).href) {
-  const compiled = resolve(process.argv[2] ?? join(root, 'dist'), 'domain/trainer-protocol.js');
-  writeFileSync(SCHEMA_FILE, protocolSchema(await import(pathToFileURL(compiled).href)));
+  const dist = resolve(process.argv[2] ?? join(root, 'dist'));
+  const load = (file) => import(pathToFileURL(join(dist, 'domain', file)).href);
+  const definitions = { ...(await load('trainer-protocol.js')), ...(await load('evaluation/metrics.js')) };
+  writeFileSync(SCHEMA_FILE, protocolSchema(definitions));
   console.log(`wrote ${SCHEMA_FILE}`);
 }

@@ -17,6 +17,7 @@ from conftest import NoEvents
 from painted_sets import SAMPLES, flat, rings, strokes, write_samples
 from plein_air.errors import Stopped, TrainerError
 from plein_air.evaluation import evaluate as evaluating
+from plein_air.protocol.schema import load_schema
 
 COUNT = len(SAMPLES)
 ADAPTER = b"an adapter"
@@ -70,6 +71,7 @@ def trained(world: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 
 def test_a_model_that_learnt_the_style_gains_on_every_count(trained: tuple[Path, dict[str, Any]]) -> None:
     metrics = trained[1]["metrics"]
+    assert metrics.keys() <= set(load_schema()["metrics"]), "add the new metric to src/domain/evaluation/metrics.ts"
     for name in ("kid.improvement", "cmmd.improvement", "style.margin", "style.marginGain"):
         assert metrics[name]["low"] > 0, name
     assert metrics["effect.pixels"]["low"] > 0.05

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { protocolSchema, SCHEMA_FILE } from '../../scripts/generate-protocol-schema.mjs';
+import { METRICS } from '../../src/domain/evaluation/metrics.ts';
 import { TrainerEvent, VERBS } from '../../src/domain/trainer-protocol.ts';
 
 describe('the JSON Schema that the Python trainer checks against', () => {
   it('is what the zod definitions generate today (else run scripts/generate-protocol-schema.mjs)', () => {
-    expect(readFileSync(SCHEMA_FILE, 'utf8')).toBe(protocolSchema({ VERBS, TrainerEvent }));
+    expect(readFileSync(SCHEMA_FILE, 'utf8')).toBe(protocolSchema({ VERBS, TrainerEvent, METRICS }));
   });
 
   it('describes the parameters and the result of every verb', () => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { unmeasured } from '../evaluation/metrics.ts';
 import { RepoId, RunName } from '../refs.ts';
 import type { TrialParameters } from '../tuning/search-space.ts';
 import { isPlainLine } from '../visible-text.ts';
@@ -342,6 +343,11 @@ export const RunConfig = z
         message:
           'expected a CLIP such as "openai/clip-vit-large-patch14" with tuning.objective.minAdherence, which it measures, got null',
       });
+    for (const [number, rule] of (c.gate.rules ?? []).entries()) {
+      const message = unmeasured(rule, models);
+      if (message !== null)
+        ctx.addIssue({ code: 'custom', path: ['gate', 'rules', number, 'metric'], message });
+    }
     for (const [number, parameters] of c.tuning.enqueue.entries())
       for (const { field, problem } of trialProblems(c, parameters))
         ctx.addIssue({

@@ -23,6 +23,19 @@ describe('parseRunConfig', () => {
     expect(parsed.ok && parsed.value.training).toMatchObject({ rank: 32, precision: 'fp32' });
   });
 
+  it('refuses a rule on a metric that nobody measures, before anything starts', () => {
+    const rules = (metric: string) => ({ gate: { rules: [{ metric, must: 'above', threshold: 0 }] } });
+    expect(problems(rules('kid.improvement'))).toBe('');
+    expect(problems(rules('kid.improvment'))).toMatch(
+      /^gate\.rules\.0\.metric: expected a metric that is measured \(.*kid\.improvement.*got kid\.improvment$/,
+    );
+    const clip = { evaluation: { models: { clip: 'openai/clip-vit-large-patch14' } } };
+    expect(problems(rules('adherence.clipGain'))).toMatch(
+      /expected evaluation\.models\.clip to name a model/,
+    );
+    expect(problems({ ...rules('adherence.clipGain'), ...clip })).toBe('');
+  });
+
   it('lists all offending fields at once, with what was expected and what came', () => {
     const text = problems({ nmae: 1, training: { rank: 0, learnngRate: 1 }, gate: { confidence: 'high' } });
     for (const part of [

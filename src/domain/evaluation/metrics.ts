@@ -1,0 +1,52 @@
+import type { EvaluationModels, ModelRole } from '../config/evaluation-models.ts';
+import type { GateRule } from '../config/gate-config.ts';
+
+/**
+ * Metrics that the gate may have rules on, each with the role of the model that it needs; null: it is always measured.
+ * `gpu-worker/src/plein_air/evaluation/figures.py` measures them, and a test there compares the names.
+ */
+export const METRICS: Readonly<Record<string, ModelRole | null>> = {
+  'integrity.broken': null,
+  'integrity.baseBroken': null,
+  'heldOut.loss': null,
+  'parity.reload': null,
+  'parity.deployed': null,
+  'effect.pixels': null,
+  ...distances('kid', null),
+  ...distances('cmmd', null),
+  'style.margin': null,
+  'style.baseMargin': null,
+  'style.marginGain': null,
+  'diversity.vendi': null,
+  'diversity.withinPrompt': null,
+  'copying.excess': null,
+  'copying.baseExcess': null,
+  'copying.close': null,
+  'copying.baseClose': null,
+  'copying.increase': null,
+  'csd.similarity': 'style',
+  'csd.baseSimilarity': 'style',
+  'csd.gain': 'style',
+  'adherence.clip': 'clip',
+  'adherence.baseClip': 'clip',
+  'adherence.clipGain': 'clip',
+  'adherence.vqa': 'questions',
+  'adherence.baseVqa': 'questions',
+  'adherence.vqaGain': 'questions',
+  'preference.score': 'preference',
+  'preference.baseScore': 'preference',
+  'preference.winRate': 'preference',
+};
+
+function distances(name: string, role: ModelRole | null): Record<string, ModelRole | null> {
+  return { [`${name}.candidate`]: role, [`${name}.base`]: role, [`${name}.improvement`]: role };
+}
+
+/** Why a rule could never hold: nobody measures its metric under this configuration. Null: it is measured. */
+export function unmeasured({ metric }: Pick<GateRule, 'metric'>, models: EvaluationModels): string | null {
+  if (!Object.hasOwn(METRICS, metric))
+    return `expected a metric that is measured (${Object.keys(METRICS).join(', ')}), got ${metric}`;
+  const role = METRICS[metric] ?? null;
+  if (role === null || models[role] !== null) return null;
+  return `expected evaluation.models.${role} to name a model, which measures ${metric}, got null`;
+}
