@@ -1,4 +1,5 @@
-import type { PictureMeasures, View } from '../domain/dataset/measures.ts';
+import { THUMBNAIL_SIDE } from '../domain/dataset/likeness.ts';
+import type { PictureMeasures } from '../domain/dataset/measures.ts';
 import { letteringOf } from './lettering.ts';
 import { averageDown, type Box, luminanceOf, type Plane, type Raster } from './raster.ts';
 import { type LabSamples, styleFeatures } from './style-features.ts';
@@ -6,14 +7,9 @@ import { type LabSamples, styleFeatures } from './style-features.ts';
 /** What is computed from the pixels of one picture inside its frame. */
 export type PixelMeasures = Pick<
   PictureMeasures,
-  'chroma' | 'brightness' | 'sharpness' | 'colorSpread' | 'letters' | 'signature' | 'style' | 'views'
+  'chroma' | 'brightness' | 'sharpness' | 'colorSpread' | 'letters' | 'signature' | 'style' | 'thumbnail'
 >;
 
-/** Parts of every side that are cut off for the further views. */
-const INSETS = [0.02, 0.04];
-
-/** Side of the square plane that all views are taken from: much finer than a view, much smaller than a picture. */
-const VIEW_SOURCE = 128;
 /** Side of the square plane that style is measured on. */
 const STYLE_SOURCE = 256;
 
@@ -21,7 +17,6 @@ const STYLE_SOURCE = 256;
 export function measurePixels(raster: Raster, box: Box): PixelMeasures {
   const luminance = luminanceOf(raster, box);
   const square = averageDown(luminance, STYLE_SOURCE, STYLE_SOURCE);
-  const small = averageDown(square, VIEW_SOURCE, VIEW_SOURCE);
   const colors = sampleColors(raster, box);
   const { text, signature } = letteringOf(luminance);
   return {
@@ -30,36 +25,8 @@ export function measurePixels(raster: Raster, box: Box): PixelMeasures {
     letters: text,
     signature,
     style: styleFeatures(colors, square),
-    views: [0, ...INSETS].map((part) => viewOf(small, part)),
+    thumbnail: hexOf(averageDown(square, THUMBNAIL_SIDE, THUMBNAIL_SIDE).data),
   };
-}
-
-function viewOf(plane: Plane, inset: number): View {
-  const [x, y] = [plane.width * inset, plane.height * inset];
-  const window = { left: x, top: y, width: plane.width - 2 * x, height: plane.height - 2 * y };
-  return {
-    hash: differenceHash(plane, window),
-    thumbnail: hexOf(averageDown(plane, 16, 16, window).data),
-  };
-}
-
-/**
- * dHash of a luminance plane, 16 hexadecimal digits: a bit is set where a pixel of a 9 × 8 area average is darker than its
- * right neighbor.
- */
-export function differenceHash(luminance: Plane, window?: Box): string {
-  const { data: small } = averageDown(luminance, 9, 8, window);
-  let hash = '';
-  for (let row = 0; row < 8; row++) {
-    let byte = 0;
-    for (let column = 0; column < 8; column++) {
-      const left = small[row * 9 + column] as number;
-      const right = small[row * 9 + column + 1] as number;
-      byte = (byte << 1) | (left < right ? 1 : 0);
-    }
-    hash += byte.toString(16).padStart(2, '0');
-  }
-  return hash;
 }
 
 /** Pixels a side that colors are sampled at: means do not need more. */

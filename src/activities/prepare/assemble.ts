@@ -1,12 +1,12 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { DatasetConfig } from '../../domain/config/run-config.ts';
-import { closePictures } from '../../domain/dataset/duplicates.ts';
-import { chooseKept, hashesOf } from '../../domain/dataset/filters.ts';
+import { chooseKept, thumbnailOf } from '../../domain/dataset/filters.ts';
+import { likePairs } from '../../domain/dataset/likeness.ts';
 import type { Candidate } from '../../domain/dataset/measures.ts';
 import { byRank, compareText } from '../../domain/dataset/order.ts';
 import { DatasetManifest, DropReason, SPLITS, type Split } from '../../domain/dataset/record.ts';
-import { CLUSTER_MARGIN_BITS, splitPictures } from '../../domain/dataset/split.ts';
+import { kinLimits, splitPictures } from '../../domain/dataset/split.ts';
 import { sha256OfFile } from '../../hub/hashing.ts';
 import { datasetCard } from '../../wikiart/dataset-card.ts';
 import { filesOf, type RowToWrite, writeDatasetParquet } from '../../wikiart/dataset-parquet.ts';
@@ -73,7 +73,7 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
   await put('measures.jsonl', lines(placed.map(measuredOf)));
   const borderline = borderlineOf(placed, input.config);
   await put('borderline.jsonl', lines(borderline));
-  const proof = proofOf(placed, input.config);
+  const proof = proofOf(placed);
   await put('proof.json', `${JSON.stringify(proof, null, 2)}\n`);
   const keptSheet = await sheetOfKept(input, placed);
   if (keptSheet !== null) await put('preview/kept.png', keptSheet);
@@ -139,7 +139,7 @@ function chooseNeighbors(
   const all = [...kept, ...ranked];
   const taken = new Set(kept.map((_, at) => at));
   const closeTo = new Map<number, number[]>();
-  for (const { a, b } of closePictures(all.map(hashesOf), config.nearDuplicateBits + CLUSTER_MARGIN_BITS))
+  for (const { a, b } of likePairs(all.map(thumbnailOf), kinLimits(config.nearDuplicateBits)))
     closeTo.set(b, [...(closeTo.get(b) ?? []), a]);
   const perStyle = new Map<string, number>();
   return ranked

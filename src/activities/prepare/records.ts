@@ -1,7 +1,8 @@
 import type { DatasetConfig } from '../../domain/config/run-config.ts';
 import { labelDoubt, nearLimit } from '../../domain/dataset/borderline.ts';
 import { captionFor, mayBeMirrored } from '../../domain/dataset/captions.ts';
-import { type DroppedCandidate, hashesOf } from '../../domain/dataset/filters.ts';
+import type { DroppedCandidate } from '../../domain/dataset/filters.ts';
+import { frequencyHashes } from '../../domain/dataset/frequency-hash.ts';
 import { idOf } from '../../domain/dataset/measures.ts';
 import {
   type BorderlineImage,
@@ -10,7 +11,7 @@ import {
   type MeasuredImage,
   type SplitProof,
 } from '../../domain/dataset/record.ts';
-import { CLUSTER_MARGIN_BITS, nearestAcrossSplits } from '../../domain/dataset/split.ts';
+import { LEAK_BITS, nearestAcrossSplits } from '../../domain/dataset/split.ts';
 import { labelDoubts } from '../../domain/dataset/style.ts';
 import type { AssembleInput, Placed } from './dataset-input.ts';
 
@@ -88,7 +89,7 @@ export function measuredOf({ candidate, split }: Placed): MeasuredImage {
     colorSpread,
     letters,
     signature,
-    hashes: hashesOf(candidate),
+    hashes: frequencyHashes(candidate.measures.thumbnail),
     repairs,
   };
 }
@@ -124,7 +125,7 @@ export function borderlineOf(placed: readonly Placed[], config: DatasetConfig): 
 }
 
 /** What shows that no near-duplicate crosses from one split to another. */
-export function proofOf(placed: readonly Placed[], config: DatasetConfig): SplitProof {
+export function proofOf(placed: readonly Placed[]): SplitProof {
   const splitsOf = new Map<number, Set<string>>();
   for (const { cluster, split } of placed)
     splitsOf.set(cluster, (splitsOf.get(cluster) ?? new Set()).add(split));
@@ -141,12 +142,16 @@ export function proofOf(placed: readonly Placed[], config: DatasetConfig): Split
   return {
     format: 1,
     method:
-      '64-bit dHash; one picture whole against the other whole and with 2 % and 4 % of every side cut off',
-    limitBits: config.nearDuplicateBits + CLUSTER_MARGIN_BITS,
+      'pHash (64 bits of the lowest frequencies), another detector than the one that clusters were made by: one picture whole against the other whole and with 6 % and 12 % of every side cut off. It does not see larger crops, mirrored copies and details',
+    limitBits: LEAK_BITS,
     clusters: splitsOf.size,
     clustersAcrossSplits: [...splitsOf.values()].filter((splits) => splits.size > 1).length,
     nearest: nearestAcrossSplits(
-      placed.map(({ candidate, split }) => ({ id: idOf(candidate), split, hashes: hashesOf(candidate) })),
+      placed.map(({ candidate, split }) => ({
+        id: idOf(candidate),
+        split,
+        hashes: frequencyHashes(candidate.measures.thumbnail),
+      })),
     ),
     heldOut: { held_out: heldOut('held_out'), test: heldOut('test') },
   };

@@ -67,8 +67,8 @@ export const DatasetConfig = z
     minColorSpread: z.number().min(0).max(50).default(2.5),
     /** Letters on one line above which a picture counts as written upon (caption, stamp, address); null: any number. */
     maxLetters: z.int().min(1).nullable().default(6),
-    /** Perceptual hashes (64 bit dHash) at most this many bits apart are near-duplicates. */
-    nearDuplicateBits: z.int().min(0).max(16).default(6),
+    /** Pictures of which a window of one is at most this many bits (64 bit dHash) from the other may be copies. */
+    nearDuplicateBits: z.int().min(0).max(16).default(12),
     /** Most pictures kept of one artist. */
     maxPerArtist: z.int().min(1).default(400),
     /** Most pictures kept in all; null: no limit. Chosen by hash, not by order. */

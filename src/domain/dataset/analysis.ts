@@ -6,7 +6,7 @@ import { CommitRef } from '../refs.ts';
 import { GpuForecast, impossibleBudget } from '../training/forecast.ts';
 import { PromptCoverage } from './prompt-coverage.ts';
 import { BorderlineImage, type DatasetManifest, DropReason, Split, SplitProof } from './record.ts';
-import { CLUSTER_MARGIN_BITS } from './split.ts';
+import { LEAK_BITS } from './split.ts';
 
 /** Counts of values between equally spaced edges; `counts[i]` lies from `edges[i]` to `edges[i + 1]`. */
 export const Histogram = z.strictObject({ edges: z.array(z.number()), counts: z.array(z.int()) });
@@ -183,10 +183,9 @@ function blockersOf({ config, manifest, captions, forecast, nearest }: Readiness
     blockers.push(
       'Expected pictures of other styles, got none: the gate asks for the style margin, which compares with them. Name a dataset that has some (dataset.reference), or have the gate do without (dataset.neighborsPerStyle=0).',
     );
-  const limit = dataset.nearDuplicateBits + CLUSTER_MARGIN_BITS;
-  if (nearest !== null && nearest.bits <= limit)
+  if (nearest !== null && nearest.bits <= LEAK_BITS)
     blockers.push(
-      `Expected no two splits to share near-duplicates (more than ${limit} of 64 bits apart), got ${nearest.bits} bits between ${nearest.a} and ${nearest.b}: a leak.`,
+      `Expected no two splits to share near-duplicates (more than ${LEAK_BITS} of 64 bits apart), got ${nearest.bits} bits between ${nearest.a} and ${nearest.b}: a leak.`,
     );
   const empty = captions.filter((caption) => caption.trim() === '').length;
   if (empty > 0) blockers.push(`Expected a caption for every training picture, got ${empty} empty ones.`);
@@ -278,8 +277,8 @@ function notesOf({ manifest, epochs, config }: ReadinessFacts): Finding[] {
     `${images.train} training, ${images.held_out} held-out and ${images.test} sealed test pictures, ${images.neighbors} of other styles.`,
     `Each training picture is seen ${epochs.toFixed(1)} times in ${config.training.steps} steps.`,
     nearest === null
-      ? 'No pair of pictures across splits is close.'
-      : `The closest pictures across splits are ${nearest.bits} of 64 bits apart.`,
+      ? 'No pair of pictures across splits is close, as far as 64-bit hashes can see.'
+      : `The closest pictures across splits are ${nearest.bits} of 64 bits apart, as far as such hashes can see.`,
     captionNote(manifest),
     `${unseenArtists.held_out.length} artists are held out whole, ${unseenArtists.test.length} are in the test split only.`,
   ];

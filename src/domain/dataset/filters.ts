@@ -1,7 +1,7 @@
 import type { DatasetConfig } from '../config/run-config.ts';
-import { closePictures, hammingBits } from './duplicates.ts';
 import { isUnknownArtist } from './labels.ts';
-import type { Candidate, Drop, PictureMeasures, View } from './measures.ts';
+import { type Likeness, likePairs } from './likeness.ts';
+import type { Candidate, Drop, PictureMeasures } from './measures.ts';
 import { byRank } from './order.ts';
 
 /** A picture that a filter took out, with what it measured. */
@@ -38,10 +38,10 @@ export function dropOf(measures: PictureMeasures, limits: PictureLimits): Drop |
   return null;
 }
 
-/** Of pictures with equal prepared pixels, keeps the one whose source is largest. */
+/** Of pictures with equal prepared pixels, keeps the best source. */
 export function withoutExactDuplicates(candidates: readonly Candidate[]): Filtered {
   const first = new Map<string, Candidate>();
-  return partition([...candidates].sort(largestFirst), (candidate) => {
+  return partition([...candidates].sort(bestFirst), (candidate) => {
     const twin = first.get(candidate.pixels);
     if (twin !== undefined) return { reason: 'exact-duplicate', measured: twin.source, limit: null };
     first.set(candidate.pixels, candidate);
@@ -49,32 +49,25 @@ export function withoutExactDuplicates(candidates: readonly Candidate[]): Filter
   });
 }
 
-/** Least correlation of two luminance thumbnails that confirms what close hashes suspect. */
-export const SAME_PICTURE_CORRELATION = 0.95;
-/**
- * The same of what is left of them without slow changes of tone: two dark corners and a light sky make pictures alike that
- * show other things. Copies, cropped ones as well, reach 0.99, and others stay below 0.5.
- */
-const SAME_DETAIL_CORRELATION = 0.75;
+/** Correlation of local contrast from which on two pictures whose hashes are close count as copies. */
+export const COPY_CORRELATION = 0.7;
 
 /**
- * Of near-duplicates keeps the one whose source is largest: a picture goes when a kept, larger one is at most `bits`
- * away by hash and looks the same by thumbnail.
+ * Of near-duplicates keeps the better one: a picture goes when it is like a kept, better one, which is named with the bits
+ * between their hashes and how well they correlate.
  */
 export function withoutNearDuplicates(candidates: readonly Candidate[], bits: number): Filtered {
-  const ordered = [...candidates].sort(largestFirst);
-  const closeTo = new Map<number, { other: number; bits: number }[]>();
-  for (const pair of closePictures(ordered.map(hashesOf), bits)) {
-    const larger = closeTo.get(pair.b) ?? [];
-    larger.push({ other: pair.a, bits: pair.bits });
-    closeTo.set(pair.b, larger);
-  }
+  const ordered = [...candidates].sort(bestFirst);
+  const likeBetter = new Map<number, Likeness[]>();
+  for (const pair of likePairs(ordered.map(thumbnailOf), { bits, correlation: COPY_CORRELATION }))
+    likeBetter.set(pair.b, [...(likeBetter.get(pair.b) ?? []), pair]);
   const gone = new Set<number>();
-  return partition(ordered, (candidate, at) => {
-    for (const { other, bits: measured } of closeTo.get(at) ?? []) {
-      if (gone.has(other) || !looksSame(candidate, ordered[other] as Candidate, bits)) continue;
+  return partition(ordered, (_, at) => {
+    for (const { a, bits: measured, correlation } of likeBetter.get(at) ?? []) {
+      if (gone.has(a)) continue;
       gone.add(at);
-      return { reason: 'near-duplicate', measured, limit: bits };
+      const twin = (ordered[a] as Candidate).source;
+      return { reason: 'near-duplicate', measured: `${twin}: ${measured} bits, ${correlation}`, limit: bits };
     }
     return null;
   });
@@ -144,52 +137,9 @@ export function chooseKept(candidates: readonly Candidate[], config: DatasetConf
   return { kept: kept.sort((a, b) => a.order - b.order), dropped };
 }
 
-/** Hashes of a picture's views, the whole first. */
-export function hashesOf({ measures }: Candidate): string[] {
-  return measures.views.map(({ hash }) => hash);
-}
-
-/** Whether one picture whole and a view of the other are at most `bits` apart and look the same by thumbnail. */
-export function looksSame(a: Candidate, b: Candidate, bits: number): boolean {
-  const matches = (x: View, y: View): boolean =>
-    hammingBits(x.hash, y.hash) <= bits &&
-    correlation(x.thumbnail, y.thumbnail) >= SAME_PICTURE_CORRELATION &&
-    correlated(detailOf(bytesOf(x.thumbnail)), detailOf(bytesOf(y.thumbnail))) >= SAME_DETAIL_CORRELATION;
-  const [wholeA, wholeB] = [a.measures.views[0] as View, b.measures.views[0] as View];
-  return (
-    b.measures.views.some((view) => matches(wholeA, view)) ||
-    a.measures.views.some((view) => matches(wholeB, view))
-  );
-}
-
-/** Pearson correlation of two thumbnails of two hexadecimal digits a pixel; 1 for two flat ones. */
-export function correlation(a: string, b: string): number {
-  return correlated(bytesOf(a), bytesOf(b));
-}
-
-/** A square of values, each without the mean of the three by three around it. */
-function detailOf(values: readonly number[]): number[] {
-  const side = Math.sqrt(values.length);
-  const near = (at: number) => [at - 1, at, at + 1].filter((place) => place >= 0 && place < side);
-  return values.map((value, at) => {
-    const around = near(Math.floor(at / side)).flatMap((row) =>
-      near(at % side).map((column) => values[row * side + column] as number),
-    );
-    return value - mean(around);
-  });
-}
-
-function correlated(x: readonly number[], y: readonly number[]): number {
-  const [meanX, meanY] = [mean(x), mean(y)];
-  let [xy, xx, yy] = [0, 0, 0];
-  for (let i = 0; i < x.length; i++) {
-    const [dx, dy] = [(x[i] as number) - meanX, (y[i] as number) - meanY];
-    xy += dx * dy;
-    xx += dx * dx;
-    yy += dy * dy;
-  }
-  if (xx === 0 || yy === 0) return xx === yy ? 1 : 0;
-  return xy / Math.sqrt(xx * yy);
+/** What a picture is compared with others by. */
+export function thumbnailOf({ measures }: Candidate): string {
+  return measures.thumbnail;
 }
 
 function partition(
@@ -205,9 +155,24 @@ function partition(
   return result;
 }
 
-function largestFirst(a: Candidate, b: Candidate): number {
-  return area(b) - area(a) || b.measures.encodedBytes - a.measures.encodedBytes || a.order - b.order;
+/** Letters on a line from which on a caption is burnt in, and how much larger such a copy must be to be the better one. */
+const BURNT_IN = 4;
+const BURNT_IN_COSTS = 16;
+
+/** The better of two copies first: the larger one, but for a caption burnt in and for blur. */
+function bestFirst(a: Candidate, b: Candidate): number {
+  return worth(b) - worth(a) || b.measures.encodedBytes - a.measures.encodedBytes || a.order - b.order;
 }
+
+/** Pixels that a copy is worth: a caption burnt in costs most of them, and blur as many as it hides. */
+function worth(candidate: Candidate): number {
+  const { letters, sharpness } = candidate.measures;
+  const blur = Math.min(1, 10 ** (2 * (sharpness + BLURRED)));
+  return (area(candidate) * blur) / (letters >= BURNT_IN ? BURNT_IN_COSTS : 1);
+}
+
+/** Sharpness (log10, negated) below which a copy has less detail than its size says. */
+const BLURRED = 0.7;
 
 function area({ measures }: Candidate): number {
   return measures.box[2] * measures.box[3];
@@ -221,16 +186,6 @@ function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string
     else group.push(item);
   }
   return groups;
-}
-
-function bytesOf(hex: string): number[] {
-  const bytes: number[] = [];
-  for (let i = 0; i < hex.length; i += 2) bytes.push(Number.parseInt(hex.slice(i, i + 2), 16));
-  return bytes;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, v) => sum + v, 0) / values.length;
 }
 
 /** Middle value of a list that is not empty; the lower of two middles. */

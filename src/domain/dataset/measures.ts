@@ -10,15 +10,6 @@ export type Repair = z.infer<typeof Repair>;
 export const PerceptualHash = z.string().regex(/^[0-9a-f]{16}$/);
 export type PerceptualHash = z.infer<typeof PerceptualHash>;
 
-/** How a picture looks, in little. */
-export const View = z.strictObject({
-  /** dHash of the luminance. */
-  hash: PerceptualHash,
-  /** 16 × 16 luminance thumbnail, row by row, two hexadecimal digits a pixel: confirms what the hash suspects. */
-  thumbnail: z.string().regex(/^[0-9a-f]{512}$/),
-});
-export type View = z.infer<typeof View>;
-
 /** What is measured of one picture, upright and with its frame trimmed. */
 export const PictureMeasures = z.strictObject({
   /** Encoded size of the source: of two scans of one size, the larger file has lost less. */
@@ -42,8 +33,8 @@ export const PictureMeasures = z.strictObject({
   signature: z.boolean(),
   /** `StyleFeatures` of the picture, three decimals. */
   style: z.array(z.number()),
-  /** How the picture looks whole, then with 2 % and 4 % of every side cut off: a cropped copy matches one of them. */
-  views: z.array(View).min(1),
+  /** 32 × 32 luminance thumbnail, row by row, two hexadecimal digits a pixel: copies are found by it. */
+  thumbnail: z.string().regex(/^[0-9a-f]{2048}$/),
   repairs: z.array(Repair),
 });
 export type PictureMeasures = z.infer<typeof PictureMeasures>;

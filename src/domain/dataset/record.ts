@@ -135,7 +135,7 @@ export const SplitProof = z.strictObject({
   format: z.literal(1),
   /** How distance is measured. */
   method: z.string(),
-  /** Pairs at most this many of 64 bits apart share a cluster, and a cluster lies in one split. */
+  /** Bits up to which a pair in two splits is a leak. */
   limitBits: z.int(),
   clusters: z.int(),
   clustersAcrossSplits: z.int(),
@@ -171,7 +171,7 @@ export const MeasuredImage = z.strictObject({
   colorSpread: z.number(),
   letters: z.int(),
   signature: z.boolean(),
-  /** dHash of the whole picture and of it with 2 % and 4 % of every side cut off, 16 hexadecimal digits each. */
+  /** pHash of the picture whole and with 6 % and 12 % of every side cut off, 16 hexadecimal digits each: the leak proof's. */
   hashes: z.array(z.string()),
   repairs: z.array(z.string()),
 });

@@ -1,12 +1,21 @@
 import { type ClosePair, closePictures, groupPairs } from './duplicates.ts';
-import { hashesOf } from './filters.ts';
+import { thumbnailOf } from './filters.ts';
 import { isUnknownArtist } from './labels.ts';
+import { type LikeLimits, likePairs } from './likeness.ts';
 import type { Candidate } from './measures.ts';
 import { byRank } from './order.ts';
 import { SPLITS, type Split } from './record.ts';
 
-/** Bits beyond the near-duplicate limit at which two kept pictures still have to share a split. */
-export const CLUSTER_MARGIN_BITS = 2;
+/**
+ * How alike pictures that share a split are: far less than copies, since a false cluster costs nothing and a leak all that is
+ * measured on it.
+ */
+export function kinLimits(nearDuplicateBits: number): LikeLimits {
+  return { bits: nearDuplicateBits + 4, correlation: 0.35, anyway: nearDuplicateBits - 3 };
+}
+
+/** Bits of 64 between the proof's own hashes (pHash) up to which two pictures in different splits are a leak. */
+export const LEAK_BITS = 4;
 
 /** The wanted style's pictures, each with its split and its near-duplicate cluster. */
 export interface SplitPicture {
@@ -40,7 +49,7 @@ type Held = 'held_out' | 'test';
  * held split are whole artists that training never sees, the rest works of known artists; both chosen by hash.
  */
 export function splitPictures(candidates: readonly Candidate[], settings: SplitSettings): SplitResult {
-  const clusters = clustersOf(candidates, settings.nearDuplicateBits + CLUSTER_MARGIN_BITS);
+  const clusters = clustersOf(candidates, settings.nearDuplicateBits);
   const total = candidates.length;
   const targets: Record<Held, number> = {
     held_out: targetCount(total, settings.heldOutFraction),
@@ -98,7 +107,7 @@ function targetCount(total: number, fraction: number): number {
 /** Near-duplicate clusters, numbered in the order of their first pictures. */
 function clustersOf(candidates: readonly Candidate[], bits: number): Cluster[] {
   const ordered = [...candidates].sort((a, b) => a.order - b.order);
-  const groups = groupPairs(ordered.length, closePictures(ordered.map(hashesOf), bits));
+  const groups = groupPairs(ordered.length, likePairs(ordered.map(thumbnailOf), kinLimits(bits)));
   const clusters = new Map<number, Cluster>();
   ordered.forEach((candidate, at) => {
     const group = groups[at] as number;
