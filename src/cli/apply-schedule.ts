@@ -5,6 +5,7 @@ import {
   ScheduleOverlapPolicy,
 } from '@temporalio/client';
 import { type ReevaluationSchedule, scheduleId } from '../domain/config/schedule-file.ts';
+import { NON_RETRYABLE_KINDS } from '../domain/errors.ts';
 import { PIPELINE_QUEUE } from '../domain/run/task-queues.ts';
 
 /**
@@ -30,6 +31,8 @@ export async function applySchedule(client: Client, schedule: ReevaluationSchedu
         maximumAttempts: Math.max(1, pauseAfterFailures),
         initialInterval: '1m',
         backoffCoefficient: 3,
+        // What cannot pass, such as nothing in production, is tried once a night.
+        nonRetryableErrorTypes: NON_RETRYABLE_KINDS,
       },
       memo: { model },
     },

@@ -1,4 +1,5 @@
-import { readRunRecord } from '../activities/run/open-run.ts';
+import { changesOf, readRunRecord } from '../activities/run/open-run.ts';
+import { PipelineError } from '../domain/errors.ts';
 import type { RunName } from '../domain/refs.ts';
 import { runRepos } from '../domain/run/repositories.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -22,5 +23,12 @@ export async function recordedInput(
   if (record === null) return null;
   const { gpuHours, ...changes } = p.changes;
   const set = [...(changes.set ?? []), ...(gpuHours === undefined ? [] : [`budget.gpuHours=${gpuHours}`])];
-  return readInput('fineTune', { ...changes, set }, record.config).input;
+  const { input, parsed } = readInput('fineTune', { ...changes, set }, record.config);
+  const { refused } = changesOf(record.config, parsed);
+  if (refused.length > 0)
+    throw new PipelineError(
+      'InvalidInput',
+      `expected changes of budget, checkpoints, gpuSession or priority, got some of ${refused.join(', ')}, which decide what comes out of run "${p.run}": start another run with them`,
+    );
+  return input;
 }

@@ -1,9 +1,11 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
-import { PipelineError } from '../domain/errors.ts';
+import { cutMessage, PipelineError } from '../domain/errors.ts';
 import type { GpuProgress } from '../domain/run/activities.ts';
+import type { Failure } from '../domain/run/outcome.ts';
 import { initialProgress } from '../domain/run/progress.ts';
 import type { RunStatus, StudyStatus } from '../domain/run/run-result.ts';
+import { describeFailure } from '../workflows/support/failures.ts';
 import { isStudy } from './study-view.ts';
 
 /** An activity that is scheduled or running, as the server knows it. */
@@ -31,6 +33,10 @@ export interface RunSnapshot {
   /** The run's study, while it goes on; of a study on its own, at any time that a worker can tell. */
   study: StudyStatus | null;
   pending: PendingActivity[];
+  /** The workflow task that fails again and again; null: none does. */
+  failingTask: { attempts: number; message: string } | null;
+  /** Why it ended, where it ended otherwise than well. */
+  failure: Failure | null;
 }
 
 /** Reads a run's status, the activities under way and their newest heartbeats. */
@@ -49,8 +55,7 @@ export async function takeSnapshot(client: Client, workflowId: string): Promise<
       pending.push(...(await Promise.all((inner.raw.pendingActivities ?? []).map(read))));
       study ??= asStudy(await queryStatus(client, child.workflowId));
     }
-    const status =
-      running || description.status.name === 'COMPLETED' ? await queryStatus(client, workflowId) : null;
+    const status = await queryStatus(client, workflowId);
     return {
       workflowId,
       type: description.type,
@@ -60,6 +65,8 @@ export async function takeSnapshot(client: Client, workflowId: string): Promise<
       status: isStudy(status) ? null : status,
       study: asStudy(status) ?? study,
       pending,
+      failingTask: running ? await failingTask(client, workflowId, description.raw) : null,
+      failure: running ? null : await failureOf(client, workflowId),
     };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError)
@@ -69,6 +76,37 @@ export async function takeSnapshot(client: Client, workflowId: string): Promise<
         { cause: error },
       );
     throw error;
+  }
+}
+
+/** Attempts of a workflow task from which on it is told: one or two are ordinary when a worker restarts. */
+const FAILING_ATTEMPTS = 3;
+
+/** What is wrong with a workflow's task, from the newest failure in its history. */
+async function failingTask(
+  client: Client,
+  workflowId: string,
+  raw: { pendingWorkflowTask?: { attempt?: number | null } | null },
+): Promise<RunSnapshot['failingTask']> {
+  const attempts = raw.pendingWorkflowTask?.attempt ?? 0;
+  if (attempts < FAILING_ATTEMPTS) return null;
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
+    namespace: client.options.namespace,
+    execution: { workflowId },
+    maximumPageSize: 20,
+  });
+  const failed = history?.events?.find((event) => event.workflowTaskFailedEventAttributes != null);
+  const message = failed?.workflowTaskFailedEventAttributes?.failure?.message ?? 'no worker said why';
+  return { attempts, message: cutMessage(message.split('\n')[0] ?? '', 500) };
+}
+
+/** Why a workflow that has ended did not end well; null: it did. */
+async function failureOf(client: Client, workflowId: string): Promise<Failure | null> {
+  try {
+    await client.workflow.getHandle(workflowId).result();
+    return null;
+  } catch (error) {
+    return describeFailure(error);
   }
 }
 

@@ -5,6 +5,7 @@ import { outcomeOf } from '../domain/run/outcome.ts';
 import { GPU_QUEUE } from '../domain/run/task-queues.ts';
 import pc from './colors.ts';
 import { fleetStatus } from './commands/gpu.ts';
+import { stateOf } from './list-runs.ts';
 import { outcomeLine } from './outcome.ts';
 import { duration, print } from './output.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
@@ -31,18 +32,39 @@ export function describeSnapshot(snapshot: RunSnapshot, warnings: string[], now 
   const { status } = snapshot;
   const until = snapshot.closedAt ?? now;
   const lines = [
-    `${pc.bold(snapshot.workflowId)} ${snapshot.execution} after ${duration((until.getTime() - snapshot.startedAt.getTime()) / 1000)}`,
+    `${pc.bold(snapshot.workflowId)} ${stateIn(snapshot)} after ${duration((until.getTime() - snapshot.startedAt.getTime()) / 1000)}`,
     ...(status?.phases ?? []).map(phaseLine),
   ];
   for (const activity of snapshot.pending) lines.push(`  ${describePending(activity, now)}`);
   if (status?.gpu != null) lines.push(...describeGpu(status.gpu, snapshot.pending, now).map((l) => `  ${l}`));
   if (snapshot.study !== null) lines.push(...studyLines(snapshot.study));
   if (status === null && snapshot.study === null && snapshot.execution === 'RUNNING')
-    lines.push(pc.yellow('! the run did not answer: no pipeline worker is free to ask'));
+    lines.push(
+      pc.yellow(
+        snapshot.failingTask === null
+          ? '! the run did not answer: no pipeline worker is free to ask'
+          : '! the run did not answer: its workflow task fails',
+      ),
+    );
+  if (snapshot.failingTask !== null) {
+    const { attempts, message } = snapshot.failingTask;
+    lines.push(pc.red(`! workflow task failed ${attempts} times: ${message} (docs/runbook.md, TMPRL1100)`));
+  }
   for (const warning of warnings) lines.push(pc.yellow(`! ${warning}`));
   if (status?.needs != null) lines.push(pc.yellow(`! ${status.needs}`));
-  if (status !== null && outcomeOf(status).kind !== 'unfinished') lines.push(outcomeLine(outcomeOf(status)));
+  const outcome = outcomeOf(status ?? { ...NOTHING_KNOWN, failure: snapshot.failure });
+  if (outcome.kind !== 'unfinished') lines.push(outcomeLine(outcome));
+  if (snapshot.failure !== null && snapshot.type === 'fineTune')
+    lines.push(pc.dim(`continue it from what is saved: plein-air resume ${snapshot.workflowId}`));
   return lines;
+}
+
+const NOTHING_KNOWN = { phases: [], gate: null, approval: null, release: null };
+
+/** The run's own state where it is known, else Temporal's. */
+function stateIn({ execution, status }: RunSnapshot): string {
+  const verdict = status?.gate?.verdict ?? '';
+  return stateOf({ execution, state: status?.state ?? '', verdict }).toUpperCase();
 }
 
 function describePending(activity: PendingActivity, now: Date): string {

@@ -1,4 +1,4 @@
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { Environment } from '../config/env.ts';
 import type { Operations } from '../domain/run/activities.ts';
 import { registeredSearchAttributes, registerSearchAttributes } from '../temporal/search-attributes.ts';
@@ -17,6 +17,16 @@ export function createOperations(client: Client, env: Environment): () => Promis
       known = { at: performance.now(), searchAttributes: ask().catch(() => false) };
     return { searchAttributes: await known.searchAttributes, notifications };
   };
+}
+
+/** Whether the server runs a workflow of this id now. */
+export async function isUnderWay(client: Client, workflowId: string): Promise<boolean> {
+  try {
+    return (await client.workflow.getHandle(workflowId).describe()).status.name === 'RUNNING';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
 }
 
 /** The activity with what the service offers added to its result. */

@@ -25,7 +25,7 @@ import { gpuPollers, hubFromEnvironment, servedClasses, workFolder } from './con
 import { current } from './current-activity.ts';
 import { fleetQueues } from './fleet.ts';
 import { logLine } from './log-line.ts';
-import { createOperations, withOperations } from './operations.ts';
+import { createOperations, isUnderWay, withOperations } from './operations.ts';
 import { runWorker } from './run-worker.ts';
 
 /** Serves queue `pipeline`, the workflows and every phase that needs no GPU, and queue `pictures`, a shard at a time. */
@@ -49,10 +49,14 @@ await runWorker('pipeline', async ({ env, client }) => {
     spaceToken: env.PLEIN_AIR_SPACE_TOKEN ?? null,
   };
   const activities: PipelineActivities = {
-    openRun: withOperations(createOpenRun({ hub }), operations, (context, offered) => ({
-      ...context,
-      operations: offered,
-    })),
+    openRun: withOperations(
+      createOpenRun({ hub, isUnderWay: (workflowId) => isUnderWay(client, workflowId) }),
+      operations,
+      (context, offered) => ({
+        ...context,
+        operations: offered,
+      }),
+    ),
     planPreparation: createPlanPreparation(preparation),
     planCaptions: createPlanCaptions(preparation),
     assembleDataset: createAssembleDataset(preparation),

@@ -16,8 +16,21 @@ import { pinCaptioner } from '../prepare/captions/model.ts';
 import { readModelIndex } from '../support/base-class.ts';
 import { planRunStorage } from '../train/storage-plan.ts';
 
-/** Resolves names and revisions, creates the run's repositories, and pins the run to what it found. */
-export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRun'] {
+/** What opening a run needs besides its request. */
+export interface OpenRunDeps {
+  hub: Hub;
+  /** Whether a workflow is under way; default: none is. */
+  isUnderWay?: (workflowId: string) => Promise<boolean>;
+}
+
+/**
+ * Resolves names and revisions, creates the run's repositories, and pins the run to what it found. A run has one owner: a
+ * second workflow for the same run is refused while the first is under way.
+ */
+export function createOpenRun({
+  hub,
+  isUnderWay = async () => false,
+}: OpenRunDeps): PipelineActivities['openRun'] {
   return async ({ config, workflowId, runId }) => {
     const run = config.run ?? runNameFrom(workflowId);
     const namespace = config.namespace ?? (await hub.whoAmI());
@@ -25,7 +38,11 @@ export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRu
     const record: RepoRef = { type: 'dataset', repo: repos.record };
     await hub.ensureRepo(record, { private: true });
     await hub.ensureRepo({ type: 'model', repo: repos.checkpoints }, { private: true });
-    const pinned = await pin({ hub, record, runId, config: { ...config, run, namespace } });
+    const pinned = await pin({
+      ...{ hub, record, isUnderWay },
+      owner: { workflowId, runId },
+      config: { ...config, run, namespace },
+    });
     return {
       run,
       workflowId,
@@ -43,23 +60,22 @@ export function createOpenRun({ hub }: { hub: Hub }): PipelineActivities['openRu
 }
 
 /** The run's record: the one that is there, or a new one; two attempts at once agree on the first that lands. */
-async function pin({
-  hub,
-  record,
-  runId,
-  config,
-}: {
+async function pin(p: {
   hub: Hub;
   record: RepoRef;
-  runId: string;
+  isUnderWay: (workflowId: string) => Promise<boolean>;
+  owner: { workflowId: string; runId: string };
   config: RunConfig;
 }): Promise<RunRecord> {
+  const { hub, record, owner, config } = p;
   return commitOnHead(hub, { repo: record }, async (head) => {
     const known = head === null ? null : await hub.read(record, head, RUN_RECORD);
     const before = known === null ? null : RunRecord.parse(JSON.parse(known.toString('utf8')));
-    const same = before === null ? null : samePinned(before, config, runId);
-    if (same !== null && same.amendments.length === before?.amendments.length) return { done: same };
-    const fresh = same ?? (await pinned(hub, config));
+    if (before !== null) await refuseSecondOwner(before, p);
+    const same = before === null ? null : samePinned(before, config, owner.runId);
+    const isUnchanged = same !== null && same.amendments.length === before?.amendments.length;
+    if (isUnchanged && before?.owner?.runId === owner.runId) return { done: same };
+    const fresh: RunRecord = { ...(same ?? (await pinned(hub, config))), owner };
     const { training } = config;
     const context = { run: RunName.parse(config.run), config: fresh.config, base: fresh.base };
     await readModelIndex(hub, fresh.base);
@@ -67,7 +83,10 @@ async function pin({
     refuseUnlicensed(deploymentProblems(license, fresh.base.repo, fresh.config.deployment));
     await planRunStorage(hub, { context, training, steps: training.steps });
     return {
-      message: same === null ? `Open run ${config.run}` : `Resume run ${config.run}, changed`,
+      message:
+        same === null
+          ? `Open run ${config.run}`
+          : `Resume run ${config.run}${isUnchanged ? '' : ', changed'}`,
       files: [
         { path: RUN_RECORD, content: `${JSON.stringify(fresh, null, 2)}\n` },
         ...runNotices({ ...license, base: fresh.base.repo, run: String(config.run), holds: 'records' }),
@@ -118,6 +137,24 @@ function refuseUnlicensed(problems: string[]): void {
     throw new PipelineError('InvalidInput', `base.repo: ${problems.join('; ')}`, { details: { problems } });
 }
 
+/** A run has one owner while that is under way. */
+async function refuseSecondOwner(
+  { owner }: RunRecord,
+  p: {
+    isUnderWay: (workflowId: string) => Promise<boolean>;
+    owner: { workflowId: string };
+    config: RunConfig;
+  },
+): Promise<void> {
+  if (owner === undefined || owner.workflowId === p.owner.workflowId) return;
+  if (!(await p.isUnderWay(owner.workflowId))) return;
+  throw new PipelineError(
+    'InvalidInput',
+    `run: expected a run that nobody runs, got "${p.config.run}", which workflow "${owner.workflowId}" is running: see "plein-air status ${owner.workflowId}", or choose another name`,
+    { details: { owner: owner.workflowId } },
+  );
+}
+
 function pinRules(config: RunConfig): NonNullable<RunRecord['gate']> {
   const rules = gateRules(config);
   return { rules, sha256: sha256Of(rulesText(config.gate, rules)) };
@@ -133,13 +170,17 @@ export async function readRunRecord(hub: Hub, record: RepoRef): Promise<RunRecor
 /** Sections that may change when a run goes on: they decide how long it may take and what it survives, not what comes out. */
 const MAY_CHANGE = new Set(['budget', 'checkpoints', 'gpuSession', 'priority']);
 
+/** Sections in which a run's configuration differs from its record, and those of them that may not change. */
+export function changesOf(known: RunConfig, config: RunConfig): { changed: string[]; refused: string[] } {
+  const changed = Object.keys(config).filter(
+    (key) => JSON.stringify(config[key as keyof RunConfig]) !== JSON.stringify(known[key as keyof RunConfig]),
+  );
+  return { changed, refused: changed.filter((key) => !MAY_CHANGE.has(key)) };
+}
+
 /** The record with what changed and may change in place, noted as an amendment; any other difference is refused. */
 function samePinned(known: RunRecord, config: RunConfig, runId: string): RunRecord {
-  const changed = Object.keys(config).filter(
-    (key) =>
-      JSON.stringify(config[key as keyof RunConfig]) !== JSON.stringify(known.config[key as keyof RunConfig]),
-  );
-  const differing = changed.filter((key) => !MAY_CHANGE.has(key));
+  const { changed, refused: differing } = changesOf(known.config, config);
   if (changed.length === 0) return known;
   if (differing.length === 0)
     return {

@@ -11,11 +11,13 @@ import { profileOfGpuWorkers, profileOfThisMachine } from '../choose-profile.ts'
 import pc from '../colors.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
+import { findRun, runUnderWay } from '../find-run.ts';
 import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
+import { listRuns } from '../list-runs.ts';
 import { outcomeLine, resultOf } from '../outcome.ts';
-import { print, table, tell } from '../output.ts';
-import { takeSnapshot } from '../run-snapshot.ts';
+import { print, tell } from '../output.ts';
 import { showRun } from '../show-run.ts';
+import { onInterrupt } from '../stack/interrupt.ts';
 import { mustParse, startWorkflow, unservedQueues } from '../start-run.ts';
 import { studyResultLines } from '../study-view.ts';
 import { watchRun } from '../watch-run.ts';
@@ -83,32 +85,38 @@ export function addRunCommands(program: Command): void {
       },
     );
 
-  action<CommonOptions>(
+  action<CommonOptions & { all: boolean }>(
     program
       .command('status')
-      .argument('[run]', 'name of a run; none: list the runs')
-      .description('show runs'),
-    async ({ dataDir, json }, _options, run) => {
+      .argument('[run]', 'name or workflow id of a run; none: list the runs')
+      .description('show runs')
+      .option('--all', 'list studies of runs, re-evaluations and rollbacks as well', false),
+    async ({ dataDir, json }, { all }, run) => {
       const client = await connectClient(dataDir);
-      await (run === undefined ? listRuns(client, json) : showRun(client, run, json));
+      if (run === undefined) return listRuns(client, { json, all });
+      await showRun(client, (await findRun(client, run)).id, json);
     },
   );
 
   action<CommonOptions>(
     program.command('watch').argument('<run>', 'name of the run').description('follow a run live'),
-    async ({ dataDir, json }, _options, run) => follow(await connectClient(dataDir), String(run), json),
+    async ({ dataDir, json }, _options, run) => {
+      const client = await connectClient(dataDir);
+      await follow(client, (await findRun(client, String(run))).id, json);
+    },
   );
 
   action<CommonOptions>(
     program
       .command('cancel')
       .argument('<run>', 'name of the run')
-      .description('checkpoint, then end a run; "plein-air resume" goes on from there'),
+      .description('save a checkpoint and end a run; "plein-air resume" continues from there'),
     async ({ dataDir, json }, _options, run) => {
       const client = await connectClient(dataDir);
-      await takeSnapshot(client, String(run));
-      await client.workflow.getHandle(String(run)).cancel();
-      print(json, { run, cancelled: true }, () => `${run} will checkpoint and end`);
+      const handle = await runUnderWay(client, String(run), 'cancel');
+      await handle.cancel();
+      const { workflowId } = handle;
+      print(json, { run: workflowId, cancelled: true }, () => `${workflowId} will save a checkpoint and end`);
     },
   );
 }
@@ -200,32 +208,20 @@ export function timestamped(prefix: string, now = new Date()): string {
 }
 
 async function follow(client: Client, run: string, json: boolean): Promise<void> {
-  await watchRun(client, run, { out: process.stderr });
+  const leave = new AbortController();
+  const stopListening = onInterrupt(
+    () => leave.abort(),
+    `${run} continues without you: plein-air watch ${run}`,
+  );
+  const { execution } = await watchRun(client, run, { out: process.stderr, signal: leave.signal });
+  stopListening();
+  if (leave.signal.aborted && execution === 'RUNNING') {
+    process.exitCode = 130;
+    return;
+  }
   const result = await resultOf<RunResult | StudyResult>(client, run);
   if ('strategy' in result) return print(json, result, () => studyResultLines(result).join('\n'));
   const outcome = outcomeOf(result);
   print(json, result, () => `${run}: ${outcomeLine(outcome)}`);
   process.exitCode = exitCodeOf(outcome);
-}
-
-async function listRuns(client: Client, json: boolean): Promise<void> {
-  const runs: { run: string; type: string; execution: string; startedAt: string }[] = [];
-  // Newest first is the server's own order; stores on SQL refuse to be asked for one.
-  for await (const run of client.workflow.list({ pageSize: 50 })) {
-    runs.push({
-      run: run.workflowId,
-      type: run.type,
-      execution: run.status.name,
-      startedAt: run.startTime.toISOString(),
-    });
-    if (runs.length === 50) break;
-  }
-  print(json, runs, () =>
-    runs.length === 0
-      ? 'no runs yet: "plein-air start" starts one'
-      : table(
-          ['run', 'type', 'state', 'started'],
-          runs.map((r) => [r.run, r.type, r.execution, r.startedAt.replace('T', ' ').slice(0, 16)]),
-        ),
-  );
 }

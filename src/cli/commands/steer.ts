@@ -1,17 +1,19 @@
 import { userInfo } from 'node:os';
-import { WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Command } from 'commander';
 import { ReevaluateInput, RollbackInput } from '../../domain/config/release-inputs.ts';
 import { parseFields } from '../../domain/config/run-config.ts';
 import { ERROR_KINDS, PipelineError } from '../../domain/errors.ts';
 import { RunName } from '../../domain/refs.ts';
 import type { Release } from '../../domain/release/release.ts';
+import type { RunStatus, StudyStatus } from '../../domain/run/run-result.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
+import { findRun, runUnderWay } from '../find-run.ts';
 import { resultOf } from '../outcome.ts';
 import { print } from '../output.ts';
 import { recordedInput, recordOf } from '../recorded-input.ts';
-import { isRunning, mustParse, startWorkflow } from '../start-run.ts';
+import { mustParse, startWorkflow } from '../start-run.ts';
 import { collect, timestamped } from './run.ts';
 
 /** Adds the commands by which people steer: approve, reject, pause, resume, rollback, reevaluate. */
@@ -27,12 +29,10 @@ export function addSteerCommands(program: Command): void {
       async ({ dataDir, json }, { by, reason }, run) => {
         const client = await connectClient(dataDir);
         try {
-          const decision = await client.workflow
-            .getHandle(String(run))
-            .executeUpdate<string, [object]>(name, {
-              args: [{ by, reason }],
-            });
-          print(json, { run, decision, by, reason }, () => `${run}: ${decision} by ${by}`);
+          const handle = await runUnderWay(client, String(run), name);
+          const decision = await handle.executeUpdate<string, [object]>(name, { args: [{ by, reason }] });
+          const { workflowId } = handle;
+          print(json, { run: workflowId, decision, by, reason }, () => `${workflowId}: ${decision} by ${by}`);
         } catch (error) {
           if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowNotFoundError)
             throw new PipelineError(
@@ -45,14 +45,20 @@ export function addSteerCommands(program: Command): void {
     );
 
   action<CommonOptions>(
-    program.command('pause').argument('<run>', 'name of the run').description('checkpoint, then hold a run'),
+    program
+      .command('pause')
+      .argument('<run>', 'name of the run')
+      .description('save a checkpoint and pause a run'),
     async ({ dataDir, json }, _options, run) => {
       const client = await connectClient(dataDir);
-      await client.workflow.getHandle(String(run)).signal('pause');
+      const handle = await runUnderWay(client, String(run), 'pause');
+      await handle.signal('pause');
+      const { workflowId } = handle;
       print(
         json,
-        { run, paused: true },
-        () => `${run} will checkpoint and hold; "plein-air resume ${run}" goes on`,
+        { run: workflowId, paused: true },
+        () =>
+          `${workflowId} will save a checkpoint and pause; continue with "plein-air resume ${workflowId}"`,
       );
     },
   );
@@ -63,7 +69,7 @@ export function addSteerCommands(program: Command): void {
     program
       .command('resume')
       .argument('<run>', 'name of the run')
-      .description('go on with a paused run, or with an ended one from what the Hub holds')
+      .description('continue a paused run, or an ended one from what the Hub holds')
       .option('--namespace <name>', 'Hub user or organization of the run; default: the token’s owner')
       .option('--gpu-hours <hours>', 'a new budget of GPU hours')
       .option('--set <field=value>', 'change a field of budget or checkpoints', collect)
@@ -73,12 +79,19 @@ export function addSteerCommands(program: Command): void {
         collect,
       ),
     async ({ env, dataDir, json }, options, operand) => {
-      const run = RunName.parse(operand);
       const client = await connectClient(dataDir);
-      if (await isRunning(client, run)) {
-        await client.workflow.getHandle(run).signal('resume');
-        return print(json, { run, resumed: 'signal' }, () => `${run} goes on`);
+      const live = await liveRun(client, String(operand));
+      if (live !== null) {
+        const words = await resumeLive(client, live, options);
+        return print(json, { run: live, resumed: 'signal' }, () => words);
       }
+      const name = RunName.safeParse(operand);
+      if (!name.success)
+        throw new PipelineError(
+          'InvalidInput',
+          `resume: expected the name of a run, got "${operand}": 1 to 48 lower-case letters, digits and inner hyphens`,
+        );
+      const run = name.data;
       const hub = connectRunHub(env, dataDir);
       const namespace = options.namespace ?? (await hub.whoAmI());
       const input = await recordedInput(hub, { run, namespace, changes: options });
@@ -91,7 +104,7 @@ export function addSteerCommands(program: Command): void {
       print(
         json,
         { run, resumed: 'restarted' },
-        () => `${run} goes on from its newest checkpoint on the Hub`,
+        () => `${run} continues from its newest checkpoint on the Hub`,
       );
     },
   );
@@ -137,6 +150,38 @@ export function addSteerCommands(program: Command): void {
       print(json, result, () => `${model} ${result.tag}: ${result.gate.verdict}`);
     },
   );
+}
+
+/** The workflow id of a run that is under way; null: it has ended, or the server does not know it. */
+async function liveRun(client: Client, name: string): Promise<string | null> {
+  try {
+    const { id, execution } = await findRun(client, name);
+    return execution === 'RUNNING' ? id : null;
+  } catch (error) {
+    if (error instanceof PipelineError && error.kind === 'InvalidInput') return null;
+    throw error;
+  }
+}
+
+/** Continues a run that is under way; changes of its input would not reach it, and are refused. */
+async function resumeLive(
+  client: Client,
+  id: string,
+  changes: { gpuHours?: string; set?: string[]; acceptDifference?: string[] },
+): Promise<string> {
+  const asked = [changes.gpuHours, changes.set, changes.acceptDifference].some((one) => one !== undefined);
+  if (asked)
+    throw new PipelineError(
+      'InvalidInput',
+      `resume: expected no changes for "${id}", which is under way, got some: cancel it first ("plein-air cancel ${id}"), then resume it with them`,
+    );
+  const handle = client.workflow.getHandle(id);
+  const status = await handle.query<Partial<RunStatus & StudyStatus>>('status').catch(() => null);
+  const isPaused = status?.state === 'paused' || status?.state === 'pausing' || status?.paused === true;
+  await handle.signal('resume');
+  return isPaused || status === null
+    ? `${id} continues`
+    : `${id} was not paused: it is ${status.state ?? 'running'}`;
 }
 
 function defined(input: Record<string, unknown>): Record<string, unknown> {

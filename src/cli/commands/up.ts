@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import pc from '../colors.ts';
 import { action, type CommonOptions } from '../context.ts';
-import { print } from '../output.ts';
+import { print, tell } from '../output.ts';
 import { seedStack } from '../seed.ts';
 import { untilInterrupted } from '../stack/interrupt.ts';
 import { localSources } from '../stack/local-sessions.ts';
@@ -21,9 +21,21 @@ export function addUpCommand(program: Command): void {
       .option('--run-spaces', RUN_SPACES)
       .option('--no-seed', 'leave out the generated WikiArt and the tiny base'),
     async ({ env, dataDir, json }, { gpuWorkers, seed, runSpaces }) => {
+      const say = (line: string) => tell(pc.dim(line));
+      // Before the first server starts: whatever is there at Ctrl+C is stopped.
+      let isInterrupted = false;
+      const interrupted = untilInterrupted().then(() => {
+        isInterrupted = true;
+      });
+      say(`starting Temporal and the local Hub in ${dataDir} …`);
       const stack = await Stack.start(dataDir, env, { runSpaces });
       try {
-        if (seed) await seedStack(stack);
+        if (seed && !isInterrupted) {
+          say('putting the generated WikiArt and the tiny base on the local Hub …');
+          await Promise.race([seedStack(stack), interrupted]);
+        }
+        if (isInterrupted) return;
+        say('starting the workers …');
         stack.startWorker('pipeline', { sources: localSources(Number(gpuWorkers)) });
         const environment = stack.clientEnvironment();
         print(json, { ...environment, ui: stack.uiUrl, hub: stack.hubUrl }, () =>
@@ -36,10 +48,10 @@ export function addUpCommand(program: Command): void {
             ...Object.entries(environment).map(([key, value]) => `  export ${key}=${value}`),
             `  export TEMPORAL_CLI_ADDRESS=${stack.address}`,
             '',
-            'Start a run with "plein-air start --watch". Ctrl+C stops everything; what is done stays done.',
+            'Start a run with "plein-air start --watch". Ctrl+C stops the servers and workers; runs continue at the next "plein-air up".',
           ].join('\n'),
         );
-        await untilInterrupted();
+        await interrupted;
       } finally {
         await stack.stop();
       }

@@ -396,8 +396,19 @@ function withoutRetired(input: unknown): unknown {
   return { ...input, dataset: Object.fromEntries(dataset) };
 }
 
+/** Largest input of a run, in characters of JSON: it travels with every activity, and three of them fit a payload. */
+export const MAX_INPUT = 65_536;
+
 /** Fills a partial input from its profile and the defaults, or names every offending field. */
 export function parseRunConfig(input: unknown): Parsed<RunConfig> {
+  const size = JSON.stringify(input ?? {}).length;
+  if (size > MAX_INPUT)
+    return {
+      ok: false,
+      problems: [
+        { field: '(input)', problem: `expected at most ${MAX_INPUT} characters of JSON, got ${size}` },
+      ],
+    };
   return parseFields(
     RunConfig,
     mergeDeep(withoutReplaced(profileDefaults(input), input), withoutRetired(input ?? {})),

@@ -56,6 +56,8 @@ export const RunRecord = z.strictObject({
   amendments: z
     .array(z.strictObject({ workflowRunId: z.string(), changed: z.record(z.string(), z.unknown()) }))
     .default([]),
+  /** The workflow that runs it, or ran it last. */
+  owner: z.strictObject({ workflowId: z.string(), runId: z.string() }).optional(),
   /** The gate's rules as they stood before training, and the sha256 of `rulesText`. */
   gate: z.strictObject({ rules: z.array(GateRule), sha256: Sha256 }).optional(),
 });

@@ -54,6 +54,24 @@ const open = (change: object, runId = 'first') =>
   createOpenRun({ hub })({ config: config(change), workflowId: 'wf', runId });
 
 describe('opening a run', () => {
+  it('has one owner: a second workflow is refused, with the first one’s name, while that is under way', async () => {
+    let isUnderWay = true;
+    const as = (workflowId: string) =>
+      createOpenRun({ hub, isUnderWay: async () => isUnderWay })({
+        ...{ config: config({ run: 'owned' }), workflowId, runId: `${workflowId}-1` },
+      });
+    await as('Twin Run');
+    await expect(as('owned')).rejects.toMatchObject({
+      kind: 'InvalidInput',
+      message: expect.stringContaining('workflow "Twin Run" is running'),
+    });
+    await as('Twin Run');
+    isUnderWay = false;
+    await as('owned');
+    isUnderWay = true;
+    await expect(as('Twin Run')).rejects.toMatchObject({ details: { owner: 'owned' } });
+  });
+
   it('refuses a base of another class by its index, before anything is prepared or fetched', async () => {
     const repo = { type: 'model', repo: RepoId.parse('plein-air/flux2') } as const;
     await hub.ensureRepo(repo);
