@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { Client, Connection } from '@temporalio/client';
-import { type Environment, readEnvironment } from '../config/env.ts';
+import { type Environment, hubAccess, readEnvironment } from '../config/env.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { connectHub } from '../hub/client.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -35,15 +35,19 @@ export async function connectClient(dataDir: string, env = readEnvironment()): P
   }
 }
 
-/** The Hub: from `HF_ENDPOINT` and `HF_TOKEN` where set, else the embedded stack's. */
+/**
+ * The Hub: the running stack's, unless `HF_ENDPOINT` names another; without a stack the one that `HF_TOKEN` opens, which is
+ * huggingface.co where nothing else is said.
+ */
 export function connectRunHub(env: Environment, dataDir: string): Hub {
   const stack = readStack(dataDir);
-  const endpoint = env.HF_ENDPOINT ?? stack?.hub.url;
-  const accessToken = env.HF_TOKEN ?? (stack?.hub.embedded === true ? LOCAL_TOKEN : undefined);
-  if (endpoint === undefined || accessToken === undefined)
+  if (stack?.hub.embedded === true && (env.HF_ENDPOINT ?? stack.hub.url) === stack.hub.url)
+    return connectHub({ endpoint: stack.hub.url, accessToken: LOCAL_TOKEN });
+  const access = hubAccess(env);
+  if (access === null)
     throw new PipelineError(
       'HubRefused',
-      'expected a Hub: start the embedded one with "plein-air up", or set HF_ENDPOINT and HF_TOKEN',
+      'expected a Hub, got none: start the local one in another terminal with "plein-air up", or set HF_TOKEN to use huggingface.co',
     );
-  return connectHub({ endpoint, accessToken });
+  return connectHub({ ...access, endpoint: env.HF_ENDPOINT ?? stack?.hub.url ?? access.endpoint });
 }

@@ -3,6 +3,7 @@ import type { FleetStatus } from '../domain/gpu-source/fleet.ts';
 import type { GpuWork } from '../domain/run/gpu-report.ts';
 import { outcomeOf } from '../domain/run/outcome.ts';
 import { GPU_QUEUE } from '../domain/run/task-queues.ts';
+import { deploymentProblem } from '../temporal/deployment.ts';
 import pc from './colors.ts';
 import { fleetStatus } from './commands/gpu.ts';
 import { stateOf } from './list-runs.ts';
@@ -15,15 +16,17 @@ import { phaseLine } from './watch-run.ts';
 
 /** Shows one run: phases, the work under way with what is saved and what it cost, and what it needs. */
 export async function showRun(client: Client, run: string, json: boolean): Promise<void> {
-  const [snapshot, unserved, fleet] = await Promise.all([
+  const [snapshot, unserved, fleet, problem] = await Promise.all([
     takeSnapshot(client, run),
     unservedQueues(client),
     fleetStatus(client),
+    deploymentProblem(client),
   ]);
   // Where a fleet brings machines, a queue without workers is no reason for a person to act.
   const found =
     fleet === null ? unserved : [...unserved.filter((w) => !w.includes(GPU_QUEUE)), ...fleetLines(fleet)];
-  const warnings = snapshot.execution === 'RUNNING' ? found : [];
+  const all = problem === null ? found : [...found, problem];
+  const warnings = snapshot.execution === 'RUNNING' ? all : [];
   print(json, { ...snapshot, warnings }, () => describeSnapshot(snapshot, warnings).join('\n'));
 }
 

@@ -30,12 +30,7 @@ const start = (workflowId: string, input: object) =>
 const fixed = { tuning: { strategy: 'fixed' } };
 
 /** Which commands steer a run, with what they need. */
-const COMMANDS = [
-  ['pause'],
-  ['cancel'],
-  ['approve', '--reason', 'r'],
-  ['reject', '--reason', 'r'],
-] as const;
+const COMMANDS = [['pause'], ['cancel'], ['approve', '--reason', 'r'], ['reject', '--reason', 'r']] as const;
 
 describe('a command that steers a run', () => {
   it('says in one sentence that a run has ended or is unknown, with exit code 2', async () => {

@@ -1,8 +1,10 @@
 import { statfsSync } from 'node:fs';
+import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { execa } from 'execa';
 import { type Environment, pythonPath, temporalPath } from '../../config/env.ts';
 import { PYTHON_PACKAGE } from '../../config/paths.ts';
+import { deploymentProblem } from '../../temporal/deployment.ts';
 import pc from '../colors.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
@@ -22,14 +24,16 @@ export function addDoctorCommand(program: Command): void {
   action<CommonOptions>(
     program.command('doctor').description('check everything that a run needs, and say how to mend it'),
     async ({ env, dataDir, json }) => {
-      const checks = [
-        node(),
-        await checkProgram('temporal', temporalPath(env), ['--version'], 'npm run setup'),
-        await trainer(env),
-        disk(dataDir),
-        await hub(env, dataDir),
-        ...(await temporal(dataDir)),
-      ];
+      const checks = (
+        await Promise.all([
+          node(),
+          checkProgram('temporal', temporalPath(env), ['--version'], 'npm run setup'),
+          trainer(env),
+          disk(dataDir),
+          hub(env, dataDir),
+          temporal(dataDir),
+        ])
+      ).flat();
       print(json, checks, () =>
         checks
           .map(
@@ -51,7 +55,7 @@ function node(): Check {
 
 async function checkProgram(name: string, file: string, args: string[], mend: string): Promise<Check> {
   try {
-    const { stdout } = await execa(file, args, { timeout: 60_000 });
+    const { stdout } = await execa(file, args, { timeout: 20_000 });
     return { name, ok: true, found: stdout.split('\n')[0] ?? '', mend: '' };
   } catch (error) {
     return { name, ok: false, found: firstLine(error), mend };
@@ -60,7 +64,7 @@ async function checkProgram(name: string, file: string, args: string[], mend: st
 
 async function trainer(env: Environment): Promise<Check> {
   const script =
-    'import json, torch, diffusers; print(f"torch {torch.__version__}, diffusers {diffusers.__version__}, " + (torch.cuda.get_device_name(0) if torch.cuda.is_available() else "no GPU: profile tiny only"))';
+    'import os; from importlib.metadata import version; driver = any(map(os.path.exists, ("/dev/nvidiactl", "/dev/dxg"))); print(f"torch {version(\'torch\')}, diffusers {version(\'diffusers\')}, " + ("NVIDIA driver" if driver else "no NVIDIA driver: profile tiny only"))';
   const check = await checkProgram(
     'trainer',
     pythonPath(env),
@@ -118,10 +122,37 @@ async function temporal(dataDir: string): Promise<Check[]> {
             : '"plein-air up", or node dist/workers/pipeline-worker.js',
       });
     }
+    const problem = await deploymentProblem(client);
+    if (problem !== null)
+      checks.push({ name: 'versions', ok: false, found: 'no current version', mend: problem });
+    checks.push(...(await failingRuns(client)));
     return checks;
   } catch (error) {
     return [{ name: 'Temporal', ok: false, found: firstLine(error), mend }];
   }
+}
+
+/** How many runs under way are looked at. */
+const MAX_LOOKED_AT = 100;
+
+/** Runs whose workflow task fails again and again: other code than theirs, or a workflow type that nobody knows. */
+async function failingRuns(client: Client): Promise<Check[]> {
+  const failing: Check[] = [];
+  let looked = 0;
+  for await (const { workflowId } of client.workflow.list({ query: "ExecutionStatus = 'Running'" })) {
+    const { raw, type } = await client.workflow.getHandle(workflowId).describe();
+    const attempts = raw.pendingWorkflowTask?.attempt ?? 0;
+    if (attempts >= 3)
+      failing.push({
+        name: `run ${workflowId}`,
+        ok: false,
+        found: `its workflow task (${type}) failed ${attempts} times`,
+        mend: `plein-air status ${workflowId}; docs/runbook.md, TMPRL1100`,
+      });
+    looked += 1;
+    if (looked === MAX_LOOKED_AT) break;
+  }
+  return failing;
 }
 
 function firstLine(error: unknown): string {

@@ -5,6 +5,7 @@ import { addDoctorCommand } from './doctor.ts';
 import { addGpuCommands } from './gpu.ts';
 import { addModelsCommand } from './models.ts';
 import { addPrepareCommand } from './prepare.ts';
+import { addReplayCommand } from './replay.ts';
 import { addReportCommand } from './report.ts';
 import { addRunCommands } from './run.ts';
 import { addRunHereCommand } from './run-here.ts';
@@ -25,5 +26,6 @@ export function addPipelineCommands(program: Command): void {
   addGpuCommands(program);
   addScheduleCommands(program);
   addDoctorCommand(program);
+  addReplayCommand(program);
   addCodecCommands(program);
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { hubAccess } from '../../config/env.ts';
 import pc from '../colors.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print, tell } from '../output.ts';
@@ -27,10 +28,11 @@ export function addUpCommand(program: Command): void {
       const interrupted = untilInterrupted().then(() => {
         isInterrupted = true;
       });
-      say(`starting Temporal and the local Hub in ${dataDir} …`);
-      const stack = await Stack.start(dataDir, env, { runSpaces });
+      const ownHub = hubAccess(env);
+      say(`starting Temporal${ownHub === null ? ' and the local Hub' : ''} in ${dataDir} …`);
+      const stack = await Stack.start(dataDir, env, { runSpaces, ownHub });
       try {
-        if (seed && !isInterrupted) {
+        if (seed && ownHub === null && !isInterrupted) {
           say('putting the generated WikiArt and the tiny base on the local Hub …');
           await Promise.race([seedStack(stack), interrupted]);
         }
@@ -38,11 +40,13 @@ export function addUpCommand(program: Command): void {
         say('starting the workers …');
         stack.startWorker('pipeline', { sources: localSources(Number(gpuWorkers)) });
         const environment = stack.clientEnvironment();
+        // Somebody's own token is printed nowhere.
+        if (ownHub !== null) delete environment.HF_TOKEN;
         print(json, { ...environment, ui: stack.uiUrl, hub: stack.hubUrl }, () =>
           [
             `${pc.bold('Plein Air is up')} in ${dataDir}`,
             `  Temporal UI  ${stack.uiUrl}`,
-            `  local Hub    ${stack.hubUrl}`,
+            `  ${ownHub === null ? 'local Hub    ' : 'Hub          '}${stack.hubUrl}`,
             '',
             'For tctl, temporal and the Hub’s own clients in another terminal:',
             ...Object.entries(environment).map(([key, value]) => `  export ${key}=${value}`),

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Connection } from '@temporalio/client';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { serverEnvironment, workerEnvironment } from '../../config/child-environment.ts';
 import {
   type Environment,
@@ -28,6 +29,9 @@ export const LOCAL_TOKEN = 'hf_local_plein_air';
  * one leads nowhere (RFC 6761).
  */
 export const NO_HTTP_API = 'frontend.httpAllowedHosts=["closed.invalid"]';
+
+/** How long the dev server keeps ended runs; its own default is a day. */
+const RETENTION = '30d';
 
 /** Wait for a condition that another process brings about, looking often. */
 async function until(
@@ -127,7 +131,10 @@ export class Stack {
     await until('the Temporal server to answer', server, 60, async () => {
       try {
         const connection = await Connection.connect({ address: this.address, connectTimeout: '1s' });
-        await connection.workflowService.describeNamespace({ namespace: 'default' });
+        await connection.workflowService.updateNamespace({
+          namespace: 'default',
+          config: { workflowExecutionRetentionTtl: msToTs(RETENTION) },
+        });
         await connection.close();
         return true;
       } catch {
