@@ -10,7 +10,7 @@ export type Visible = Record<string, string>;
 export interface Operation {
   /** Whether the change moves several refs, each in a step of its own. */
   readonly manyRefs?: true;
-  run(root: string, ready: () => void): Promise<void>;
+  run(root: string, ready: () => void, answered?: () => void): Promise<void>;
 }
 
 type Ask = (method: string, path: string, body?: unknown) => Promise<Response>;
@@ -50,10 +50,11 @@ const commit = (ask: Ask, ...lines: string[]) =>
 
 const served =
   (change: (ask: Ask) => Promise<unknown>): Operation['run'] =>
-  async (root, ready) => {
+  async (root, ready, answered) => {
     const hub = await startLocalHub({ root });
     ready();
     await change(asker(hub.url));
+    answered?.();
     await hub.close();
   };
 

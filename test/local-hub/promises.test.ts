@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createBranch, createRepo, listFiles, uploadFile } from '@huggingface/hub';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -195,5 +196,44 @@ api.upload_folder(folder_path="f", repo_id="plein-air/uploads")`;
     expect((await sent('shards', shard(0xffffffff, 1, 20_000))).status).toBe(507);
     const left = (await readdir(join(hub.root, 'tmp'))).filter((name) => !name.startsWith('xet-'));
     expect(left).toEqual([]);
+  });
+});
+
+describe('a large file that was deleted for good', () => {
+  it('is given out by no batch of its repo, although another repo holds its bytes', async () => {
+    const content = new Uint8Array(1_200_000).fill(9);
+    const oid = createHash('sha256').update(content).digest('hex');
+    for (const name of ['deleting', 'keeping']) {
+      const options = { hubUrl: hub.url, accessToken: TOKEN, repo: `plein-air/${name}` };
+      await createRepo(options);
+      await uploadFile({ ...options, file: { path: 'a.bin', content: new Blob([content]) }, useXet: false });
+    }
+    const download = async (name: string): Promise<unknown> => {
+      const body = { operation: 'download', transfers: ['basic'], objects: [{ oid, size: content.length }] };
+      const answer = await call('POST', `/plein-air/${name}.git/info/lfs/objects/batch`, body);
+      return ((await answer.json()) as { objects: unknown[] }).objects[0];
+    };
+    expect(await download('deleting')).toHaveProperty('actions.download');
+    const deletions = { sha: [oid], rewriteHistory: false };
+    await call('POST', '/api/models/plein-air/deleting/lfs-files/batch', { deletions });
+    expect(await download('deleting')).toMatchObject({ error: { code: 404 } });
+    expect(await download('keeping')).toHaveProperty('actions.download');
+  });
+});
+
+describe('a commit whose journal cannot be written', () => {
+  it('is refused, and the branch stays', async () => {
+    const options = { hubUrl: hub.url, accessToken: TOKEN, repo: 'plein-air/journal' };
+    await createRepo(options);
+    const head = async (): Promise<string> =>
+      ((await (await call('GET', '/api/models/plein-air/journal')).json()) as { sha: string }).sha;
+    const before = await head();
+    // A folder where the journal would be: nothing can be appended to it.
+    await mkdir(join(hub.root, 'repos', 'models', 'plein-air', 'journal', 'lfs.jsonl'));
+    const content = new Blob([new Uint8Array(1_300_000).fill(4)]);
+    const upload = uploadFile({ ...options, file: { path: 'a.bin', content }, useXet: false });
+    await expect(upload).rejects.toThrow(/500|Internal/);
+    expect(await head()).toBe(before);
+    expect((await fsck(hub.root)).problems).toEqual([]);
   });
 });
