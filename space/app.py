@@ -23,15 +23,25 @@ except ImportError:
 import gradio as gr
 import torch
 from diffusers import FluxPipeline
+from guard import (
+    PROMPT_LIMIT,
+    SEED_LIMIT,
+    STRENGTH_LIMIT,
+    WITHHELD,
+    Refused,
+    checked,
+    content_filter,
+    described,
+    disclosed,
+    withheld,
+)
 from huggingface_hub import hf_hub_download
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 CONFIG: dict[str, Any] = json.loads((HERE / "config.json").read_text(encoding="utf-8"))
 ADAPTER = "painter"
-SEED_LIMIT = 2**31 - 1
-PROMPT_LIMIT = 500
-"""Characters; the page's own limit does not hold for calls of the API."""
+PROGRESS = gr.Progress()
 
 
 def setting(name: str) -> str:
@@ -47,6 +57,7 @@ SIZE = int(CONFIG["SIZE"])
 STEPS = int(CONFIG["INFERENCE_STEPS"])
 GUIDANCE = float(CONFIG["GUIDANCE"])
 TRIGGER = str(CONFIG["TRIGGER"])
+DISCLOSURE = "Every image here is generated with artificial intelligence, and says so in its metadata."
 
 
 def device_and_type() -> tuple[str, torch.dtype]:
@@ -93,11 +104,22 @@ def on_gpu(work: Any) -> Any:
     return work if spaces is None else spaces.GPU(duration=120)(work)
 
 
-def paint_one(prompt: str, seed: int, strength: float) -> Image.Image:
+@lru_cache(maxsize=1)
+def unsafe_score() -> Any:
+    """The content filter; None where the release's license does not ask for one and its owner wants none."""
+    return content_filter() if CONFIG["FILTER"] else None
+
+
+def paint_one(prompt: str, seed: int, strength: float, on_step: Any) -> Image.Image:
     """One picture; strength 0 is the base alone."""
     pipe = pipeline()
     pipe.set_adapters([ADAPTER], adapter_weights=[strength])
-    return pipe(
+
+    def step(_pipe: Any, number: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        on_step(number + 1)
+        return tensors
+
+    image = pipe(
         prompt=prompt,
         max_sequence_length=min(512, pipe.tokenizer_2.model_max_length),
         width=SIZE,
@@ -105,31 +127,40 @@ def paint_one(prompt: str, seed: int, strength: float) -> Image.Image:
         num_inference_steps=STEPS,
         guidance_scale=GUIDANCE,
         generator=torch.Generator("cpu").manual_seed(seed),
+        callback_on_step_end=step,
     ).images[0]
+    score = unsafe_score()
+    if score is not None and withheld(image, score):
+        raise gr.Error(WITHHELD)
+    return disclosed(image, f"{MODEL_REPO} {CONFIG['MODEL_TAG']} on {BASE_REPO}", seed)
 
 
 @on_gpu
-def paint(
-    prompt: str, seed: float, strength: float
-) -> tuple[Image.Image, Image.Image, str]:
-    """The same prompt and seed twice: by the base, and with the style."""
-    prompt = str(prompt).strip()
-    if not prompt:
-        raise gr.Error("Please write what the picture should show.")
-    if len(prompt) > PROMPT_LIMIT:
-        raise gr.Error(f"Please use at most {PROMPT_LIMIT} characters.")
-    number = int(seed) % (SEED_LIMIT + 1)
+def paint_pair(prompt: str, seed: int, strength: float, progress: Any) -> tuple[Image.Image, Image.Image, str]:
+    """The same prompt and seed twice: by the base, and with the style. Strength 0 is the base's picture again."""
     styled = prompt if TRIGGER.lower() in prompt.lower() else f"{prompt}, {TRIGGER}"
     started = time.monotonic()
+    total = STEPS * (2 if strength > 0 else 1)
     with torch.inference_mode():
-        base = paint_one(prompt, number, 0.0)
-        painted = paint_one(styled, number, float(strength))
-    seconds = time.monotonic() - started
-    return (
-        base,
-        painted,
-        f"“{styled}” · seed {number} · strength {strength:g} · {seconds:.1f} s",
-    )
+        base = paint_one(prompt, seed, 0.0, lambda done: progress((done, total), desc="The base model"))
+        painted = base
+        if strength > 0:
+            painted = paint_one(
+                styled, seed, strength, lambda done: progress((STEPS + done, total), desc="With the style")
+            )
+    shown = styled if strength > 0 else prompt
+    return base, painted, described(shown, seed, strength, time.monotonic() - started)
+
+
+def paint(
+    prompt: str, seed: float, strength: float, progress: gr.Progress = PROGRESS
+) -> tuple[Image.Image, Image.Image, str]:
+    """Checks a request before a GPU is asked for, and answers it."""
+    try:
+        request = checked(prompt, seed, strength)
+    except Refused as error:
+        raise gr.Error(str(error)) from error
+    return paint_pair(*request, progress)
 
 
 def served() -> dict[str, str]:
@@ -275,11 +306,11 @@ def build() -> gr.Blocks:
             after = frame(
                 "With the style", "The same prompt and seed, painted with the style"
             )
-        note = gr.Markdown("", elem_id="note")
+        note = gr.HTML("", elem_id="note")
         with gr.Row():
             strength = gr.Slider(
                 0,
-                1.5,
+                STRENGTH_LIMIT,
                 value=1,
                 step=0.05,
                 label="Style strength",
@@ -311,7 +342,7 @@ def build() -> gr.Blocks:
                 elem_id="samples",
                 buttons=[],
             )
-        gr.Markdown(str(CONFIG["NOTICE"]), elem_id="notice")
+        gr.Markdown(f"{DISCLOSURE}\n\n{CONFIG['NOTICE']}", elem_id="notice")
         gr.api(served, api_name="served")
     return page
 
@@ -319,4 +350,6 @@ def build() -> gr.Blocks:
 if __name__ == "__main__":
     # A Space that runs can paint; and ZeroGPU wants the weights on `cuda` before the first call.
     pipeline()
+    # Fails closed: where a filter is asked for and cannot be loaded, nothing is served.
+    unsafe_score()
     build().queue(max_size=20).launch(css=STYLE, theme=theme(), max_file_size="64kb")

@@ -1,7 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import type { DeploymentConfig } from '../domain/config/run-config.ts';
 import type { CommitRef } from '../domain/refs.ts';
-import { LICENSE_FILE, type License, noticeOf, readLicense, unfulfilled } from '../domain/release/license.ts';
+import {
+  isFiltered,
+  LICENSE_FILE,
+  type License,
+  noticeOf,
+  readLicense,
+  unfulfilled,
+} from '../domain/release/license.ts';
 import { cardFields } from '../hub/card-fields.ts';
 import { sha256Of } from '../hub/hashing.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -59,9 +66,4 @@ export function deploymentProblems(
     files: text === null ? [] : [LICENSE_FILE],
     notice: noticeOf(license, base),
   });
-}
-
-/** Whether the Space filters what it generates. */
-export function isFiltered(license: License, { contentFilter }: DeploymentConfig): boolean {
-  return contentFilter === 'on' || (contentFilter === 'as-licensed' && license.duties.contentFilter);
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CommitSha, RepoId, Sha256 } from '../domain/refs.ts';
-import { noticeMarkdown } from '../domain/release/license.ts';
+import { isFiltered, noticeMarkdown } from '../domain/release/license.ts';
 import type { Provenance } from '../domain/release/provenance.ts';
 import { type ReleaseSample, titleOf } from '../domain/release/title.ts';
 import { ADAPTER_FILE } from '../domain/training/checkpoint.ts';
@@ -26,6 +26,8 @@ export const SpaceConfig = z.strictObject({
   PROMPTS: z.array(z.string()),
   /** Standard samples that lie beside the app. */
   SAMPLES: z.array(z.strictObject({ image: z.string(), prompt: z.string() })),
+  /** Whether images pass a content filter before they are shown. */
+  FILTER: z.boolean(),
   NOTICE: z.string(),
 });
 export type SpaceConfig = z.infer<typeof SpaceConfig>;
@@ -62,6 +64,7 @@ export function spaceConfig(p: {
     GUIDANCE: config.evaluation.guidance,
     PROMPTS: [...new Set(samples.map((s) => s.prompt))].slice(0, 6),
     SAMPLES: samples.map((s) => ({ image: s.image, prompt: s.prompt })),
+    FILTER: isFiltered(p.provenance.license, config.deployment),
     NOTICE: notice.filter((line) => line !== '').join('\n\n'),
   };
 }

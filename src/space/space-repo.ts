@@ -18,7 +18,7 @@ const CONFIG = 'config.json';
 export async function appTemplate(): Promise<{ path: string; content: Buffer }[]> {
   const folder = new URL('../../space/', import.meta.url);
   return Promise.all(
-    ['app.py', 'requirements.txt'].map(async (name) => ({
+    ['app.py', 'guard.py', 'requirements.txt'].map(async (name) => ({
       path: `${SPACE_FOLDER}/${name}`,
       content: await readFile(new URL(name, folder)),
     })),

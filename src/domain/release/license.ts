@@ -186,6 +186,14 @@ export function unfulfilled(license: License, p: Fulfillment): string[] {
   return problems;
 }
 
+/** Whether a Space filters what it generates. */
+export function isFiltered(
+  license: License,
+  { contentFilter }: { contentFilter: 'as-licensed' | 'on' | 'off' },
+): boolean {
+  return contentFilter === 'on' || (contentFilter === 'as-licensed' && license.duties.contentFilter);
+}
+
 /** That the model was modified, and by what. */
 export function modificationOf(base: string): string {
   return `This adapter modifies ${base}: a low-rank adaptation was trained on top of it by Plein Air. It is not the original model.`;
