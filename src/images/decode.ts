@@ -35,13 +35,21 @@ const ONCE_PIXELS = 4_000_000;
 /** Long side of the raster that frames, colors and hashes are measured on. */
 export const SURVEY_SIDE = 512;
 
-/** sharp with the strictest decoding that real photographs pass, upright, in 8-bit sRGB, transparency on white. */
+/**
+ * sharp with the strictest decoding that real photographs pass, upright, in 8-bit sRGB, transparency on white. Warnings count:
+ * a JPEG that was cut off and ended anew gives no more than that, and its lower half is gray.
+ */
 function strictSharp(bytes: Uint8Array, header: Metadata): Sharp {
-  const strict = sharp(bytes, { failOn: 'error', limitInputPixels: MOST_PIXELS, autoOrient: true }).timeout({
-    seconds: TIMEOUT_SECONDS,
-  });
+  const strict = sharp(bytes, { failOn: 'warning', limitInputPixels: MOST_PIXELS, autoOrient: true }).timeout(
+    {
+      seconds: TIMEOUT_SECONDS,
+    },
+  );
   const isPlain = header.space === 'srgb' && header.channels === 3 && header.depth === 'uchar';
-  return isPlain ? strict : strict.flatten({ background: '#ffffff' }).toColorspace('srgb');
+  if (isPlain) return strict;
+  // Without it sharp brings 16 bits with a profile to Display P3, whose numbers would be taken for sRGB's.
+  const converted = header.depth === 'ushort' ? strict.pipelineColorspace('srgb') : strict;
+  return converted.flatten({ background: '#ffffff' }).toColorspace('srgb');
 }
 
 /** Decodes a picture strictly, or says why it cannot be used. Never throws for what the bytes hold. */
@@ -56,6 +64,8 @@ export async function decodePicture(
     .catch(() => null);
   if (header === null) return broken('no picture that libvips can read');
   if (!FORMATS.has(header.format)) return broken(`format ${header.format}`);
+  if (header.compression === 'hevc')
+    return broken('HEIC (HEVC), which cannot be decoded here: convert it to JPEG');
   try {
     const pixels = header.width * header.height;
     if (pixels > MOST_PIXELS)

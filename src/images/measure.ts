@@ -7,7 +7,15 @@ import { type LabSamples, styleFeatures } from './style-features.ts';
 /** What is computed from the pixels of one picture inside its frame. */
 export type PixelMeasures = Pick<
   PictureMeasures,
-  'chroma' | 'brightness' | 'sharpness' | 'colorSpread' | 'letters' | 'signature' | 'style' | 'thumbnail'
+  | 'chroma'
+  | 'brightness'
+  | 'sharpness'
+  | 'colorSpread'
+  | 'letters'
+  | 'signature'
+  | 'style'
+  | 'thumbnail'
+  | 'flatPart'
 >;
 
 /** Side of the square plane that style is measured on. */
@@ -22,11 +30,34 @@ export function measurePixels(raster: Raster, box: Box): PixelMeasures {
   return {
     ...colorOf(colors),
     sharpness: sharpnessOf(luminance),
+    flatPart: flatPartOf(luminance),
     letters: text,
     signature,
     style: styleFeatures(colors, square),
     thumbnail: hexOf(averageDown(square, THUMBNAIL_SIDE, THUMBNAIL_SIDE).data),
   };
+}
+
+/** Deviation of luma along a row, and from one row to the next, below which rows are of one color. */
+const ONE_COLOR = 2;
+
+/** The longest run of rows of one color, as a part of the height. */
+function flatPartOf({ width, height, data }: Plane): number {
+  let [longest, run, before] = [0, 0, Number.NaN];
+  for (let y = 0; y < height; y++) {
+    let [sum, squares] = [0, 0];
+    for (let x = 0; x < width; x++) {
+      const value = data[y * width + x] as number;
+      sum += value;
+      squares += value * value;
+    }
+    const mean = sum / width;
+    const isFlat = Math.sqrt(Math.max(0, squares / width - mean * mean)) < ONE_COLOR;
+    run = !isFlat ? 0 : Math.abs(mean - before) < ONE_COLOR ? run + 1 : 1;
+    before = mean;
+    longest = Math.max(longest, run);
+  }
+  return round(longest / height);
 }
 
 /** Pixels a side that colors are sampled at: means do not need more. */

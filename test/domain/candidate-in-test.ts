@@ -56,6 +56,7 @@ export function candidateOf(
       brightness: 50,
       sharpness: over.sharpness ?? -0.4,
       colorSpread: 8,
+      flatPart: 0,
       letters: over.letters ?? 0,
       signature: false,
       style: [],

@@ -11,7 +11,7 @@ import type { RunContext } from '../../domain/run/context.ts';
 import type { Hub } from '../../hub/hub.ts';
 
 /** Grows when preparation changes what it writes, so that a dataset made by older code is not taken for the same. */
-const PREPARATION_VERSION = 4;
+const PREPARATION_VERSION = 5;
 
 /** Grows when a model's words are asked for, cleaned or cut in another way. */
 const CAPTION_VERSION = 1;

@@ -83,6 +83,7 @@ export const DOUBT_COLORS: Record<BorderlineImage['doubt'], string> = {
   grayscale: '#7f8c8d',
   scan: '#a0826d',
   text: '#f4d03f',
+  'half-flat': '#707b7c',
   'near-duplicate': '#e67e22',
 };
 const BORDERLINE_CELLS = 60;

@@ -6,6 +6,9 @@ import type { LabelDoubt } from './style.ts';
 /** How near a limit counts as near: a tenth of it for sizes, and what each of the others can be off by. */
 const NEAR = { shortSide: 1.1, aspect: 0.92, chroma: 1.6, colorSpread: 2, letters: 2 };
 
+/** Part of the height in rows of one color from which on a file may have been cut off. */
+const MAX_FLAT_PART = 0.25;
+
 /** A filter that a kept picture passed by little; the first one where there are several. */
 export function nearLimit(
   { measures }: Pick<Candidate, 'measures'>,
@@ -25,6 +28,8 @@ export function nearLimit(
     return { doubt: 'grayscale', measured: measures.chroma, limit: limits.minChroma };
   if (measures.colorSpread < limits.minColorSpread * NEAR.colorSpread)
     return { doubt: 'scan', measured: measures.colorSpread, limit: limits.minColorSpread };
+  if (measures.flatPart > MAX_FLAT_PART)
+    return { doubt: 'half-flat', measured: measures.flatPart, limit: MAX_FLAT_PART };
   if (limits.maxLetters !== null && measures.letters > limits.maxLetters - NEAR.letters)
     return { doubt: 'text', measured: measures.letters, limit: limits.maxLetters };
   return null;

@@ -27,6 +27,8 @@ export const PictureMeasures = z.strictObject({
   sharpness: z.number(),
   /** Deviation of CIELAB colors from one hue, or among equally light pixels, the larger: near 0 for a toned photograph. */
   colorSpread: z.number(),
+  /** Part of the height that is rows of one color, next to one another: half of it where a file was cut off and saved again. */
+  flatPart: z.number(),
   /** Letters in the longest straight line of them. */
   letters: z.int(),
   /** Whether something is written at the foot. */

@@ -124,7 +124,16 @@ export const BorderlineImage = z.strictObject({
   source: z.string(),
   split: Split,
   /** The filter that it passed by little, or `label`: it looks more like another style. */
-  doubt: z.enum(['too-small', 'aspect-ratio', 'grayscale', 'scan', 'text', 'near-duplicate', 'label']),
+  doubt: z.enum([
+    'too-small',
+    'aspect-ratio',
+    'grayscale',
+    'scan',
+    'text',
+    'half-flat',
+    'near-duplicate',
+    'label',
+  ]),
   measured: z.union([z.number(), z.string()]),
   limit: z.number(),
 });
