@@ -49,6 +49,16 @@ describe('plein-air', () => {
     expect(exitCode).toBe(2);
   });
 
+  it('ends a mistake on the command line with the exit code of bad input', async () => {
+    const [unknown, missing] = await Promise.all([
+      plainAir('run', 'evening', '--run', 'other'),
+      plainAir('approve', 'evening'),
+    ]);
+    expect(unknown.stderr).toContain("unknown option '--run'");
+    expect(missing.stderr).toContain("required option '--reason <words>'");
+    expect([unknown.exitCode, missing.exitCode]).toEqual([2, 2]);
+  });
+
   it('runs alone only where no server is named, and under a name that the Hub takes', async () => {
     const beside = await plainAir('run', 'evening');
     expect(beside.stderr).toMatch(/TEMPORAL_ADDRESS=127\.0\.0\.1:1.*plein-air start/);

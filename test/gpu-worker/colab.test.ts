@@ -169,7 +169,7 @@ it('alone, without a Temporal server, goes on by the run’s name when the sessi
   process.kill(programBelow(second.process.pid ?? 0, 'main.js\0run') ?? 0, 'SIGTERM');
   expect(await second.process).toMatchObject({ exitCode: 0 });
   const said = await second.said();
-  expect(said).toContain('evening goes on from what the Hub holds');
+  expect(said).toContain('evening resumes from the Hub');
   expect(said).toContain('the run is held');
   expect(said).not.toContain(TOKEN);
 }, 900_000);

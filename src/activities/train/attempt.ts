@@ -99,7 +99,7 @@ export class TrainingAttempt {
     };
     cancellationSignal.addEventListener('abort', giveUp);
     try {
-      for (const line of this.#taken.damaged) this.#log(`passed over a damaged checkpoint: ${line}`);
+      for (const line of this.#taken.damaged) this.#log(`skipped a corrupt checkpoint: ${line}`);
       const result = await this.#train();
       return await this.#finish(result);
     } catch (error) {
@@ -205,7 +205,7 @@ export class TrainingAttempt {
     if (cancelReason(signal) === 'WORKER_SHUTDOWN')
       throw new PipelineError(
         'TrainerDied',
-        `the worker is shutting down; ${saved}, and the next worker goes on from there`,
+        `the worker is shutting down; ${saved}, and the next worker continues from there`,
       );
     throw signal.reason;
   }
@@ -244,7 +244,7 @@ export class TrainingAttempt {
       toFolder: this.#folder,
       signal: this.#activity.cancellationSignal,
       onProgress: this.#bytes('checkpoint'),
-      onDamage: (damage: string) => this.#log(`passed over a damaged checkpoint: ${damage}`),
+      onDamage: (damage: string) => this.#log(`skipped a corrupt checkpoint: ${damage}`),
     };
     const own = await bringCheckpoint({ ...bring, lane: this.#plan.lane, taken: this.#taken });
     const borrowed = own.folder === null ? await borrowCheckpoint({ ...bring, plan: this.#plan }) : null;

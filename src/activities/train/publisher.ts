@@ -189,7 +189,7 @@ export class CheckpointPublisher {
       return isError(error) ? error : new Error(String(error));
     return new PipelineError(
       'HubUnavailable',
-      `expected the Hub to take a checkpoint within ${unsavedLimitMs / 60_000} minutes (checkpoints.unsavedMinutes), got: ${isError(error) ? error.message : String(error)}. Training has stopped, and goes on from the newest checkpoint on the Hub`,
+      `expected the Hub to take a checkpoint within ${unsavedLimitMs / 60_000} minutes (checkpoints.unsavedMinutes), got: ${isError(error) ? error.message : String(error)}. Training has stopped, and continues from the newest checkpoint on the Hub`,
       { cause: error },
     );
   }

@@ -172,7 +172,7 @@ class Demo {
     await client.workflow.getHandle(run).cancel();
     const patience = AbortSignal.timeout(30_000);
     await watchRun(client, run, { out: process.stderr, signal: patience });
-    this.say(`"plein-air up" and "plein-air resume ${run}" go on from there`);
+    this.say(`"plein-air up" and "plein-air resume ${run}" continue it`);
     process.exitCode = 130;
   }
 

@@ -26,9 +26,7 @@ export function addPrepareCommand(program: Command): void {
       withInput(
         program
           .command('prepare')
-          .description(
-            'prepare and analyze a dataset, and train nothing; again with the same settings it is there at once',
-          ),
+          .description('prepare and analyze a dataset without training; cached by its settings'),
       )
         .option('--run <name>', 'name of the preparation')
         .option('--profile <profile>', 'tiny, t4, l4, a100 or h100; default: tiny'),

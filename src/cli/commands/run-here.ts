@@ -36,7 +36,7 @@ export function addRunHereCommand(program: Command): void {
           .command('run')
           .argument('<run>', 'name of the run')
           .description(
-            'one run on this machine alone, with the Hub that HF_TOKEN opens: starts it, or goes on with it wherever it was cut off',
+            'run the pipeline on this machine, with the Hub of HF_TOKEN; resumes the run if it already exists',
           )
           .option('--namespace <name>', 'Hub user or organization of the run; default: the token’s owner'),
       ).option(
@@ -65,7 +65,7 @@ export function addRunHereCommand(program: Command): void {
         say(await beginRun({ client, stack, run, asked, source, fallback: ownHub === null ? 'tiny' : null }));
         const last = await watchRun(client, run, { out: process.stderr, signal: abort.signal });
         if (last.execution === 'RUNNING') {
-          say(`${run} is held: the same command goes on with it, here or on another machine`);
+          say(`${run} is paused: the same command resumes it, here or on another machine`);
           process.exitCode = 130;
           return;
         }
@@ -92,7 +92,7 @@ export async function beginRun(p: {
   fallback: Profile | null;
 }): Promise<string> {
   const { client, run, asked } = p;
-  if (await isRunning(client, run)) return `${run} goes on where this machine left it`;
+  if (await isRunning(client, run)) return `${run} resumes where this machine left it`;
   const hub = connectHub(p.stack.hub);
   const namespace = readInput('fineTune', asked).parsed.namespace ?? (await hub.whoAmI());
   const source = p.source ?? null;
@@ -105,7 +105,7 @@ export async function beginRun(p: {
   if (recorded !== null && source !== null) refuseOtherPictures(run, recorded, layer);
   const input = recorded ?? readInput('fineTune', first, layer).input;
   await startWorkflow(client, { type: 'fineTune', workflowId: run, input });
-  return recorded === null ? `started ${pc.bold(run)}` : `${run} goes on from what the Hub holds`;
+  return recorded === null ? `started ${pc.bold(run)}` : `${run} resumes from the Hub`;
 }
 
 /** A run goes on with the pictures that it began with. */
@@ -145,6 +145,6 @@ function refuseOtherServer(): void {
     if (env[name])
       throw new PipelineError(
         'InvalidInput',
-        `expected no Temporal server, got ${name}=${env[name]}: "plein-air run" brings its own. Unset it, or start the workers beside that server and use "plein-air start"`,
+        `expected no Temporal server, got ${name}=${env[name]}: "plein-air run" brings its own. Unset it, or start the workers for that server and use "plein-air start"`,
       );
 }

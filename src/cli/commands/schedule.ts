@@ -71,7 +71,7 @@ export function addScheduleCommands(program: Command): void {
       'hold a schedule',
       (c: Client, id: string) => c.schedule.getHandle(id).pause('paused from the command line'),
     ],
-    ['resume', 'let a held schedule go on', (c: Client, id: string) => c.schedule.getHandle(id).unpause()],
+    ['resume', 'resume a paused schedule', (c: Client, id: string) => c.schedule.getHandle(id).unpause()],
     ['trigger', 'run it now', (c: Client, id: string) => c.schedule.getHandle(id).trigger()],
     ['delete', 'remove a schedule', (c: Client, id: string) => c.schedule.getHandle(id).delete()],
   ] as const)

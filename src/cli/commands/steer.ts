@@ -75,7 +75,7 @@ export function addSteerCommands(program: Command): void {
       .option('--set <field=value>', 'change a field of budget or checkpoints', collect)
       .option(
         '--accept-difference <field>',
-        'go on although the checkpoint’s fingerprint differs in this field, such as software.torch; the record says so',
+        'continue although the checkpoint’s fingerprint differs in this field, such as software.torch; the record says so',
         collect,
       ),
     async ({ env, dataDir, json }, options, operand) => {

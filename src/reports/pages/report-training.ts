@@ -92,7 +92,7 @@ async function training(build: ReportBuild): Promise<Section[]> {
         [
           { mark: a.ended === 'preempted' ? 'interrupted' : a.ended, tone: END[a.ended] },
           ...(a.failure === null ? [] : [`: ${a.failure}`]),
-          ...(a.damaged.length === 0 ? [] : [`; passed over: ${a.damaged.join(', ')}`]),
+          ...(a.damaged.length === 0 ? [] : [`; skipped as corrupt: ${a.damaged.join(', ')}`]),
           ...(a.accepted.length === 0 ? [] : [`; differences accepted: ${a.accepted.join(', ')}`]),
         ],
       ]),

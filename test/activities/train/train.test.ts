@@ -404,7 +404,7 @@ describe('a Hub that goes away for a while', () => {
       },
     });
     const result = await running.result;
-    expect(said.join('\n')).toContain('training goes on');
+    expect(said.join('\n')).toContain('training continues');
     expect(running.beats.filter(({ lastCheckpoint }) => lastCheckpoint?.step === EVERY)).toEqual([]);
     expect(result.adapterSha256).toBe(whole.adapterSha256);
     expect(await stand.hub.resolve(repoOf(request))).toBe(result.checkpoint.commit);
