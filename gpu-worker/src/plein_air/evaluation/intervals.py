@@ -165,6 +165,85 @@ def rate_difference(
     return Measured(measured.estimate, measured.estimate - reach, measured.estimate + reach, measured.n, method)
 
 
+def rate_excess(hits: Floats, clusters: NDArray[np.int64], others: Floats, confidence: float, method: str) -> Measured:
+    """Bounds of the difference of two independent rates, by the square-and-add of their own bounds (Newcombe's).
+
+    Args:
+        hits: 0 or 1 a picture, shape (n,).
+        clusters: Prompt number of each picture, shape (n,), 0 to G - 1.
+        others: 0 or 1 each, independent of each other, shape (m,).
+        confidence: One-sided.
+        method: In words.
+    """
+    ours = clustered_rate(hits, clusters, confidence, method)
+    theirs = clustered_rate(others, np.arange(len(others)), confidence, method)
+    estimate = ours.estimate - theirs.estimate
+    if ours.low is None or ours.high is None or theirs.low is None or theirs.high is None:
+        return Measured(estimate, None, None, len(hits), method)
+    down = math.hypot(ours.estimate - ours.low, theirs.high - theirs.estimate)
+    up = math.hypot(ours.high - ours.estimate, theirs.estimate - theirs.low)
+    return Measured(estimate, estimate - down, estimate + up, len(hits), method)
+
+
+OWN_VARIANCE = 2.0
+"""How many times the pooled variance a part's own must be to be taken by itself."""
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Variance of prompts' means within the parts of a set, and its degrees of freedom."""
+
+    variance: float
+    degrees: int
+
+
+def prompt_variance(values: Floats, clusters: NDArray[np.int64], parts: NDArray[np.int64]) -> Pooled:
+    """Variance of prompts' means about the mean of their part of the set, pooled over the parts.
+
+    Args:
+        values: One figure a picture, shape (n,).
+        clusters: Prompt number of each picture, shape (n,), 0 to G - 1.
+        parts: Part number of each picture, the same for all pictures of a prompt, shape (n,), 0 to P - 1.
+    """
+    counts = np.bincount(clusters)
+    means = np.bincount(clusters, weights=values) / counts
+    part = np.zeros(len(counts), dtype=np.int64)
+    part[clusters] = parts
+    sizes = np.bincount(part)
+    residuals = means - (np.bincount(part, weights=means) / sizes)[part]
+    degrees = len(counts) - len(sizes)
+    return Pooled(float((residuals**2).sum() / degrees) if degrees > 0 else math.nan, degrees)
+
+
+def few_prompts_mean(
+    values: Floats, clusters: NDArray[np.int64], pooled: Pooled, confidence: float, method: str
+) -> Measured:
+    """Bounds of a mean over few prompts: Student's t over the prompts' means, with the larger of two variances.
+
+    A handful of prompts may miss the rare bad one that is there, and its own variance with it; the variance pooled over
+    all parts of the set has seen more of them. A part that varies more than twice as much as all is taken by itself, with
+    its own few degrees of freedom. `bench/gate_few_prompts.py` measures the level for skewed effects.
+
+    Args:
+        values: One figure a picture, shape (n,).
+        clusters: Prompt number of each picture, shape (n,), 0 to G - 1.
+        pooled: From `prompt_variance`.
+        confidence: One-sided.
+        method: In words.
+    """
+    if len(values) == 0:
+        return Measured(math.nan, None, None, 0, method)
+    counts = np.bincount(clusters)
+    groups = len(counts)
+    estimate = float(values.mean())
+    if groups < 2 or not np.isfinite(values).all() or not math.isfinite(pooled.variance):
+        return Measured(estimate, None, None, len(values), f"{method}; fewer than 2 prompts: no bounds")
+    own = float((np.bincount(clusters, weights=values) / counts).var(ddof=1))
+    degrees = groups - 1 if own > OWN_VARIANCE * pooled.variance else pooled.degrees
+    reach = student_quantile(confidence, degrees) * math.sqrt(max(own, pooled.variance) / groups)
+    return Measured(estimate, estimate - reach, estimate + reach, len(values), method)
+
+
 def _ratio_error(sums: Floats, counts: Floats) -> Floats:
     """Standard error of sum(sums) / sum(counts) over independent clusters on the last axis."""
     groups = sums.shape[-1]
