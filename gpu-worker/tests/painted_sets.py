@@ -93,6 +93,7 @@ def _row(style: str, picture: Image.Image, seed: int) -> dict[str, Any]:
         "id": hashlib.sha256(picture.tobytes()).hexdigest()[:16],
         "caption": "a landscape painting, plnr impressionism",
         "style": style,
+        "genre": "landscape",
         "cluster": seed,
         "image": {"bytes": png(picture), "path": None},
         "width": picture.width,

@@ -176,12 +176,28 @@ export const EvaluateParams = z.strictObject({
     }),
   ),
   /** A few of the pictures painted again: from the exported file loaded anew, and in the precision that is served. */
-  parity: z.strictObject({ reload: Path, deployed: Path, deployedPrecision: z.string() }).nullable(),
+  parity: z
+    .strictObject({
+      reload: Path,
+      /** Null: served as it was judged, or not checked. */
+      deployed: Path.nullable(),
+      deployedPrecision: z.string(),
+      /** Compute type and weights of the base are served as they were judged: there is nothing to compare. */
+      servedAsJudged: z.boolean(),
+      /** Why it could not be painted as it is served; the gate's rule on it is INCONCLUSIVE. */
+      unchecked: z.string().nullable(),
+    })
+    .nullable(),
   encoder: z.enum(['efficientnet-lite0', 'dinov2-base']),
   /** Models behind further metrics, each in a folder of its own. */
   models: z.array(
     z.strictObject({ role: z.enum(MODEL_ROLES), repo: z.string(), commit: z.string(), path: Path }),
   ),
+  /**
+   * Split of unseen paintings to measure against, the only one of both that is opened: `held_out` for choices, `test` for
+   * the gate, so that nothing was chosen by what the gate judges by.
+   */
+  reference: z.enum(['held_out', 'test']),
   /** Which prompt and genre each sample id belongs to, for clustering. */
   samples: z.array(
     z.strictObject({
@@ -191,6 +207,8 @@ export const EvaluateParams = z.strictObject({
       genre: z.string(),
       /** The prompt without the trigger. */
       text: z.string(),
+      /** Genre, as the dataset's paintings have them, that the picture should be of; null: none that can be told. */
+      asks: z.string().nullable(),
       trigger: z.boolean(),
       sealed: z.boolean(),
     }),

@@ -59,7 +59,7 @@ function reportInTest(adapterSha256: Sha256): EvaluationReport {
       candidateManifestSha256: any,
       baseManifestSha256: any,
     },
-    dataset: { train: 80, unseen: 30, neighbors: 24, files: {} },
+    dataset: { train: 80, unseen: 30, reference: 'test', neighbors: 24, files: {} },
     confidence: 0.95,
     seed: 0,
     metrics: { 'kid.improvement': metric, 'kid.base': metric, 'style.margin': { ...metric, low: null } },

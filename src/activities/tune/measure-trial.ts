@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PipelineError } from '../../domain/errors.ts';
-import { EvaluationReport } from '../../domain/evaluation/report.ts';
-import { openSamples, type StandardSample, sampleSetText } from '../../domain/evaluation/sample-set.ts';
+import { EvaluationReport, refuseOtherSplits } from '../../domain/evaluation/report.ts';
+import { choiceSamples, type StandardSample, sampleSetText } from '../../domain/evaluation/sample-set.ts';
 import type { GpuActivities, TrialMeasures } from '../../domain/run/activities.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import { parseJson } from '../../hub/verified-json.ts';
@@ -73,6 +73,7 @@ class Measurement {
         baseSamples,
         candidateSamples,
         encoder: config.evaluation.encoder,
+        reference: 'held_out',
         ...{ rivals: [], parity: null, models, heldOutLoss: null },
         samples: this.#samples.map(({ seed: _, ...sample }) => sample),
         confidence: config.gate.confidence,
@@ -81,7 +82,9 @@ class Measurement {
       },
       'measuring',
     );
-    return parseJson(await readFile(report), EvaluationReport, report);
+    const read = parseJson(await readFile(report), EvaluationReport, report);
+    refuseOtherSplits(read, 'held_out');
+    return read;
   }
 
   async #export(): Promise<string> {
@@ -126,9 +129,9 @@ class Measurement {
   }
 }
 
-/** One sample of some of the set's open prompts: the sealed ones are for the gate alone. */
+/** One sample of some of the prompts that choices are made by: the gate asks none of them. */
 export function trialSamples({ context: { config } }: Pick<MeasureRequest, 'context'>): StandardSample[] {
-  return openSamples(config, config.tuning.objective.prompts);
+  return choiceSamples(config, config.tuning.objective.prompts);
 }
 
 function figures({ context }: MeasureRequest, report: EvaluationReport): TrialMeasures {

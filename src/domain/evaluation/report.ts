@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { MODEL_ROLES } from '../config/evaluation-models.ts';
+import { PipelineError } from '../errors.ts';
 import { CommitSha, Sha256 } from '../refs.ts';
 
 /** A figure with its bounds, each one-sided at the report's confidence; null: it could not be had. */
@@ -55,8 +56,10 @@ export const EvaluationReport = z.strictObject({
   }),
   dataset: z.strictObject({
     train: z.int(),
-    /** Paintings of `held_out` and `test`. */
+    /** Paintings of the split `reference`. */
     unseen: z.int(),
+    /** Split that everything was measured against: `held_out` for choices, `test` for the gate. */
+    reference: z.enum(['held_out', 'test']),
     neighbors: z.int(),
     /** sha256 of every file read. */
     files: z.record(z.string(), Sha256),
@@ -80,7 +83,14 @@ export const EvaluationReport = z.strictObject({
     )
     .optional(),
   /** What this encoder's profile cannot measure, and why: left out openly. */
-  omitted: z.array(z.strictObject({ metric: z.string(), reason: z.string() })),
+  omitted: z.array(
+    z.strictObject({
+      metric: z.string(),
+      reason: z.string(),
+      /** True: it could have been measured, elsewhere; a rule that asks for it is INCONCLUSIVE. */
+      unchecked: z.boolean().optional(),
+    }),
+  ),
   faults: z.strictObject({ candidate: z.record(z.string(), Fault), base: z.record(z.string(), Fault) }),
   perSample: z.array(
     z.strictObject({
@@ -115,3 +125,29 @@ export const EvaluationReport = z.strictObject({
   ),
 });
 export type EvaluationReport = z.infer<typeof EvaluationReport>;
+
+/**
+ * Files of the dataset that a report names although it may read neither training pictures' neighbors nor its own split
+ * there: a choice that saw the gate's paintings, or a gate that judges by paintings that something was chosen by.
+ */
+export function otherSplits(
+  report: Pick<EvaluationReport, 'dataset'>,
+  reference: 'held_out' | 'test',
+): string[] {
+  const may = new RegExp(`^data/(train|neighbors|${reference})-[^/]*$`);
+  const named = Object.keys(report.dataset.files).filter((file) => !may.test(file));
+  return report.dataset.reference === reference ? named : [`reference ${report.dataset.reference}`, ...named];
+}
+
+/** Refuses a report that was measured against other paintings than it may read. */
+export function refuseOtherSplits(
+  report: Pick<EvaluationReport, 'dataset'>,
+  reference: 'held_out' | 'test',
+): void {
+  const named = otherSplits(report, reference);
+  if (named.length > 0)
+    throw new PipelineError(
+      'Internal',
+      `expected a report that reads train, neighbors and ${reference} alone, got ${named.join(', ')}`,
+    );
+}

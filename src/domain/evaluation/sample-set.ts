@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { RunConfig } from '../config/run-config.ts';
 import type { SampleRequest } from '../trainer-protocol.ts';
+import { CHOICE_STANDARD, CHOICE_TINY } from './prompts-choice.ts';
 import { type PromptSection, STANDARD_V1, TINY_V1 } from './prompts-v1.ts';
 import { STANDARD_V2, TINY_V2 } from './prompts-v2.ts';
 
@@ -24,6 +25,8 @@ export type StandardSample = z.infer<typeof SampleRequest> & {
   genre: string;
   /** The prompt without the trigger: what the picture should show. */
   text: string;
+  /** Genre, by the name that WikiArt's paintings have it by, that the picture should be of; null: none that can be told. */
+  asks: string | null;
   trigger: boolean;
   sealed: boolean;
 };
@@ -54,6 +57,24 @@ function number(sections: readonly PromptSection[]): StandardPrompt[] {
   );
 }
 
+/** Genres of WikiArt that a slice's pictures are of, where its prompts name none. */
+const GENRE_OF_SLICE: Readonly<Record<string, string>> = {
+  landscape: 'landscape',
+  water: 'landscape',
+  city: 'cityscape',
+  cityscape: 'cityscape',
+  portrait: 'portrait',
+  interior: 'genre_painting',
+  still_life: 'still_life',
+};
+
+/** Genre that a prompt asks for: the one that it names ("a still life painting of …"), else its slice's; null: neither. */
+export function genreOf({ text, slice }: Pick<StandardPrompt, 'text' | 'slice'>): string | null {
+  const [, named] = /^an? (landscape|cityscape|portrait|still life|genre) painting\b/.exec(text) ?? [];
+  if (named === 'genre') return 'genre_painting';
+  return named?.replace(' ', '_') ?? GENRE_OF_SLICE[slice] ?? null;
+}
+
 type SetConfig = {
   seed: RunConfig['seed'];
   dataset: Pick<RunConfig['dataset'], 'trigger'>;
@@ -72,32 +93,43 @@ export function sampleSet(config: SetConfig, looks = 1): StandardSample[] {
   return Array.from({ length: looks }, (_, look) =>
     PROMPT_SETS[promptSet].flatMap((prompt, promptIndex) =>
       Array.from({ length: seedsPerPrompt }, (__, place) => {
-        const draw = look * seedsPerPrompt + place;
-        return {
-          id: `${prompt.id}-s${draw}`,
-          prompt: prompt.trigger ? `${prompt.text}, ${config.dataset.trigger}` : prompt.text,
-          seed: sampleSeed(config.seed, promptIndex, draw),
-          promptId: prompt.id,
-          genre: prompt.slice,
-          text: prompt.text,
-          trigger: prompt.trigger,
-          sealed: prompt.sealed,
-        };
+        return sampleOf(config, prompt, promptIndex, look * seedsPerPrompt + place);
       }),
     ),
   ).flat();
 }
 
-/** Prompts that checkpoints are compared on; more would cost more than the choice is worth. */
-const MOST_OPEN = 24;
+function sampleOf(config: SetConfig, prompt: StandardPrompt, index: number, draw: number): StandardSample {
+  return {
+    id: `${prompt.id}-s${draw}`,
+    prompt: prompt.trigger ? `${prompt.text}, ${config.dataset.trigger}` : prompt.text,
+    seed: sampleSeed(config.seed, index, draw),
+    promptId: prompt.id,
+    genre: prompt.slice,
+    text: prompt.text,
+    asks: genreOf(prompt),
+    trigger: prompt.trigger,
+    sealed: prompt.sealed,
+  };
+}
 
-/** Prompts of the open part of a set, evenly over its slices, one seed each: what trials and checkpoints are compared on. */
-export function openSamples(config: SetConfig, most = MOST_OPEN): StandardSample[] {
-  const first = { ...config, evaluation: { ...config.evaluation, seedsPerPrompt: 1 } };
-  const open = sampleSet(first).filter((sample) => sample.trigger && !sample.sealed);
-  const every = Math.max(1, open.length / most);
-  const taken = new Set(Array.from({ length: Math.min(most, open.length) }, (_, i) => Math.floor(i * every)));
-  return open.filter((_, place) => taken.has(place));
+/** Prompts that checkpoints and trials are compared on, by the words that a set is in: none is in any set of the gate. */
+const CHOICE_PROMPTS = { tiny: number(CHOICE_TINY), standard: number(CHOICE_STANDARD) };
+/** Place of their first prompt when seeds are drawn: beyond that of any prompt of the gate. */
+const FIRST_CHOICE = 10_000;
+
+/** What trials and checkpoints are compared on: other prompts than the gate's with other seeds, evenly over the slices. */
+export function choiceSamples(config: SetConfig, most = Number.POSITIVE_INFINITY): StandardSample[] {
+  const prompts = CHOICE_PROMPTS[config.evaluation.promptSet.startsWith('tiny') ? 'tiny' : 'standard'];
+  const every = Math.max(1, prompts.length / most);
+  return Array.from({ length: Math.min(most, prompts.length) }, (_, i) => Math.floor(i * every)).flatMap(
+    (place) => {
+      const prompt = prompts[place];
+      return prompt === undefined
+        ? []
+        : [sampleOf(config, { ...prompt, id: `choice-${prompt.id}` }, FIRST_CHOICE + place, 0)];
+    },
+  );
 }
 
 /** Pictures that choose a checkpoint: those of each one compared, and the base's beside them. */
@@ -105,7 +137,7 @@ export function choicePictures(
   config: SetConfig & { evaluation: Pick<RunConfig['evaluation'], 'checkpoints'> },
 ): number {
   const { checkpoints } = config.evaluation;
-  return checkpoints > 1 ? (checkpoints + 1) * openSamples(config).length : 0;
+  return checkpoints > 1 ? (checkpoints + 1) * choiceSamples(config).length : 0;
 }
 
 /** Pictures of the candidate that are painted again from the file loaded anew, and in the type that is served. */
@@ -114,12 +146,13 @@ export const PARITY_SAMPLES = 16;
 /** How many pictures are painted again. */
 export function paritySamples(
   config: SetConfig & {
-    training: Pick<RunConfig['training'], 'precision'>;
+    training: Pick<RunConfig['training'], 'precision' | 'quantization'>;
     evaluation: Pick<RunConfig['evaluation'], 'deployedPrecision'>;
   },
 ): number {
+  const { precision, quantization } = config.training;
   const again = Math.min(PARITY_SAMPLES, sampleSet(config).length);
-  return again * (config.evaluation.deployedPrecision === config.training.precision ? 1 : 2);
+  return again * (config.evaluation.deployedPrecision === precision && quantization === 'none' ? 1 : 2);
 }
 
 /** Seed of a picture: 31 bits, mixed so that neighboring run seeds, prompts and draws share none. */

@@ -206,7 +206,7 @@ export interface GpuActivities {
   train(p: TrainRequest): Promise<Training>;
   /** Samples and measures a trial as far as its study's goals and limits need it. */
   measureTrial(p: { context: RunContext; dataset: CommitRef; training: Training }): Promise<TrialMeasures>;
-  /** Samples a few checkpoints near the least held-out loss on the open prompts and takes the earliest that wins. */
+  /** Samples a few checkpoints near the least held-out loss on prompts of their own and takes the earliest that wins. */
   chooseCheckpoint(p: {
     context: RunContext;
     dataset: CommitRef;

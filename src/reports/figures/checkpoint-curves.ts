@@ -31,7 +31,7 @@ export async function checkpointSection(
     svg,
     alt: `Held-out loss by training step with its standard error; style gained, diversity and close pictures of steps ${steps} with their intervals`,
     caption:
-      'By training step. Held-out loss with one standard error; of the checkpoints near its least, what the open prompts came out like, with intervals. The blue one went to the gate.',
+      'By training step. Held-out loss with one standard error; of the checkpoints near its least, what their prompts came out like, with intervals. The blue one went to the gate.',
     file: 'plots/checkpoints.png',
   };
   return [

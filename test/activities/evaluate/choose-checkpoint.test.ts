@@ -11,7 +11,7 @@ import {
   scoreOf,
 } from '../../../src/domain/evaluation/checkpoint-ranking.ts';
 import { EvaluationReport } from '../../../src/domain/evaluation/report.ts';
-import { openSamples } from '../../../src/domain/evaluation/sample-set.ts';
+import { choiceSamples } from '../../../src/domain/evaluation/sample-set.ts';
 import type { ChosenCheckpoint } from '../../../src/domain/run/activities.ts';
 import type { VerbParams } from '../../../src/domain/trainer-protocol.ts';
 import { sha256Of } from '../../../src/hub/hashing.ts';
@@ -75,7 +75,7 @@ describe('the choice of a checkpoint', () => {
     );
     const [folder = ''] = await readdir(join(at.stand.root, 'choosers', 'choice', 'choices'));
     const painted = await readdir(join(at.stand.root, 'choosers', 'choice', 'choices', folder, 'base'));
-    const open = openSamples(at.contextOf('choice').config).map(({ id }) => `${id}.png`);
+    const open = choiceSamples(at.contextOf('choice').config).map(({ id }) => `${id}.png`);
     expect(painted.filter((name) => name.endsWith('.png')).sort()).toEqual(open.sort());
   });
 

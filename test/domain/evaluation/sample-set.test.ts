@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parseRunConfig, type RunConfig } from '../../../src/domain/config/run-config.ts';
 import {
-  openSamples,
+  choiceSamples,
+  genreOf,
   PROMPT_SETS,
   sampleSeed,
   sampleSet,
@@ -38,11 +39,28 @@ describe('the standard sample sets', () => {
       expect(sealed.map((p) => p.slice)).toContain(slice);
   });
 
-  it('show no sealed prompt to the choice of a checkpoint, and none without the trigger', () => {
-    const open = openSamples(config());
-    expect(open.length).toBeGreaterThan(20);
-    expect(open.some((sample) => sample.sealed || !sample.trigger)).toBe(false);
+  it.each(both)('of %s share no prompt, seed or id with what checkpoints are chosen by', (promptSet) => {
+    const c = config({ evaluation: { promptSet } });
+    const [choice, gate] = [choiceSamples(c), sampleSet(c, 5)];
+    expect(choice).toHaveLength(24);
+    for (const key of ['prompt', 'seed', 'id', 'promptId'] as const) {
+      const asked = new Set<unknown>(gate.map((sample) => sample[key]));
+      expect(choice.filter((sample) => asked.has(sample[key]))).toEqual([]);
+    }
+    expect(choice.every(({ trigger }) => trigger)).toBe(true);
+    expect(choiceSamples(c, 6).map(({ asks }) => asks)).toHaveLength(6);
   });
+
+  it.each(both)(
+    'of %s are asked for a genre where one can be told, and one slice at least for none',
+    (promptSet) => {
+      const asks = new Map(PROMPT_SETS[promptSet].map((prompt) => [prompt.slice, genreOf(prompt)]));
+      expect(asks.get('landscape')).toBe('landscape');
+      expect(asks.get('still_life')).toBe('still_life');
+      expect(genreOf({ slice: 'night', text: 'a genre painting of a woman in red' })).toBe('genre_painting');
+      expect(genreOf({ slice: 'night', text: 'a street in the rain' })).toBeNull();
+    },
+  );
 
   it('ask every prompt for further seeds at a further look, and leave the first look as it was', () => {
     const first = sampleSet(config());
@@ -108,6 +126,7 @@ describe('the standard sample sets', () => {
       promptId: 'landscape-01',
       genre: 'landscape',
       text: 'a landscape painting of a river with trees in spring',
+      asks: 'landscape',
       trigger: true,
       sealed: false,
     });

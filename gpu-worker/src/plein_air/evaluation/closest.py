@@ -26,7 +26,7 @@ def closest_pairs(
     pairs: list[dict[str, Any]] = []
     for place, row in enumerate(order[:PAIRS], start=1):
         train = dataset.train[nearest.train[row]]
-        unseen = dataset.held_out[nearest.held_out[row]]
+        unseen = dataset.unseen[nearest.held_out[row]]
         name = f"{place:02d}.png"
         write_atomically(folder / name, _side_by_side([candidate.pixels[row], train.pixels, unseen.pixels]))
         pairs.append(

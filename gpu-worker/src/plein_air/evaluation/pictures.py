@@ -30,6 +30,7 @@ class Painting:
     id: str
     caption: str
     style: str
+    genre: str
     cluster: int
     pixels: Picture
 
@@ -39,8 +40,8 @@ class Dataset:
     """The splits of a prepared dataset that an evaluation compares with."""
 
     train: list[Painting]
-    held_out: list[Painting]
-    """Splits `held_out` and `test`: neither was trained on."""
+    unseen: list[Painting]
+    """Of the one split that may be read: `held_out` for choices, `test` for the gate. Neither was trained on."""
     neighbors: list[Painting]
     files: dict[str, str]
     """sha256 of each file read, by its path in the dataset."""
@@ -57,12 +58,23 @@ class SampleFolder:
     """By sample id: `nan`, `blank` or `size`."""
 
 
-def read_dataset(folder: Path) -> Dataset:
-    """Every painting of the splits, in the order of their ids, so that the order of files and rows cannot matter."""
+def read_dataset(folder: Path, reference: str) -> Dataset:
+    """Every painting of the splits that may be read, in the order of their ids; no other file is opened.
+
+    Args:
+        folder: A prepared dataset.
+        reference: Split of unseen paintings that everything is measured against: `held_out` or `test`.
+    """
+    if reference not in ("held_out", "test"):
+        raise TrainerError(
+            "InvalidInput",
+            f"Expected held_out or test as the split to measure against, got {reference!r} (reference).",
+            {"field": "reference"},
+        )
     files: dict[str, str] = {}
-    splits = {split: _read_split(folder, split, files) for split in ("train", "held_out", "test", "neighbors")}
-    unseen = sorted(splits["held_out"] + splits["test"], key=lambda painting: painting.id)
-    for name, paintings, least in (("train", splits["train"], 1), ("held_out and test", unseen, 3)):
+    splits = {split: _read_split(folder, split, files) for split in ("train", reference, "neighbors")}
+    unseen = splits[reference]
+    for name, paintings, least in (("train", splits["train"], 1), (reference, unseen, 3)):
         if len(paintings) < least:
             raise TrainerError(
                 "BadData",
@@ -79,9 +91,13 @@ def _read_split(folder: Path, split: str, files: dict[str, str]) -> list[Paintin
     paintings: list[Painting] = []
     for file in sorted((folder / "data").glob(f"{split}-*.parquet")):
         files[f"data/{file.name}"] = sha256_file(file)
-        for row in parquet.read_table(file, columns=["id", "caption", "style", "cluster", "image"]).to_pylist():
+        for row in parquet.read_table(
+            file, columns=["id", "caption", "style", "genre", "cluster", "image"]
+        ).to_pylist():
             pixels = _decode(row["image"]["bytes"])
-            paintings.append(Painting(row["id"], row["caption"], row["style"], int(row["cluster"]), pixels))
+            paintings.append(
+                Painting(row["id"], row["caption"], row["style"], row["genre"], int(row["cluster"]), pixels)
+            )
     return sorted(paintings, key=lambda painting: painting.id)
 
 
