@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { PipelineError } from '../../domain/errors.ts';
 import type { Rival } from '../../domain/evaluation/gate.ts';
 import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
 import { PARITY_SAMPLES, sampleSet } from '../../domain/evaluation/sample-set.ts';
@@ -109,28 +110,28 @@ export class Sampling {
     return { folder, prompts, rival: { name, tag, adapterSha256 } };
   }
 
-  /** The first pictures of the set once more: from the file loaded anew, and in the precision that is served. */
-  async again(p: {
-    base: string;
-    adapter: string;
-    out: string;
-  }): Promise<{ reload: string; deployed: string }> {
-    const first = this.#samples.slice(0, PARITY_SAMPLES);
+  /** Pictures of every slice once more: from the file loaded anew, and as a release is served, on the base unquantized. */
+  async again(p: { base: string; adapter: string; out: string }): Promise<Again> {
+    const some = eachSlice(this.#samples, PARITY_SAMPLES);
     const { deployedPrecision } = this.#context.config.evaluation;
-    const paint = async (name: string, precision: VerbParams<'sample'>['precision']) => {
+    const { precision, quantization } = this.#context.config.training;
+    const paint = async (name: string, held: Pick<VerbParams<'sample'>, 'precision' | 'quantization'>) => {
       const out = join(p.out, name);
-      await this.#deps.paint(
-        { ...this.#params(p.base, p.adapter, first), precision, out },
-        `${name} samples`,
-      );
+      await this.#deps.paint({ ...this.#params(p.base, p.adapter, some), ...held, out }, `${name} samples`);
       return out;
     };
-    const { precision } = this.#context.config.training;
-    const reload = await paint('reload', precision);
-    return {
-      reload,
-      deployed: deployedPrecision === precision ? reload : await paint('deployed', deployedPrecision),
-    };
+    const reload = await paint('reload', { precision, quantization });
+    const served = { precision: deployedPrecision, quantization: 'none' as const };
+    const about = { reload, deployedPrecision };
+    if (precision === served.precision && quantization === served.quantization)
+      return { ...about, deployed: null, servedAsJudged: true, unchecked: null };
+    try {
+      return { ...about, deployed: await paint('deployed', served), servedAsJudged: false, unchecked: null };
+    } catch (error) {
+      if (!(error instanceof PipelineError) || error.kind !== 'OutOfMemory') throw error;
+      const unchecked = `the unquantized base in ${deployedPrecision}, as it is served, does not fit this GPU`;
+      return { ...about, deployed: null, servedAsJudged: false, unchecked };
+    }
   }
 
   async #shared(p: {
@@ -163,6 +164,22 @@ export class Sampling {
   ): Omit<VerbParams<'sample'>, 'out'> {
     return { ...paintingOf(this.#context, samples), base, adapter };
   }
+}
+
+/** What the trainer compares a second sampling by. */
+export type Again = NonNullable<VerbParams<'evaluate'>['parity']>;
+
+/** The first pictures of every slice in turn, in the set's order: every slice has one before any has two. */
+export function eachSlice(samples: readonly StandardSample[], count: number): StandardSample[] {
+  const slices = [...new Set(samples.map(({ genre }) => genre))].map((slice) =>
+    samples.filter(({ genre }) => genre === slice),
+  );
+  const rounds = Math.max(...slices.map((slice) => slice.length));
+  const turns = Array.from({ length: rounds }, (_, turn) =>
+    slices.flatMap((slice) => slice.slice(turn, turn + 1)),
+  ).flat();
+  const chosen = new Set(turns.slice(0, Math.max(count, slices.length)));
+  return samples.filter((sample) => chosen.has(sample));
 }
 
 /** How a run's pictures are painted, whoever paints them. */
