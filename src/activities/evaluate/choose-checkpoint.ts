@@ -10,8 +10,8 @@ import {
   type SampledCheckpoint,
   scoreOf,
 } from '../../domain/evaluation/checkpoint-ranking.ts';
-import { EvaluationReport, type Metric } from '../../domain/evaluation/report.ts';
-import { openSamples, type StandardSample } from '../../domain/evaluation/sample-set.ts';
+import { EvaluationReport, type Metric, refuseOtherSplits } from '../../domain/evaluation/report.ts';
+import { choiceSamples, type StandardSample } from '../../domain/evaluation/sample-set.ts';
 import type { FileRef, RepoRef, Sha256 } from '../../domain/refs.ts';
 import type { ChosenCheckpoint, GpuActivities } from '../../domain/run/activities.ts';
 import { ADAPTER_FILE, CheckpointManifest, checkpointFolder } from '../../domain/training/checkpoint.ts';
@@ -31,7 +31,7 @@ type Request = Parameters<GpuActivities['chooseCheckpoint']>[0];
 
 /**
  * Chooses the checkpoint that goes to the gate: of those whose held-out loss is within one standard error of the least, a
- * few are sampled on the open prompts, and the earliest that wins on style × diversity × copying is taken.
+ * few are sampled on prompts that the gate does not ask, and the earliest that wins on style × diversity × copying is taken.
  */
 export function createChooseCheckpoint(deps: GpuDeps): GpuActivities['chooseCheckpoint'] {
   return async (asked) => {
@@ -54,7 +54,8 @@ export function createChooseCheckpoint(deps: GpuDeps): GpuActivities['chooseChec
     if (chosen === null)
       throw new PipelineError('Internal', 'expected a checkpoint to choose from, got none');
     const choice: CheckpointChoice = {
-      ...{ format: 1, key, chosen: chosen.step, curve, sampled },
+      ...{ format: 1, key, chosen: chosen.step, sampled },
+      curve: curve.map(({ step, loss, error }) => ({ step, loss, error })),
       reason: `step ${chosen.step} of ${sampled
         .map((one) => `${one.step} (${scoreOf(one).score.toPrecision(3)})`)
         .join(', ')}: the earliest within one standard error of the best style × diversity × copying`,
@@ -77,7 +78,12 @@ async function readCandidates(
   const lines = mergeMetrics(parseMetricLog(log?.toString('utf8') ?? ''));
   const curve = lines.flatMap(({ step, values }): LossPoint[] => {
     const { heldOutLoss, heldOutError } = values;
-    return heldOutLoss === undefined ? [] : [{ step, loss: heldOutLoss, error: heldOutError ?? null }];
+    const pictures = Object.keys(values)
+      .filter((name) => /^heldOutLoss\.\d+$/.test(name))
+      .sort()
+      .map((name) => values[name] as number);
+    if (heldOutLoss === undefined) return [];
+    return [{ step, loss: heldOutLoss, error: heldOutError ?? null, pictures }];
   });
   const there = findCheckpoints(await hub.list({ type, repo }, commit, 'checkpoints'));
   const kept = new Set(
@@ -130,7 +136,7 @@ async function store(hub: Hub, request: Request, choice: CheckpointChoice): Prom
   return { ...repo, commit, path: CHOICE_FILE, sha256: sha256Of(content) };
 }
 
-/** Samples and measures checkpoints of one training on the open prompts. */
+/** Samples and measures checkpoints of one training on the prompts of choices. */
 class Study {
   readonly #deps: GpuDeps;
   readonly #calls: GpuCalls;
@@ -142,7 +148,7 @@ class Study {
     this.#deps = deps;
     this.#request = request;
     this.#models = models;
-    this.#samples = openSamples(request.context.config);
+    this.#samples = choiceSamples(request.context.config);
     this.#calls = new GpuCalls(deps, this.#samples.length);
   }
 
@@ -185,13 +191,16 @@ class Study {
           models: await copyModels(this.#calls, this.#models),
         },
         encoder: config.evaluation.encoder,
+        reference: 'held_out',
         samples: this.#samples.map(({ seed: _, ...sample }) => sample),
         ...{ heldOutLoss, confidence: 0.95, seed: config.seed },
         out: join(folder, `${adapterSha256.slice(0, 24)}-report`),
       },
       stage,
     );
-    const { metrics } = parseJson(await readFile(measured.report), EvaluationReport, measured.report);
+    const report = parseJson(await readFile(measured.report), EvaluationReport, measured.report);
+    refuseOtherSplits(report, 'held_out');
+    const { metrics } = report;
     const figure = (name: string): Metric =>
       metrics[name] ?? { estimate: null, low: null, high: null, n: 0, method: 'not measured' };
     return {

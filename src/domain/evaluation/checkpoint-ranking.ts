@@ -2,11 +2,13 @@ import { z } from 'zod';
 import { Sha256 } from '../refs.ts';
 import { Metric } from './report.ts';
 
-/** Held-out loss at a step, with its standard error where that was measured. */
+/** Held-out loss at a step, with its standard error and each picture's loss where those were measured. */
 export interface LossPoint {
   step: number;
   loss: number;
   error: number | null;
+  /** The same pictures in the same order at every step; empty: not measured. */
+  pictures: readonly number[];
 }
 
 /** A checkpoint that was sampled, and what its pictures were like. */
@@ -40,7 +42,7 @@ export const CheckpointChoice = z.strictObject({
 export type CheckpointChoice = z.infer<typeof CheckpointChoice>;
 
 /**
- * Steps of checkpoints whose held-out loss is within one standard error of the least, oldest first, at most `most`: the
+ * Steps of checkpoints whose held-out loss is within one standard error (paired) of the least, oldest first, at most `most`: the
  * earliest, the best and others evenly between, so that depth is compared with overfitting.
  */
 export function nearLeast(points: readonly LossPoint[], kept: ReadonlySet<number>, most: number): number[] {
@@ -49,7 +51,7 @@ export function nearLeast(points: readonly LossPoint[], kept: ReadonlySet<number
   const [best, fallback] = [leastOf(measured), leastOf(held)];
   if (best === null || fallback === null) return [];
   const near = held
-    .filter(({ loss }) => loss <= best.loss + (best.error ?? 0))
+    .filter((point) => isNear(point, best))
     .map(({ step }) => step)
     .sort((a, b) => a - b);
   // The Hub let go of all that were near: the best of what it holds.
@@ -67,6 +69,20 @@ export function nearLeast(points: readonly LossPoint[], kept: ReadonlySet<number
     picked[picked.indexOf(nearest)] = least.step;
   }
   return [...new Set(picked)].sort((a, b) => a - b);
+}
+
+/**
+ * Whether a loss is within one standard error of the least, by the differences picture by picture: both were measured on
+ * the same pictures and noise, so that what pictures differ by is no error of the comparison.
+ */
+function isNear(point: LossPoint, best: LossPoint): boolean {
+  if (point.step === best.step) return true;
+  const count = best.pictures.length;
+  if (count < 2 || point.pictures.length !== count) return point.loss <= best.loss;
+  const differences = point.pictures.map((loss, at) => loss - (best.pictures[at] as number));
+  const mean = differences.reduce((a, b) => a + b, 0) / count;
+  const squares = differences.reduce((sum, one) => sum + (one - mean) ** 2, 0);
+  return mean <= Math.sqrt(squares / (count - 1) / count);
 }
 
 function leastOf(points: readonly LossPoint[]): LossPoint | null {

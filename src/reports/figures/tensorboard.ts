@@ -35,7 +35,9 @@ function event({ step, at, values }: MetricLine): Uint8Array {
     .int64(step)
     .uint32(TAG.summary)
     .fork();
-  for (const [name, value] of Object.entries(values).sort(([a], [b]) => (a < b ? -1 : 1)))
+  // One picture's loss is for comparing checkpoints, and no curve to read.
+  const curves = Object.entries(values).filter(([name]) => !/^heldOutLoss\.\d+$/.test(name));
+  for (const [name, value] of curves.sort(([a], [b]) => (a < b ? -1 : 1)))
     writer
       .uint32(TAG.value)
       .fork()

@@ -152,7 +152,7 @@ export function evaluate(
       return { training, evaluation };
     },
     record: ({ evaluation }) => ({ evaluation }),
-    tell: ({ evaluation }) => ({ result: evaluation.summary }),
+    tell: ({ training, evaluation }) => ({ result: `step ${training.step}: ${evaluation.summary}` }),
   });
 }
 

@@ -9,13 +9,14 @@ import {
 import { type CheckpointFolder, dropped } from '../../../src/domain/training/checkpoint-choice.ts';
 import { metric, shaOf } from '../report-in-test.ts';
 
-const curve = [
-  { step: 50, loss: 0.95, error: 0.02 },
-  { step: 100, loss: 0.91, error: 0.02 },
-  { step: 150, loss: 0.9, error: 0.02 },
-  { step: 200, loss: 0.905, error: 0.02 },
-  { step: 250, loss: 0.93, error: 0.02 },
-];
+/** A loss whose pictures differ by far more than steps do, and by `noise` from step to step. */
+const at = (step: number, loss: number, noise = 0.02) => ({
+  ...{ step, loss, error: 0.2 },
+  pictures: [-0.6, -0.2, 0.2, 0.6].map(
+    (own, i) => loss + own + (step === 150 ? 0 : ([noise, -noise][i % 2] as number)),
+  ),
+});
+const curve = [at(50, 0.95), at(100, 0.91), at(150, 0.9), at(200, 0.905), at(250, 0.93)];
 const all = new Set(curve.map(({ step }) => step));
 const sampled = (
   step: number,
@@ -37,10 +38,15 @@ describe('checkpoints near the least held-out loss', () => {
     expect(nearLeast(curve, new Set(), 5)).toEqual([]);
   });
 
+  it('are told by what pictures differ from step to step, not from each other', () => {
+    const sure = [at(50, 0.95, 0.001), at(100, 0.91, 0.001), at(150, 0.9), at(200, 0.905, 0.001)];
+    expect(nearLeast(sure, all, 5)).toEqual([150]);
+  });
+
   it('without an error are the best one alone', () => {
     expect(
       nearLeast(
-        curve.map((point) => ({ ...point, error: null })),
+        curve.map((point) => ({ ...point, pictures: [] })),
         all,
         5,
       ),
@@ -57,7 +63,7 @@ describe('checkpoints near the least held-out loss', () => {
         fc.uniqueArray(point, { selector: (p) => p.step, minLength: 1, maxLength: 20 }),
         fc.integer({ min: 1, max: 5 }),
         (points, most) => {
-          const losses = points.map((p) => ({ ...p, error: 0.3 }));
+          const losses = points.map((p) => ({ ...p, error: 0.3, pictures: [p.loss - 0.3, p.loss + 0.3] }));
           const chosen = nearLeast(losses, new Set(points.map((p) => p.step)), most);
           const least = losses.reduce((a, b) => (b.loss < a.loss ? b : a));
           expect(chosen.length).toBeLessThanOrEqual(most);
@@ -83,7 +89,7 @@ describe('a training that was stopped early, or went on for too long', () => {
     return new Set(kept.map(({ step }) => step));
   };
   const pointsOf = (losses: number[]) =>
-    losses.map((loss, index) => ({ step: 50 * (index + 1), loss, error: null }));
+    losses.map((loss, index) => ({ step: 50 * (index + 1), loss, error: null, pictures: [] }));
 
   it('is judged by its best checkpoint, not by the one that it stopped at', () => {
     const losses = [0.95, 0.9, 0.93, 0.96, 0.99];

@@ -29,6 +29,8 @@ class HeldOut:
         self._objective = objective
         self._shift = shift
         self._ids = measured_ids(samples.pictures, most)
+        self.losses: list[float] = []
+        """Mean loss of each picture in the last measurement, in a fixed order: what two checkpoints are compared by."""
         self.error: float | None = None
         """Standard error of the last measurement over its pictures; None with fewer than two."""
 
@@ -41,6 +43,7 @@ class HeldOut:
             for sample_id in self._ids:
                 sums.append(float(self._losses(sample_id).double().sum()))
                 on_picture()
+        self.losses = [one / STRATA for one in sums]
         count = len(sums)
         mean = sum(sums) / (count * STRATA)
         squares = sum((one / STRATA - mean) ** 2 for one in sums)

@@ -249,7 +249,8 @@ class Trainer:
         self._emit.metric(
             self.state.step,
             {"heldOutLoss": loss, "learntLoss": learnt, "generalisationGap": loss - learnt}
-            | ({} if error is None else {"heldOutError": error}),
+            | ({} if error is None else {"heldOutError": error})
+            | {f"heldOutLoss.{place:02d}": one for place, one in enumerate(self._held_out.losses)},
         )
         self._clock = time.monotonic()
 
