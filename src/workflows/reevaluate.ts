@@ -20,7 +20,10 @@ export interface ReevaluationResult {
   rolledBack: Release | null;
 }
 
-/** Samples and judges the model in production again; on a bad verdict reports it or rolls back. */
+/** Measurements after the first: as many as a run may ask for. */
+const MAX_MEASUREMENTS = 8;
+
+/** Samples and judges the model in production again; reports what is not a PASS, and on FAIL alone rolls back. */
 export async function reevaluate(input: unknown = {}): Promise<ReevaluationResult> {
   const request = accepted('reevaluate', parseFields(ReevaluateInput, input ?? {}));
   return endingAsAsked(() => reevaluateModel(request));
@@ -46,12 +49,25 @@ async function reevaluateModel({ model, namespace, onFail }: ReevaluateInput): P
   visible.show({ PleinAirModel: model, PleinAirPhase: 'evaluate' });
   watch.queued('evaluate', '');
   say(`${tag} is being sampled and measured`);
-  const evaluation = await gpuActivities(context.config).evaluate({ context, dataset, training });
-  const gate = await judge({ context, evaluation });
+  const gpu = gpuActivities(context.config);
+  let look = 1;
+  let gate = await judge({
+    context,
+    evaluation: await gpu.evaluate({ context, dataset, training }),
+    look,
+  });
+  // The interim analyses that the release had: what needed its second one to pass must not fall at the first.
+  for (let again = 0; gate.next !== undefined && again < MAX_MEASUREMENTS; again++) {
+    if (gate.next === 'look') look += 1;
+    say(`${tag}: ${gate.verdict}, measured further`);
+    watch.queued('evaluate', '');
+    const evaluation = await gpu.evaluate({ context, dataset, training, look });
+    gate = await judge({ context, evaluation, look });
+  }
   say(`${tag}: ${gate.verdict}`);
   visible.show({ PleinAirPhase: 'gate', PleinAirVerdict: gate.verdict });
   const back =
-    gate.verdict === 'PASS' || onFail === 'report'
+    gate.verdict !== 'FAIL' || gate.next !== undefined || onFail === 'report'
       ? null
       : await rollBack({
           release: context.repos.release,
