@@ -47,6 +47,7 @@ def measure(world: dict[str, Path], candidate: Path, out: Path, **changes: Any) 
         "samples": SAMPLES,
         "confidence": 0.95,
         "seed": 0,
+        "reference": "test",
         "out": str(out),
     }
     result = evaluating.run({**params, **changes}, NoEvents(), threading.Event())
@@ -158,7 +159,7 @@ def test_the_report_names_what_it_measured_with_and_what_it_left_out(trained: tu
     assert report["encoder"]["name"] == "efficientnet-lite0"
     assert len(report["encoder"]["weightsSha256"]) == 64
     assert report["adapterSha256"] == ADAPTER_SHA256
-    assert report["dataset"]["unseen"] == 24
+    assert report["dataset"]["unseen"] == 8
     assert "adherence.clip" in [entry["metric"] for entry in report["omitted"]]
     assert "adherence.clip" not in report["metrics"]
 
@@ -219,7 +220,7 @@ def test_it_ends_when_asked_to_stop(
             {
                 "adapter": str(world["adapter"]), "dataset": str(world["dataset"]), "baseSamples": str(world["base"]),
                 "candidateSamples": str(trained[0] / "candidate"), "encoder": "efficientnet-lite0", "samples": SAMPLES,
-                "confidence": 0.95, "seed": 0, "out": str(tmp_path),
+                "confidence": 0.95, "seed": 0, "reference": "test", "out": str(tmp_path),
             },
             NoEvents(),
             stop,
@@ -260,12 +261,30 @@ def test_an_adapter_that_paints_otherwise_when_it_is_loaded_again_shows(world: d
     other = write_samples(
         tmp_path / "again", [pictures[0], *(strokes(1 + i) for i in range(COUNT - 1))], ADAPTER_SHA256
     )
+    served = write_samples(tmp_path / "served", pictures, ADAPTER_SHA256, precision="bf16")
     for reload, expected in ((candidate, 0), (other, 0.5)):
-        parity = {"reload": str(reload), "deployed": str(candidate), "deployedPrecision": "bf16"}
+        parity = {
+            "reload": str(reload), "deployed": str(served), "deployedPrecision": "bf16", "servedAsJudged": False,
+            "unchecked": None,
+        }  # fmt: skip
         metrics = measure(world, candidate, tmp_path / "report", parity=parity)["metrics"]
         assert metrics["parity.reload"]["estimate"] >= expected
         assert (metrics["parity.reload"]["estimate"] == 0) == (expected == 0)
         assert metrics["parity.deployed"]["high"] == 0
+
+
+def test_what_is_served_is_never_compared_with_itself(
+    world: dict[str, Path], trained: tuple[Path, dict[str, Any]], tmp_path: Path
+) -> None:
+    candidate = trained[0] / "candidate"
+    parity: dict[str, Any] = {"reload": str(candidate), "deployedPrecision": "bf16"}
+    with pytest.raises(TrainerError, match="painted as they are served"):
+        same = {**parity, "deployed": str(candidate), "servedAsJudged": False, "unchecked": None}
+        measure(world, candidate, tmp_path, parity=same)
+    full = {**parity, "deployed": None, "servedAsJudged": False, "unchecked": "it does not fit"}
+    report = measure(world, candidate, tmp_path, parity=full)
+    assert "parity.deployed" not in report["metrics"]
+    assert {"metric": "parity.deployed", "reason": "it does not fit", "unchecked": True} in report["omitted"]
 
 
 def test_prompts_without_the_trigger_stay_out_of_every_figure_but_their_own(

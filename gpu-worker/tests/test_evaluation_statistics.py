@@ -9,14 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plein_air.evaluation.copying import both_ways, closeness_limit, copying_excess, copying_rate, find_nearest
+from plein_air.evaluation.copying import both_ways, copying_excess, copying_rate, find_nearest, near_to_others
 from plein_air.evaluation.diversity import spread_within_prompts, vendi, vendi_ratio, within_prompt_ratio
 from plein_air.evaluation.intervals import (
+    Pooled,
     clustered_mean,
     clustered_rate,
+    few_prompts_mean,
     jackknifed,
     log_jackknifed,
+    prompt_variance,
     rate_difference,
+    rate_excess,
     student_quantile,
 )
 from plein_air.evaluation.set_distances import (
@@ -294,14 +298,22 @@ def split(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return paintings[:90], paintings[90:], np.zeros(20)
 
 
+def limit_of(train: np.ndarray, unseen: np.ndarray) -> tuple[float, np.ndarray]:
+    """The limit of closeness, and which paintings are closer than it."""
+    near = near_to_others(train[:, None], unseen[:, None], np.arange(len(train)))
+    limit = float(np.quantile(near, 0.95))
+    return limit, (near > limit).astype(np.float64)
+
+
 def test_a_copyist_is_found_by_rate_and_by_excess() -> None:
     train, held_out, middle = split(0)
     copies = train[np.arange(64)] + normal(1, 64, 20) * 0.05
     nearest = find_nearest(copies, train, held_out, middle)
     assert (nearest.train == np.arange(64)).all()
-    excess = copying_excess(nearest, (90, 30), prompts_of(64), 0.95)
-    assert excess.estimate == 1 and excess.low is not None and excess.low > 0.3
-    close = copying_rate(nearest, closeness_limit(train, held_out, middle, 0.95), prompts_of(64), 0.95)
+    limit, paintings = limit_of(train, held_out)
+    excess = copying_excess(nearest, limit, paintings, prompts_of(64), 0.95)
+    assert excess.estimate > 0.9 and excess.low is not None and excess.low > 0.7
+    close = copying_rate(nearest, limit, prompts_of(64), 0.95)
     assert close.estimate == 1 and close.low is not None and close.low > 0.8
 
 
@@ -311,10 +323,9 @@ def test_a_model_that_copies_nothing_shows_no_excess_on_average() -> None:
     for seed in range(60):
         train, held_out, middle = split(seed)
         nearest = find_nearest(normal(5000 + seed, 64, 20), train, held_out, middle)
-        rates.append(copying_excess(nearest, (90, 30), prompts_of(64), 0.95).estimate)
-        close.append(
-            copying_rate(nearest, closeness_limit(train, held_out, middle, 0.95), prompts_of(64), 0.95).estimate
-        )
+        limit, paintings = limit_of(train, held_out)
+        rates.append(copying_excess(nearest, limit, paintings, prompts_of(64), 0.95).estimate)
+        close.append(copying_rate(nearest, limit, prompts_of(64), 0.95).estimate)
     assert abs(np.mean(rates)) < 3 * np.std(rates) / math.sqrt(60)
     assert 0.02 < np.mean(close) < 0.12
 
@@ -323,12 +334,8 @@ def test_one_copied_picture_in_four_is_seen_by_the_rate() -> None:
     train, held_out, middle = split(2)
     pictures = normal(3, 64, 20)
     pictures[::4] = train[:16]
-    close = copying_rate(
-        find_nearest(pictures, train, held_out, middle),
-        closeness_limit(train, held_out, middle, 0.95),
-        prompts_of(64),
-        0.95,
-    )
+    limit, _ = limit_of(train, held_out)
+    close = copying_rate(find_nearest(pictures, train, held_out, middle), limit, prompts_of(64), 0.95)
     assert close.estimate >= 0.25
 
 
@@ -391,6 +398,62 @@ def test_a_strip_of_repainted_training_pictures_copies_and_one_of_unseen_ones_do
 
 
 def test_a_mirrored_unseen_painting_does_not_move_the_limit() -> None:
-    train, held_out, middle = split(3)
+    train, held_out, _ = split(3)
     views = np.stack([held_out, train[:30] * 1.0], axis=1)
-    assert closeness_limit(train, views, middle, 0.95) == closeness_limit(train, held_out, middle, 0.95)
+    clusters = np.arange(len(train))
+    assert (
+        near_to_others(train[:, None], views, clusters) == near_to_others(train[:, None], held_out[:, None], clusters)
+    ).all()
+
+
+def test_a_training_picture_is_not_compared_with_its_near_duplicates() -> None:
+    train, held_out, _ = split(4)
+    twins = np.concatenate([train, train])
+    clusters = np.tile(np.arange(len(train)), 2)
+    assert near_to_others(twins[:, None], held_out[:, None], clusters).max() < 0.99
+
+
+# Few prompts
+
+
+@pytest.mark.parametrize("skew", ["normal", "exponential", "rare"])
+@pytest.mark.parametrize("prompts", [5, 7, 9])
+def test_a_bound_over_few_prompts_errs_as_seldom_as_it_says(skew: str, prompts: int) -> None:
+    rng = np.random.default_rng([prompts, len(skew)])
+    parts = [5, 6, 7, 8, 9, prompts]
+    wrong = 0
+    rounds = 1500
+    for _ in range(rounds):
+        values = effects(rng, skew, sum(parts))
+        part = np.repeat(np.arange(len(parts)), parts)
+        pooled = prompt_variance(values, np.arange(len(values)), part)
+        found = few_prompts_mean(values[-prompts:], np.arange(prompts), pooled, 0.975, "")
+        wrong += found.low is not None and found.low > 0
+    assert wrong / rounds < 0.035
+
+
+def effects(rng: np.random.Generator, skew: str, count: int) -> np.ndarray:
+    """Effects of prompts with mean 0: most a little better, few much worse, where they are skewed."""
+    if skew == "normal":
+        return rng.normal(0, 1, count)
+    if skew == "exponential":
+        return 1 - rng.exponential(1, count)
+    return np.where(rng.random(count) < 0.15, -1.0, 0.15 / 0.85) + rng.normal(0, 0.15, count)
+
+
+def test_a_part_that_varies_more_than_the_others_is_taken_by_itself() -> None:
+    calm = Pooled(0.01, 40)
+    values = np.array([-3.0, 3.0, -2.0, 2.0, 0.0])
+    wild = few_prompts_mean(values, np.arange(5), calm, 0.975, "")
+    own = values.std(ddof=1) / math.sqrt(5) * student_quantile(0.975, 4)
+    assert wild.high == pytest.approx(own)
+
+
+def test_an_excess_over_paintings_has_the_errors_of_both() -> None:
+    hits, paintings = np.zeros(60), np.concatenate([np.ones(5), np.zeros(95)])
+    found = rate_excess(hits, np.arange(60), paintings, 0.975, "")
+    assert found.estimate == pytest.approx(-0.05)
+    assert found.low is not None and found.high is not None
+    assert found.low < -0.05 < found.high < 0.06
+    surer = rate_excess(hits, np.arange(60), np.tile(paintings, 20), 0.975, "")
+    assert surer.high is not None and surer.high < found.high

@@ -74,7 +74,7 @@ export function reportInTest(changes: Partial<EvaluationReport> = {}): Evaluatio
       candidateManifestSha256: shaOf('c'),
       baseManifestSha256: shaOf('d'),
     },
-    dataset: { train: 40, unseen: 20, neighbors: 30, files: {} },
+    dataset: { train: 40, unseen: 20, reference: 'test', neighbors: 30, files: {} },
     confidence: 0.95,
     seed: 0,
     metrics: GOOD,
@@ -108,5 +108,6 @@ export const EXPECTED: Expected = {
   sampleSetSha256: shaOf('b'),
   samples: 4,
   encoder: 'efficientnet-lite0',
+  reference: 'test',
   rivals: [],
 };

@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { lookConfidence } from '../../domain/config/gate-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { Evaluation } from '../../domain/evaluation/decision.ts';
+import { gateReference } from '../../domain/evaluation/gate-rules.ts';
 import { EvaluationReport } from '../../domain/evaluation/report.ts';
 import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
 import type { Sha256 } from '../../domain/refs.ts';
@@ -133,14 +134,13 @@ class Attempt {
     );
     const baseSamples = await sampling.ofBase(base);
     const candidateSamples = await sampling.ofCandidate({ base, adapter, adapterSha256 });
-    const { deployedPrecision } = this.#request.context.config.evaluation;
     const again = await sampling.again({ base, adapter, out: join(this.#folder, 'again') });
     const rivals: Painted['rivals'] = [];
     for (const release of this.#inputs.rivals) {
       const { folder, prompts, rival } = await sampling.ofRival(release);
       rivals.push({ ...rival, samples: folder, prompts });
     }
-    return { baseSamples, candidateSamples, rivals, parity: { ...again, deployedPrecision } };
+    return { baseSamples, candidateSamples, rivals, parity: again };
   }
 
   async #measure(p: {
@@ -158,6 +158,7 @@ class Attempt {
         ...rest,
         ...pictures,
         encoder: config.evaluation.encoder,
+        reference: gateReference(config),
         models,
         samples: this.#set.samples.map(({ seed: _, ...sample }) => sample),
         heldOutLoss: this.#request.training.heldOutLoss,

@@ -1,7 +1,14 @@
 import { type GateRule, lookConfidence } from '../../domain/config/gate-config.ts';
 import type { Evaluation, GateDecision } from '../../domain/evaluation/decision.ts';
-import { decide, type Expected, type Verdict } from '../../domain/evaluation/gate.ts';
-import { gateRules, rulesLeftOut, rulesText } from '../../domain/evaluation/gate-rules.ts';
+import { decide, type Expected, nextOf, type Verdict } from '../../domain/evaluation/gate.ts';
+import {
+  defaultRules,
+  gateReference,
+  gateRules,
+  rulesLeftOut,
+  rulesText,
+} from '../../domain/evaluation/gate-rules.ts';
+import { loosened } from '../../domain/evaluation/loosened.ts';
 import type { FileRef, RepoRef } from '../../domain/refs.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
 import type { RunContext } from '../../domain/run/context.ts';
@@ -45,6 +52,7 @@ export function createJudge({
       verdict: verdict.verdict,
       reasons: [
         ...verdict.problems,
+        ...(verdict.loosened ?? []).map((sentence) => `LOOSENED ${sentence}`),
         ...verdict.rules.map((rule) => rule.sentence),
         ...(verdict.notApplicable ?? []),
         ...(drift?.sentences ?? []),
@@ -77,10 +85,12 @@ async function expectation(
       sampleSetSha256: set.sha256,
       samples: set.samples.length,
       encoder: context.config.evaluation.encoder,
+      reference: gateReference(context.config),
       rivals: rivals.map(({ name, tag, adapterSha256: sha256 }) => ({ name, tag, adapterSha256: sha256 })),
       rulesSha256,
       look,
       looks: context.config.gate.looks,
+      loosened: loosened(rules, defaultRules(context.config)),
     },
     changed:
       pinned === undefined || pinned.sha256 === rulesSha256
@@ -94,11 +104,6 @@ async function expectation(
 function withProblems(verdict: Verdict, more: string[]): Verdict {
   if (more.length === 0) return verdict;
   return { ...verdict, verdict: 'FAIL', problems: [...verdict.problems, ...more], stale: false };
-}
-
-function nextOf(verdict: Verdict, look: number, looks: number): Pick<GateDecision, 'next'> {
-  if (verdict.stale === true) return { next: 'measure-again' };
-  return verdict.verdict === 'INCONCLUSIVE' && look < looks ? { next: 'look' } : {};
 }
 
 /** The verdict, and a page for people, in one commit. */

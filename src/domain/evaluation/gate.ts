@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { GateRule } from '../config/gate-config.ts';
 import { Sha256 } from '../refs.ts';
 import { normalQuantile } from './normal.ts';
-import { EvaluationReport, type Metric } from './report.ts';
+import { EvaluationReport, type Metric, otherSplits } from './report.ts';
 
 /** How one rule came out; `sentence` is for people. */
 export const RuleOutcome = GateRule.extend({
@@ -47,6 +47,8 @@ export const Verdict = z.strictObject({
   looks: z.int().min(1).optional(),
   /** Releases compared with. */
   rivals: z.array(Rival).optional(),
+  /** What of the project's default rules was left out or asked less of; the model card opens with it. */
+  loosened: z.array(z.string()).optional(),
   /** Rules that had nobody to compare with, in words: a first release has no production before it. */
   notApplicable: z.array(z.string()).optional(),
   /** True: somebody else was put into production since the report; it must be measured again. */
@@ -64,12 +66,19 @@ export interface Expected {
   /** Pictures in the set. */
   samples: number;
   encoder: string;
+  /** Split of unseen paintings that the gate measures against. */
+  reference: 'held_out' | 'test';
   /** What is in production and the best release ever, when judged; a candidate is not compared with itself. */
   rivals: readonly Rival[];
   rulesSha256?: Sha256;
   look?: number;
   looks?: number;
+  /** What of the default rules the run's own leave out or ask less of. */
+  loosened?: readonly string[];
 }
+
+/** Least confidence, over all looks together, with which a verdict may be PASS: below it, bounds are estimates. */
+const LEAST_CONFIDENCE = 0.8;
 
 /**
  * The gate, failing closed. PASS: every rule's bound holds. FAIL: a rule's whole interval is on the wrong side, a figure
@@ -95,6 +104,7 @@ export function decide(p: {
     ...(expected.rulesSha256 === undefined ? {} : { rulesSha256: expected.rulesSha256 }),
     ...(expected.look === undefined ? {} : { look: expected.look }),
     ...(expected.looks === undefined ? {} : { looks: expected.looks }),
+    ...(expected.loosened === undefined ? {} : { loosened: [...expected.loosened] }),
   };
   const parsed = EvaluationReport.safeParse(p.report);
   if (!parsed.success) {
@@ -113,6 +123,8 @@ export function decide(p: {
       'Expected at least one rule that applies, got only rules against releases that do not exist.',
     );
   const rules = asked.map((rule) => judgeRule(rule, report, confidence));
+  const altogether = 1 - (1 - confidence) * (expected.looks ?? 1);
+  const unsure = altogether < LEAST_CONFIDENCE - 1e-9;
   const unrivaled = p.rules
     .filter((rule) => !asked.includes(rule))
     .map(
@@ -122,12 +134,20 @@ export function decide(p: {
   return {
     ...{
       format: 1,
-      verdict: combine(rules, problems),
+      verdict: combine(rules, problems, unsure),
       rules,
       problems,
       ...about,
       notApplicable: [...unrivaled, ...(p.leftOut ?? [])],
     },
+    ...(unsure
+      ? {
+          loosened: [
+            ...(expected.loosened ?? []),
+            `The confidence of ${short(altogether)} is below ${LEAST_CONFIDENCE}: no PASS is given with it.`,
+          ],
+        }
+      : {}),
     stale: others.length > 0 && problems.length === others.length,
   };
 }
@@ -147,9 +167,13 @@ function* findOtherRivals(report: EvaluationReport, expected: Expected): Generat
   }
 }
 
-function combine(rules: readonly RuleOutcome[], problems: readonly string[]): Verdict['verdict'] {
+function combine(
+  rules: readonly RuleOutcome[],
+  problems: readonly string[],
+  unsure: boolean,
+): Verdict['verdict'] {
   if (problems.length > 0 || rules.some((rule) => rule.outcome === 'fail')) return 'FAIL';
-  return rules.every((rule) => rule.outcome === 'pass') ? 'PASS' : 'INCONCLUSIVE';
+  return !unsure && rules.every((rule) => rule.outcome === 'pass') ? 'PASS' : 'INCONCLUSIVE';
 }
 
 function* findProblems(report: EvaluationReport, expected: Expected, confidence: number): Generator<string> {
@@ -161,6 +185,8 @@ function* findProblems(report: EvaluationReport, expected: Expected, confidence:
     yield `Expected ${expected.samples} pictures, got ${report.samples.count} with figures for ${report.perSample.length}.`;
   if (report.encoder.name !== expected.encoder)
     yield `Expected figures from encoder ${expected.encoder}, got ${report.encoder.name}.`;
+  for (const file of otherSplits(report, expected.reference))
+    yield `Expected figures from train, neighbors and ${expected.reference} alone, got ${file}: the gate judges by what nothing was chosen by.`;
   if (report.confidence < confidence)
     yield `Expected bounds at a confidence of ${confidence} or more, got ${report.confidence}.`;
 }
@@ -187,7 +213,12 @@ export function judgeRule(rule: GateRule, report: EvaluationReport, confidence: 
   const metric = findMetric(rule, report);
   const name = nameOf(rule);
   if (metric === undefined) {
-    const reason = report.omitted.find((entry) => entry.metric === rule.metric)?.reason;
+    const { reason, unchecked } = report.omitted.find((entry) => entry.metric === rule.metric) ?? {};
+    if (unchecked === true)
+      return {
+        ...{ ...rule, ...NOTHING, outcome: 'inconclusive' },
+        sentence: `INCONCLUSIVE ${name}: not checked: ${reason}.`,
+      };
     const why = reason === undefined ? 'it is missing from the report' : `it was left out: ${reason}`;
     return { ...rule, ...NOTHING, outcome: 'fail', sentence: `FAIL ${name}: ${why}.` };
   }
@@ -240,4 +271,14 @@ function describe(rule: GateRule, metric: Metric, outcome: RuleOutcome['outcome'
 
 function short(value: number | null): string {
   return value === null ? 'none' : String(Number(value.toPrecision(3)));
+}
+
+/** What could still change a verdict: the same look against what is in production by now, or a further one that was planned. */
+export function nextOf(
+  verdict: Pick<Verdict, 'verdict' | 'stale'>,
+  look: number,
+  looks: number,
+): { next?: 'look' | 'measure-again' } {
+  if (verdict.stale === true) return { next: 'measure-again' };
+  return verdict.verdict === 'INCONCLUSIVE' && look < looks ? { next: 'look' } : {};
 }

@@ -1,4 +1,6 @@
 import { stringify } from 'yaml';
+import { defaultRules, gateRules } from '../../domain/evaluation/gate-rules.ts';
+import { loosened } from '../../domain/evaluation/loosened.ts';
 import { noticeMarkdown } from '../../domain/release/license.ts';
 import type { Provenance } from '../../domain/release/provenance.ts';
 import { type ReleaseSample, titleOf } from '../../domain/release/title.ts';
@@ -98,8 +100,19 @@ function whyReleased({ context, tag, overruled, approval }: Provenance): string 
   const { word, sentence } = describeOutcome(
     releaseOutcome({ repo: context.repos.release, tag, verdict, approval }),
   );
-  return `**${word}.** ${escapeMarkdown(sentence)}`;
+  const { config } = context;
+  const less = loosened(gateRules(config), defaultRules(config));
+  const named = less.slice(0, NAMED_RULES).map((one) => `- ${escapeMarkdown(one)}`);
+  const more = less.length > NAMED_RULES ? [`- and ${less.length - NAMED_RULES} more`] : [];
+  const asked =
+    less.length === 0
+      ? []
+      : [`**Judged by less than the project's default rules:**\n\n${[...named, ...more].join('\n')}`];
+  return [`**${word}.** ${escapeMarkdown(sentence)}`, ...asked].join('\n\n');
 }
+
+/** Rules left out or loosened that a card names one by one. */
+const NAMED_RULES = 10;
 
 function usage(p: Provenance): string {
   const { config, base, repos } = p.context;

@@ -2,10 +2,17 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type GateRule, lookConfidence } from '../../../src/domain/config/gate-config.ts';
 import { parseRunConfig } from '../../../src/domain/config/run-config.ts';
-import { decide, Verdict } from '../../../src/domain/evaluation/gate.ts';
-import { gateRules, rulesLeftOut } from '../../../src/domain/evaluation/gate-rules.ts';
+import { decide, nextOf, Verdict } from '../../../src/domain/evaluation/gate.ts';
+import {
+  gateReference,
+  gateRules,
+  rulesLeftOut,
+  rulesText,
+} from '../../../src/domain/evaluation/gate-rules.ts';
+import { loosened } from '../../../src/domain/evaluation/loosened.ts';
 import { normalQuantile } from '../../../src/domain/evaluation/normal.ts';
 import type { EvaluationReport, Metric } from '../../../src/domain/evaluation/report.ts';
+import { PROMPT_SETS } from '../../../src/domain/evaluation/sample-set.ts';
 import { EXPECTED, GOOD, metric, RULES, reportInTest, shaOf } from '../report-in-test.ts';
 
 const judge = (report: unknown, rules: readonly GateRule[] = RULES, expected = EXPECTED) =>
@@ -35,7 +42,7 @@ describe('the gate', () => {
 
   it('says FAIL when a whole interval is on the wrong side', () => {
     expect(judge(withMetrics({ 'kid.improvement': metric(-0.2) })).verdict).toBe('FAIL');
-    expect(judge(withMetrics({ 'copying.close': metric(0.9) })).verdict).toBe('FAIL');
+    expect(judge(withMetrics({ 'copying.copies': metric(1, 0) })).verdict).toBe('FAIL');
   });
 
   it('says INCONCLUSIVE when the estimate is right and its bound is not', () => {
@@ -98,6 +105,13 @@ describe('the gate', () => {
     ['figures for fewer pictures', { perSample: reportInTest().perSample.slice(1) }],
     ['another encoder', { encoder: { ...reportInTest().encoder, name: 'other' } }],
     ['a lower confidence', { confidence: 0.9 }],
+    ['the split that choices read', { dataset: { ...reportInTest().dataset, reference: 'held_out' } }],
+    [
+      'a file that choices read',
+      {
+        dataset: { ...reportInTest().dataset, files: { 'data/held_out-00000-of-00001.parquet': shaOf('9') } },
+      },
+    ],
   ];
   it.each(wrong)('says FAIL to a report about %s, however good its figures', (_, changes) => {
     const verdict = judge(reportInTest(changes));
@@ -112,6 +126,46 @@ describe('the gate', () => {
         expect(judge(report).verdict).toBe('FAIL');
       }),
     );
+  });
+
+  it('never says PASS to bounds the wrong way round, whatever the rule', () => {
+    for (const must of ['above', 'below'] as const) {
+      const m = { estimate: 0, low: 1, high: -1, n: 4, method: '' };
+      const [outcome] = judge(reportInTest({ metrics: { m } }), [rule(must, 0)]).rules;
+      expect(outcome).toMatchObject({ outcome: 'fail' });
+      expect(outcome?.sentence).toContain('its lower bound is above its upper bound');
+    }
+  });
+
+  it('is INCONCLUSIVE about what could not be checked here, and fails what is missing without a reason', () => {
+    const asked = [rule('above', -9), { metric: 'parity.deployed', must: 'below', threshold: 1 } as const];
+    const m = metric(0);
+    const entry = { metric: 'parity.deployed', reason: 'it does not fit this GPU' };
+    const unchecked = reportInTest({ metrics: { m }, omitted: [{ ...entry, unchecked: true }] });
+    const verdict = judge(unchecked, asked);
+    expect(verdict.verdict).toBe('INCONCLUSIVE');
+    expect(verdict.rules[1]?.sentence).toContain('not checked: it does not fit this GPU');
+    expect(judge(reportInTest({ metrics: { m }, omitted: [entry] }), asked).verdict).toBe('FAIL');
+  });
+
+  it('gives no PASS with a confidence below 0.8 over all looks, and says so', () => {
+    const at = (confidence: number, looks: number) =>
+      decide({ report: reportInTest(), rules: RULES, confidence, expected: { ...EXPECTED, looks } });
+    expect(at(0.95, 2).verdict).toBe('PASS');
+    expect(at(0.79, 1)).toMatchObject({ verdict: 'INCONCLUSIVE' });
+    // Each look at 0.88 leaves 0.76 for both.
+    expect(at(0.88, 2).verdict).toBe('INCONCLUSIVE');
+    expect(at(0.88, 2).loosened?.join()).toContain('no PASS is given with it');
+  });
+
+  it('names every default rule that a run leaves out or asks less of, and none that it asks more of', () => {
+    const verdict = judge(reportInTest(), RULES, { ...EXPECTED, loosened: loosened([], RULES) });
+    expect(verdict.loosened).toHaveLength(RULES.length);
+    expect(loosened(RULES, RULES)).toEqual([]);
+    const moved = (by: number) =>
+      RULES.map((one) => ({ ...one, threshold: one.threshold + (one.must === 'above' ? by : -by) }));
+    expect(loosened(moved(0.01), RULES)).toEqual([]);
+    expect(loosened(moved(-0.01), RULES)).toHaveLength(RULES.length);
   });
 
   it('says FAIL without rules: nothing would be proved', () => {
@@ -186,6 +240,23 @@ describe('the power that a rule reports', () => {
 });
 
 describe('looks', () => {
+  const undecided = { verdict: 'INCONCLUSIVE' as const, stale: false };
+
+  it('are no more than were planned: the last one leaves nothing to ask for', () => {
+    expect(nextOf(undecided, 1, 2)).toEqual({ next: 'look' });
+    expect(nextOf(undecided, 2, 2)).toEqual({});
+    expect(nextOf({ verdict: 'PASS', stale: false }, 1, 2)).toEqual({});
+    expect(nextOf({ verdict: 'FAIL', stale: false }, 1, 2)).toEqual({});
+    expect(nextOf({ verdict: 'FAIL', stale: true }, 2, 2)).toEqual({ next: 'measure-again' });
+  });
+
+  it('and confidence are pinned with the rules before training', () => {
+    const pinned = rulesText({ confidence: 0.95, looks: 2 }, RULES);
+    expect(rulesText({ confidence: 0.95, looks: 3 }, RULES)).not.toBe(pinned);
+    expect(rulesText({ confidence: 0.9, looks: 2 }, RULES)).not.toBe(pinned);
+    expect(rulesText({ confidence: 0.95, looks: 2 }, RULES.slice(1))).not.toBe(pinned);
+  });
+
   it('share the error among them, so that all together err no more often', () => {
     expect(lookConfidence({ confidence: 0.95, looks: 1 })).toBeCloseTo(0.95, 12);
     expect(lookConfidence({ confidence: 0.95, looks: 2 })).toBeCloseTo(0.975, 12);
@@ -248,21 +319,28 @@ describe('the rules of a run', () => {
     expect(gateRules(config({}))).toEqual(expect.arrayContaining([...RULES]));
   });
 
-  it('ask every large slice and the sealed prompts on their own', () => {
-    const slices = gateRules(config({})).flatMap((r) => (r.slice === undefined ? [] : [r.slice]));
-    expect(slices).toEqual([
-      'sealed',
-      'landscape',
-      'water',
-      'city',
-      'portrait',
-      'still_life',
-      'crowd',
-      'night',
-    ]);
-    expect(gateRules(config({ evaluation: { promptSet: 'tiny-v1' } })).map((r) => r.slice)).not.toContain(
-      'sealed',
-    );
+  it.each(['tiny-v1', 'tiny-v2', 'standard-v1', 'standard-v2'] as const)(
+    'leave no prompt of %s without one: every slice is asked for content and look',
+    (promptSet) => {
+      const rules = gateRules(config({ evaluation: { promptSet } }));
+      const slices = new Set(PROMPT_SETS[promptSet].map((prompt) => prompt.slice));
+      for (const metric of ['content.shown', 'appearance.outside', 'appearance.wayUp', 'appearance.hues'])
+        expect(new Set(rules.flatMap((r) => (r.metric === metric && r.slice ? [r.slice] : [])))).toEqual(
+          slices,
+        );
+      const gained = rules.flatMap((r) => (r.metric === 'style.winRate' && r.slice ? [r.slice] : []));
+      expect(gained).toEqual([...slices].filter((slice) => slice !== 'trigger-free'));
+      expect(rules.some((r) => r.metric === 'style.leak')).toBe(slices.has('trigger-free'));
+      expect(rules.some((r) => r.slice === 'sealed')).toBe(promptSet.endsWith('v2'));
+    },
+  );
+
+  it('measure against test paintings, or where a set spares none, openly against held-out ones', () => {
+    expect(gateReference(config({}))).toBe('test');
+    const small = config({ dataset: { testFraction: 0 } });
+    expect(gateReference(small)).toBe('held_out');
+    expect(rulesLeftOut(small).join()).toContain('paintings that the checkpoint was chosen by');
+    expect(rulesLeftOut(config({}))).toEqual([]);
   });
 
   it('grow by those of every model that is named', () => {

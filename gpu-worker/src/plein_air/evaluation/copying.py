@@ -1,28 +1,161 @@
-"""Whether a model repeats its training pictures."""
+"""Whether a model repeats its training pictures: single copies, and how many come closer than paintings do."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plein_air.evaluation.diversity import unit_rows
-from plein_air.evaluation.intervals import Floats, Measured, clustered_rate, rate_difference
+from plein_air.evaluation.intervals import Floats, Measured, clustered_rate, exact, rate_difference, rate_excess
+from plein_air.evaluation.matching import Matcher, Matches
+
+if TYPE_CHECKING:
+    from plein_air.evaluation.pictures import Painting
 
 Picture = NDArray[np.uint8]
 """Height x width x 3."""
 
+FALSE_ALARM_DEVIATIONS = 3.7
+"""How far above the likeness of paintings that are no copies the limit is, in standard deviations of its arc tangent
+(hyperbolic): 1 in 9,000 by the normal distribution."""
+_PLANTED = 16
+"""Training pictures that copies are planted of."""
+_PAINTINGS = 96
+"""Training pictures, at most, whose likeness to the others says what paintings have in common."""
+
 
 @dataclass(frozen=True)
 class Nearest:
-    """For each picture, its nearest training picture and its nearest held-out one, by cosine."""
+    """For each picture, its nearest training picture and its nearest unseen one, by cosine."""
 
     train: NDArray[np.int64]
     train_cosine: Floats
     held_out: NDArray[np.int64]
     held_out_cosine: Floats
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The search for copies, with a limit that was calibrated on paintings that are none and on planted copies."""
+
+    matcher: Matcher
+    limit: float
+    """Likeness above which a picture is a copy."""
+    paintings: Floats
+    """Likeness of paintings to training pictures that they are no copies of."""
+    planted: dict[str, Floats]
+    """Likeness of planted copies, by how they were changed."""
+
+    @classmethod
+    def of(cls, train: Sequence[Painting], unseen: Sequence[Painting], beat: Callable[[], None]) -> Copies:
+        """Calibrated on the training pictures against each other, near-duplicates left out, and on unseen ones."""
+        matcher = Matcher([painting.pixels for painting in train])
+        clusters = np.array([painting.cluster for painting in train])
+        some = list(range(0, len(train), max(1, len(train) // _PAINTINGS)))
+        alone = [frozenset(np.flatnonzero(clusters == clusters[row]).tolist()) for row in some]
+        pictures = [*(train[row].pixels for row in some), *(painting.pixels for painting in unseen)]
+        found = matcher.match(pictures, [*alone, *(frozenset() for _ in unseen)], beat).likeness
+        found = found[found > -1]
+        chosen = [train[row].pixels for row in range(0, len(train), max(1, len(train) // _PLANTED))][:_PLANTED]
+        kinds = plant([chosen[row % len(chosen)] for row in range(len(chosen))], [p.pixels for p in unseen])
+        flat = [picture for pictures in kinds.values() for picture in pictures]
+        likeness = np.split(matcher.match(flat, None, beat).likeness, len(kinds))
+        limit = _limit(found, np.concatenate(likeness))
+        return cls(matcher, limit, found, dict(zip(kinds, likeness, strict=True)))
+
+    def find(self, pictures: Sequence[Picture], beat: Callable[[], None]) -> Matches:
+        """The training picture that each picture is most like."""
+        return self.matcher.match(pictures, None, beat)
+
+    def figures(self, likeness: Floats, confidence: float) -> dict[str, Measured]:
+        """How many pictures are copies, how many of the planted ones were found, and how often a painting counts as one."""
+        found = np.concatenate(list(self.planted.values())) > self.limit
+        rates = ", ".join(f"{name} {np.mean(one > self.limit):.0%}" for name, one in self.planted.items())
+        clusters = np.tile(np.arange(len(found) // len(self.planted)), len(self.planted))
+        paintings = (self.paintings > self.limit).astype(np.float64)
+        return {
+            "copying.copies": exact(
+                float((likeness > self.limit).sum()), len(likeness), f"pictures with a likeness above {self.limit:.6g}"
+            ),
+            "copying.detection": clustered_rate(
+                found.astype(np.float64), clusters, confidence, f"planted copies that were found: {rates}"
+            ),
+            "copying.falseAlarms": clustered_rate(
+                paintings, np.arange(len(paintings)), confidence, "paintings that are no copies and count as one"
+            ),
+        }
+
+
+def _limit(paintings: Floats, planted: Floats) -> float:
+    """Above what paintings come to by chance; where planted copies lie well above it, halfway to what 90 % of them reach."""
+    if len(paintings) < 3:
+        return 1.0
+    spread = np.arctanh(np.clip(paintings, -0.999999, 0.999999))
+    chance = float(np.tanh(spread.mean() + FALSE_ALARM_DEVIATIONS * spread.std()))
+    return max(chance, (chance + float(np.quantile(planted, 0.1))) / 2)
+
+
+def plant(originals: Sequence[Picture], others: Sequence[Picture]) -> dict[str, list[Picture]]:
+    """Copies as a model may leave them, by how they were changed, each with as many pictures as there are originals."""
+    rng = np.random.default_rng(0)
+    squares = [_square(original) for original in originals]
+    blended = [_square(others[row % len(others)]) for row in range(len(originals))]
+    return {
+        "complete": squares,
+        "mirrored": [square[:, ::-1] for square in squares],
+        "upside down": [square[::-1] for square in squares],
+        "crop 90 %": [_crop(square, 0.9, rng) for square in squares],
+        "crop 75 %": [_crop(square, 0.75, rng) for square in squares],
+        "crop 60 %": [_crop(square, 0.6, rng) for square in squares],
+        "other colors": [_turn_hues(square) for square in squares],
+        "JPEG": [_jpeg(square) for square in squares],
+        "blended 75 %": [_blend(square, other) for square, other in zip(squares, blended, strict=True)],
+    }
+
+
+def _square(picture: Picture) -> Picture:
+    height, width = picture.shape[:2]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    return picture[top : top + short, left : left + short]
+
+
+def _resized(picture: Picture, side: int) -> Picture:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
+
+
+def _crop(square: Picture, share: float, rng: np.random.Generator) -> Picture:
+    side = round(len(square) * share)
+    top, left = rng.integers(0, len(square) - side + 1, 2)
+    return _resized(np.ascontiguousarray(square[top : top + side, left : left + side]), len(square))
+
+
+def _turn_hues(square: Picture) -> Picture:
+    from PIL import Image
+
+    hues = np.asarray(Image.fromarray(np.ascontiguousarray(square)).convert("HSV")).copy()
+    hues[..., 0] += 40
+    return np.asarray(Image.fromarray(hues, "HSV").convert("RGB"))
+
+
+def _jpeg(square: Picture) -> Picture:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(square)).save(buffer, "JPEG", quality=30)
+    with Image.open(buffer) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _blend(square: Picture, other: Picture) -> Picture:
+    return np.round(0.75 * square + 0.25 * _resized(np.ascontiguousarray(other), len(square))).astype(np.uint8)
 
 
 def both_ways(pictures: Sequence[Picture], describe: Callable[[Sequence[Picture]], Floats]) -> Floats:
@@ -44,10 +177,19 @@ def find_nearest(features: Floats, train: Floats, held_out: Floats, middle: Floa
     return Nearest(to_train.argmax(1), to_train.max(1), to_held_out.argmax(1), to_held_out.max(1))
 
 
-def closeness_limit(train: Floats, held_out: Floats, middle: Floats, quantile: float) -> float:
-    """How near unseen paintings come to the training pictures: a quantile of their nearest cosines; shapes as above."""
-    seen = held_out if held_out.ndim == 2 else held_out[:, 0]
-    return float(np.quantile(_cosines(unit_rows(seen - middle), train, middle).max(1), quantile))
+def near_to_others(train: Floats, unseen: Floats, clusters: NDArray[np.int64]) -> Floats:
+    """How near paintings come to training pictures that they are no copies of: unseen ones to all, training ones to others.
+
+    Args:
+        train: Copy descriptors, shape (m, views, d).
+        unseen: The same of unseen paintings, shape (n, views, d).
+        clusters: Near-duplicates of each training picture have its number, shape (m,).
+    """
+    middle = np.zeros(train.shape[-1])
+    own = _cosines(unit_rows(train[:, 0]), train, middle)
+    own[clusters[:, None] == clusters[None, :]] = -1
+    near = np.concatenate([own.max(1), _cosines(unit_rows(unseen[:, 0]), train, middle).max(1)])
+    return near[near > -1]
 
 
 def _cosines(unit: Floats, pictures: Floats, middle: Floats) -> Floats:
@@ -56,25 +198,18 @@ def _cosines(unit: Floats, pictures: Floats, middle: Floats) -> Floats:
     return np.max([unit @ unit_rows(view - middle).T for view in views], axis=0)
 
 
-def copying_excess(nearest: Nearest, sizes: tuple[int, int], prompts: NDArray[np.int64], confidence: float) -> Measured:
-    """Part of the pictures that are nearer to training than chance explains, from 0 (none) to 1 (all).
-
-    A model that learnt the style and copied nothing is as near to a training picture as to an unseen one, so its nearest
-    picture is a training picture with chance c = train / (train + held-out). The excess (rate - c) / (1 - c) takes that
-    away, and is negative when unseen pictures are the nearer ones.
-    """
-    chance = sizes[0] / (sizes[0] + sizes[1])
-    closer = (nearest.train_cosine > nearest.held_out_cosine).astype(np.float64)
-    what = f"rate of nearest pictures in train, above the chance of {sizes[0]} against {sizes[1]}; {_BOUNDS}"
-    rate = clustered_rate(closer, prompts, confidence, what)
-    low, high = (None if bound is None else (bound - chance) / (1 - chance) for bound in (rate.low, rate.high))
-    return Measured((rate.estimate - chance) / (1 - chance), low, high, rate.n, what)
-
-
 def copying_rate(nearest: Nearest, limit: float, prompts: NDArray[np.int64], confidence: float) -> Measured:
-    """Part of the pictures that come nearer to a training picture than unseen paintings do."""
+    """Part of the pictures that come nearer to a training picture than 95 % of paintings do."""
     what = f"rate of pictures with a cosine above {limit:.6g} to a training picture; {_BOUNDS}"
     return clustered_rate(close(nearest, limit), prompts, confidence, what)
+
+
+def copying_excess(
+    nearest: Nearest, limit: float, paintings: Floats, prompts: NDArray[np.int64], confidence: float
+) -> Measured:
+    """How much more often the pictures come near to a training picture than paintings do: 0 for a perfect painter."""
+    what = f"rate of pictures with a cosine above {limit:.6g} to a training picture, less that of paintings"
+    return rate_excess(close(nearest, limit), prompts, paintings, confidence, what)
 
 
 def copying_increase(

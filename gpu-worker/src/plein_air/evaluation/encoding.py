@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import numpy as np
 
 from plein_air.errors import Stopped, TrainerError
 from plein_air.evaluation import models
-from plein_air.evaluation.copying import both_ways
+from plein_air.evaluation.copying import Copies, both_ways
 from plein_air.evaluation.features import Encoder, open_encoder
 from plein_air.evaluation.model_weights import open_copies, open_csd
 from plein_air.evaluation.models import ModelFolder, TextImage
@@ -51,7 +52,21 @@ class Seen:
     unseen: dict[str, Floats]
     train: Floats
     """In the space of copying, shape (n, 2, d): as it is, and mirrored as a training with flips sees it."""
+    train_set: Floats
+    """By the encoder of the sets."""
     neighbors: Floats
+    copies: Copies
+    """What was learnt about copies of the training pictures, and each model's copies."""
+
+
+_CACHE: dict[str, tuple[str, Any]] = {}
+"""What was learnt of the paintings last: a run measures the same ones for every checkpoint that it compares."""
+
+
+def _kept(name: str, key: str, make: Callable[[], Any]) -> Any:
+    if _CACHE.get(name, ("",))[0] != key:
+        _CACHE[name] = (key, make())
+    return _CACHE[name][1]
 
 
 class Encoding:
@@ -65,14 +80,15 @@ class Encoding:
 
     def run(self, name: str, side: int, dataset: Dataset, shown: Sequence[Shown], texts: Sequence[str]) -> Seen:
         """Fills in the features and scores of every model's pictures; returns those of the paintings."""
-        real = [
-            [painting.pixels for painting in split] for split in (dataset.held_out, dataset.train, dataset.neighbors)
-        ]
+        real = [[painting.pixels for painting in split] for split in (dataset.unseen, dataset.train, dataset.neighbors)]
         unseen, train, neighbors = real
         self._total = self._count(len(shown) * len(texts), *map(len, real))
         encoder = self._set_encoder(name, side)
-        seen = {"set": self._features(encoder, unseen)}
-        beside = self._features(encoder, neighbors)
+        files = json.dumps([dataset.files, encoder.weights_sha256, encoder.side])
+        seen_set, own, beside = _kept(
+            "set", files, lambda: [self._features(encoder, part) for part in (unseen, train, neighbors)]
+        )
+        seen = {"set": seen_set}
         for one in shown:
             one.features["set"] = self._features(encoder, one.pixels)
         if "style" in self._folders:
@@ -85,10 +101,18 @@ class Encoding:
         train_seen = self._copies(seen, unseen, train, shown)
         models.forget()
         self._words(seen, unseen, shown, texts)
-        return Seen(encoder, seen, train_seen, beside)
+        copies = _kept("copies", files, lambda: Copies.of(dataset.train, dataset.unseen, self._beat))
+        ours = shown[0]
+        ours.scores["copying.likeness"] = copies.find(ours.pixels, self._beat).likeness
+        return Seen(encoder, seen, train_seen, own, beside, copies)
+
+    def _beat(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
+        self._emit.progress("features", self._done, self._total)
 
     def _count(self, painted: int, unseen: int, train: int, neighbors: int) -> int:
-        total = painted + unseen + neighbors
+        total = painted + unseen + train + neighbors
         each = {"copies": painted + 2 * (unseen + train), "style": painted + unseen, "clip": painted + unseen}
         return total + sum(each.get(role, painted) for role in self._folders if role != "features")
 

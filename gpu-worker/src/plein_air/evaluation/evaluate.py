@@ -14,8 +14,19 @@ import numpy as np
 from plein_air.atomic_io import sha256_file, write_atomically
 from plein_air.errors import TrainerError
 from plein_air.evaluation.closest import closest_pairs
-from plein_air.evaluation.encoding import LEFT_OUT, Encoding
-from plein_air.evaluation.figures import gains, own_figures, per_picture, pixel_change, slice_gains
+from plein_air.evaluation.content import Content
+from plein_air.evaluation.encoding import LEFT_OUT, Encoding, Seen
+from plein_air.evaluation.figures import (
+    gains,
+    leak,
+    outside,
+    own_figures,
+    per_picture,
+    pixel_change,
+    progress,
+    retained,
+    slice_gains,
+)
 from plein_air.evaluation.intervals import Measured, clustered_mean, exact
 from plein_air.evaluation.models import ModelFolder
 from plein_air.evaluation.pictures import Dataset, SampleFolder, read_dataset, read_samples
@@ -57,7 +68,7 @@ class Pictures:
             folder = read_samples(Path(asked["samples"]), prompts)
             _check_rival(folder, candidate, asked)
             rivals.append(Rival(asked["name"], asked["tag"], folder, Shown(folder.pixels)))
-        dataset = read_dataset(Path(params["dataset"]))
+        dataset = read_dataset(Path(params["dataset"]), params["reference"])
         return cls(dataset, candidate, base, Shown(candidate.pixels), Shown(base.pixels), rivals)
 
 
@@ -72,9 +83,10 @@ def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, A
     shown = [pictures.ours, pictures.theirs, *(rival.shown for rival in pictures.rivals)]
     side = int(pictures.candidate.manifest["size"])
     seen = Encoding(folders, emit, stop).run(params["encoder"], side, pictures.dataset, shown, texts)
-    scene = Scene.of(
-        pictures.dataset, seen.unseen, seen.neighbors, seen.train, float(params["confidence"]), int(params["seed"])
-    )
+    scene = Scene.of(pictures.dataset, seen, pictures.theirs, float(params["confidence"]), int(params["seed"]))
+    content = _content(samples, pictures.dataset, seen)
+    for one in shown:
+        scene.look_at(one, pictures.theirs, content)
     part = Part.of(samples, [sample.get("trigger", True) for sample in samples])
     encoder = seen.encoder
     report = {
@@ -99,15 +111,16 @@ def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, A
         },
         "dataset": {
             "train": len(pictures.dataset.train),
-            "unseen": len(pictures.dataset.held_out),
+            "unseen": len(pictures.dataset.unseen),
+            "reference": params["reference"],
             "neighbors": len(pictures.dataset.neighbors),
             "files": pictures.dataset.files,
         },
         "confidence": params["confidence"],
         "seed": params["seed"],
-        "metrics": _entries(_metrics(scene, pictures, part) | _checks(params, pictures, scene)),
-        "slices": _slices(scene, pictures.ours, pictures.theirs, samples),
-        "comparisons": [_comparison(scene, pictures.ours, rival, part, samples) for rival in pictures.rivals],
+        "metrics": _entries(_metrics(scene, pictures, part, samples) | _checks(params, pictures, scene)),
+        "slices": _slices(scene, pictures.ours, pictures.theirs, samples, part),
+        "comparisons": [_comparison(scene, pictures, rival, part, samples) for rival in pictures.rivals],
         "omitted": _omitted(params, {folder.role for folder in folders}),
         "faults": {"candidate": pictures.candidate.faults, "base": pictures.base.faults},
         "perSample": _per_sample(scene, pictures, samples),
@@ -118,6 +131,12 @@ def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, A
     data = report_bytes(report)
     write_atomically(out / "report.json", data)
     return {"report": str(out / "report.json"), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def _content(samples: list[dict[str, Any]], dataset: Dataset, seen: Seen) -> Content:
+    """What the samples ask for, learnt from paintings of every style: a probe of one style would not know the base's."""
+    genres = [painting.genre for painting in (*dataset.train, *dataset.neighbors)]
+    return Content.of(samples, genres, np.concatenate([seen.train_set, seen.neighbors]))
 
 
 def _check_pairing(candidate: SampleFolder, base: SampleFolder, adapter_sha256: str) -> None:
@@ -163,7 +182,7 @@ def _entries(figures: dict[str, Measured]) -> dict[str, Any]:
     return {name: metric(measured) for name, measured in figures.items()}
 
 
-def _metrics(scene: Scene, pictures: Pictures, part: Part) -> dict[str, Measured]:
+def _metrics(scene: Scene, pictures: Pictures, part: Part, samples: list[dict[str, Any]]) -> dict[str, Measured]:
     figures = own_figures(scene, pictures.ours, part)
     of_base = own_figures(scene, pictures.theirs, part)
     gained, distances = gains(scene, pictures.ours, pictures.theirs, part)
@@ -172,7 +191,14 @@ def _metrics(scene: Scene, pictures: Pictures, part: Part) -> dict[str, Measured
     for name, measured in of_base.items():
         group, what = name.split(".")
         figures[f"{group}.base{what[0].upper()}{what[1:]}"] = measured
-    return figures | gained
+    figures |= scene.copies.figures(pictures.ours.scores["copying.likeness"], scene.confidence)
+    figures["appearance.outside"] = outside(scene, pictures.ours, pictures.theirs, part)
+    return (
+        figures
+        | gained
+        | progress(scene, pictures.ours, pictures.theirs, part)
+        | leak(scene, pictures.ours, pictures.theirs, samples)
+    )
 
 
 def _checks(params: dict[str, Any], pictures: Pictures, scene: Scene) -> dict[str, Measured]:
@@ -187,17 +213,33 @@ def _checks(params: dict[str, Any], pictures: Pictures, scene: Scene) -> dict[st
         figures["heldOut.loss"] = exact(float(params["heldOutLoss"]), 0, "of the checkpoint, measured in training")
     parity = params.get("parity")
     if parity is not None:
-        again, prompts = _again(Path(parity["reload"]), params["samples"], pictures.ours)
+        again, _ = _again(Path(parity["reload"]), params["samples"], pictures.ours)
         worst = max((float(np.abs(a.astype(np.int16) - b).max() / 255) for a, b in again), default=float("nan"))
         figures["parity.reload"] = exact(
             worst, len(again), "largest change of a pixel when the exported file is loaded and sampled again, 0 to 1"
         )
-        served, prompts = _again(Path(parity["deployed"]), params["samples"], pictures.ours)
-        figures["parity.deployed"] = clustered_mean(
-            np.array([pixel_change(a, b) for a, b in served]), prompts, scene.confidence, scene.seed,
-            f"mean absolute change of a pixel in {parity['deployedPrecision']}, as it is served; bootstrap-t over prompts",
-        )  # fmt: skip
+        if parity["servedAsJudged"]:
+            figures["parity.deployed"] = exact(0.0, len(again), "served as it was judged: nothing to compare")
+        elif parity["deployed"] is not None:
+            figures["parity.deployed"] = _deployed(parity, params["samples"], pictures.ours, scene)
     return figures
+
+
+def _deployed(parity: dict[str, Any], samples: list[dict[str, Any]], ours: Shown, scene: Scene) -> Measured:
+    """How far what is served is from what was judged; a folder is never compared with itself."""
+    folders = [Path(parity[name]) for name in ("reload", "deployed")]
+    held = [json.loads((folder / "manifest.json").read_bytes()).get("precision") for folder in folders]
+    if held[0] == held[1]:
+        raise TrainerError(
+            "InvalidInput",
+            f"Expected pictures painted as they are served, got pictures in {held[1]}, as they were judged.",
+            {"field": "parity.deployed"},
+        )
+    served, prompts = _again(folders[1], samples, ours)
+    return clustered_mean(
+        np.array([pixel_change(a, b) for a, b in served]), prompts, scene.confidence, scene.seed,
+        f"mean absolute change of a pixel in {parity['deployedPrecision']}, as it is served; bootstrap-t over prompts",
+    )  # fmt: skip
 
 
 def _again(folder: Path, samples: list[dict[str, Any]], ours: Shown) -> tuple[list[tuple[Any, Any]], Any]:
@@ -209,29 +251,35 @@ def _again(folder: Path, samples: list[dict[str, Any]], ours: Shown) -> tuple[li
     return [(picture, ours.pixels[row]) for picture, row in zip(pictures, rows, strict=True)], part.prompts
 
 
-def _omitted(params: dict[str, Any], roles: set[str]) -> list[dict[str, str]]:
+def _omitted(params: dict[str, Any], roles: set[str]) -> list[dict[str, Any]]:
     left = [LEFT_OUT[role] for role in LEFT_OUT if role not in roles]
-    if params.get("parity") is None:
+    parity = params.get("parity")
+    if parity is None:
         left.append(("parity", "the candidate was not sampled a second time"))
     if params.get("heldOutLoss") is None:
         left.append(("heldOut.loss", "the training measured none"))
-    return [{"metric": name, "reason": reason} for name, reason in left]
+    entries: list[dict[str, Any]] = [{"metric": name, "reason": reason} for name, reason in left]
+    if parity is not None and parity["unchecked"] is not None:
+        entries.append({"metric": "parity.deployed", "reason": parity["unchecked"], "unchecked": True})
+    return entries
 
 
-def _slices(scene: Scene, ours: Shown, theirs: Shown, samples: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Figures of each genre and of the sealed prompts, so that what lost does not hide in the mean."""
-    genres = sorted({sample["genre"] for sample in samples})
-    parts = [(genre, [sample["genre"] == genre for sample in samples]) for genre in genres]
+def _slices(
+    scene: Scene, ours: Shown, theirs: Shown, samples: list[dict[str, Any]], part: Part
+) -> list[dict[str, Any]]:
+    """Figures of each part of the set and of the sealed prompts, so that what lost does not hide in the mean."""
+    found = slice_gains(scene, ours, theirs, samples)
+    parts = [(name, (found.names == name).tolist()) for name in sorted(set(found.names.tolist()))]
     sealed = [sample.get("sealed", False) and sample.get("trigger", True) for sample in samples]
     if any(sealed):
         parts.append(("sealed", sealed))
-    return [
-        {"genre": genre, "metrics": _entries(slice_gains(scene, ours, theirs, Part.of(samples, wanted)))}
-        for genre, wanted in parts
-    ]
+    return [{"genre": name, "metrics": _entries(found.of(Part.of(samples, wanted)))} for name, wanted in parts]
 
 
-def _comparison(scene: Scene, ours: Shown, rival: Rival, part: Part, samples: list[dict[str, Any]]) -> dict[str, Any]:
+def _comparison(
+    scene: Scene, pictures: Pictures, rival: Rival, part: Part, samples: list[dict[str, Any]]
+) -> dict[str, Any]:
+    ours, base = pictures.ours, pictures.theirs
     gained, distances = gains(scene, ours, rival.shown, part)
     own = {f"{name}.{rival.name}": found.base for name, found in distances.items()}
     own |= {f"{name}.{rival.name}": found for name, found in own_figures(scene, rival.shown, part).items()}
@@ -240,8 +288,8 @@ def _comparison(scene: Scene, ours: Shown, rival: Rival, part: Part, samples: li
         "tag": rival.tag,
         "adapterSha256": rival.samples.manifest["adapterSha256"],
         "manifestSha256": rival.samples.manifest_sha256,
-        "metrics": _entries(gained | own),
-        "slices": _slices(scene, ours, rival.shown, samples),
+        "metrics": _entries(gained | own | retained(scene, ours, rival.shown, base, part)),
+        "slices": _slices(scene, ours, rival.shown, samples, part),
     }
 
 
@@ -263,7 +311,7 @@ def _per_sample(scene: Scene, pictures: Pictures, samples: list[dict[str, Any]])
             "pixelChange": pixel_change(pictures.ours.pixels[row], pictures.theirs.pixels[row]),
             "nearestTrain": pictures.dataset.train[nearest.train[row]].id,
             "nearestTrainCosine": float(nearest.train_cosine[row]),
-            "nearestUnseen": pictures.dataset.held_out[nearest.held_out[row]].id,
+            "nearestUnseen": pictures.dataset.unseen[nearest.held_out[row]].id,
             "nearestUnseenCosine": float(nearest.held_out_cosine[row]),
             "scores": {name: float(values[row]) for name, values in own.items() if name != "style.margin"},
             "fault": pictures.candidate.faults.get(sample["id"]),

@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from plein_air.evaluation.copying import Nearest, closeness_limit, find_nearest
+from plein_air.evaluation.appearance import layout, same_hues, traits, way_up
+from plein_air.evaluation.content import Content
+from plein_air.evaluation.copying import Copies, Nearest, find_nearest, near_to_others
+from plein_air.evaluation.probes import Probe
 from plein_air.evaluation.set_distances import Kernel, gaussian_kernel, kid_kernel, median_distance
 from plein_air.evaluation.style import StyleMap
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from plein_air.evaluation.encoding import Seen
     from plein_air.evaluation.intervals import Floats
     from plein_air.evaluation.pictures import Dataset
 
 CLOSE_QUANTILE = 0.95
-"""A picture is close to a training picture when only 5 % of unseen paintings are as close to one."""
+"""A picture is close to a training picture when only 5 % of paintings are as close to another artist's or motif's."""
+LEAST_SPREAD = 0.02
+"""Least spread of a trait among paintings: one that never varies would make any difference a large one."""
 CMMD_BANDWIDTH = 10.0
 """Of CMMD on unit CLIP embeddings (arXiv 2401.09603)."""
 
@@ -29,9 +35,9 @@ class Shown:
 
     pixels: list[NDArray[np.uint8]]
     features: dict[str, Floats] = field(default_factory=dict)
-    """By role: `set` and `copies` always; `clip` and `style` where there is such a model."""
+    """By role: `set`, `copies` and `traits` always; `clip` and `style` where there is such a model."""
     scores: dict[str, Floats] = field(default_factory=dict)
-    """By metric: `clip`, `vqa`, `preference`: one figure a picture."""
+    """By metric, one figure a picture: `clip`, `vqa`, `preference`, and what the probes see."""
 
 
 @dataclass(frozen=True)
@@ -55,52 +61,104 @@ class Scene:
     """Real paintings as reference, and what follows from them alone."""
 
     unseen: dict[str, Floats]
-    """Held-out and test paintings by role; those of `copies` have shape (n, views, d)."""
+    """Paintings of the reference split by role; those of `copies` have shape (n, views, d)."""
     train: Floats
     """Training pictures in the space of copying, shape (n, views, d)."""
+    train_set: Floats
+    """The same by the encoder of the sets, shape (n, d)."""
     unseen_groups: NDArray[np.int64]
     styles: StyleMap | None
     middle: Floats
     limit: float
     """Cosine above which a picture counts as close to a training picture."""
+    paintings_close: Floats
+    """1 for each painting that is closer to another training picture than `limit`, else 0."""
+    copies: Copies
+    style_probe: Probe
+    """Wanted style against its neighbors, by the encoder's features."""
+    plain_probe: Probe
+    """The same by low-level traits, which no encoder sees."""
+    upright_probe: Probe
+    color_probe: Probe
+    traits: tuple[Floats, Floats]
+    """Mean and spread of each trait among training pictures."""
     kernels: dict[str, tuple[str, Kernel]]
     """Set distances by name: the role whose features they take, and their kernel."""
     confidence: float
     seed: int
 
     @classmethod
-    def of(
-        cls,
-        dataset: Dataset,
-        unseen: dict[str, Floats],
-        neighbors: Floats,
-        train: Floats,
-        confidence: float,
-        seed: int,
-    ) -> Scene:
-        """From the features of the dataset's splits."""
-        clusters = sorted({painting.cluster for painting in dataset.held_out})
+    def of(cls, dataset: Dataset, seen: Seen, base: Shown, confidence: float, seed: int) -> Scene:
+        """From the dataset's splits and their features, and the base's pictures."""
+        clusters = sorted({painting.cluster for painting in dataset.unseen})
         place = {cluster: index for index, cluster in enumerate(clusters)}
         names = np.array([painting.style for painting in dataset.neighbors])
-        by_style = {str(name): neighbors[names == name] for name in sorted(set(names.tolist()))}
-        styles = StyleMap.of(unseen["set"], by_style) if by_style else None
-        middle = unseen["set"].mean(0) if styles is None else styles.middle
-        clip = "clip" if "clip" in unseen else "set"
-        bandwidth = CMMD_BANDWIDTH if clip == "clip" else median_distance(unseen["set"])
+        by_style = {str(name): seen.neighbors[names == name] for name in sorted(set(names.tolist()))}
+        styles = StyleMap.of(seen.unseen["set"], by_style) if by_style else None
+        clip = "clip" if "clip" in seen.unseen else "set"
+        bandwidth = CMMD_BANDWIDTH if clip == "clip" else median_distance(seen.unseen["set"])
+        train_clusters = np.array([painting.cluster for painting in dataset.train])
+        near = near_to_others(seen.train, seen.unseen["copies"], train_clusters)
+        limit = float(np.quantile(near, CLOSE_QUANTILE))
+        ours, others = ([painting.pixels for painting in part] for part in (dataset.train, dataset.neighbors))
+        own_traits = traits(ours)
+        # A dataset of one style alone: the base's pictures stand for the others.
+        alone = not others
+        beside = base.features["set"] if alone else seen.neighbors
+        beside_traits = traits(base.pixels if alone else others)
         return cls(
-            unseen,
-            train,
-            np.array([place[painting.cluster] for painting in dataset.held_out]),
-            styles,
-            middle,
-            closeness_limit(train, unseen["copies"], np.zeros(train.shape[-1]), CLOSE_QUANTILE),
-            {"kid": ("set", kid_kernel), "cmmd": (clip, gaussian_kernel(bandwidth))},
-            confidence,
-            seed,
+            unseen=seen.unseen,
+            train=seen.train,
+            train_set=seen.train_set,
+            unseen_groups=np.array([place[painting.cluster] for painting in dataset.unseen]),
+            styles=styles,
+            middle=seen.unseen["set"].mean(0) if styles is None else styles.middle,
+            limit=limit,
+            paintings_close=(near > limit).astype(np.float64),
+            copies=seen.copies,
+            style_probe=_against(seen.train_set, beside),
+            plain_probe=_against(own_traits, beside_traits),
+            upright_probe=_against(layout([*ours, *others]), layout([one[::-1] for one in [*ours, *others]])),
+            color_probe=_against(layout([*ours, *others]), layout([_recolored(one) for one in [*ours, *others]])),
+            traits=(own_traits.mean(0), np.maximum(own_traits.std(0), LEAST_SPREAD)),
+            kernels={"kid": ("set", kid_kernel), "cmmd": (clip, gaussian_kernel(bandwidth))},
+            confidence=confidence,
+            seed=seed,
         )
+
+    def look_at(self, shown: Shown, base: Shown, content: Content) -> None:
+        """Fills in what the probes see in one model's pictures; `base` are those of the same prompts and seeds."""
+        features, drawn, below = shown.features["set"], layout(shown.pixels), layout(base.pixels)
+        shown.features["traits"] = traits(shown.pixels)
+        shown.scores |= {
+            "style.score": self.style_probe.scores(features)[:, 0],
+            "style.plain": self.plain_probe.scores(shown.features["traits"])[:, 0],
+            "content.match": content.matches(features, base.features["set"]),
+            "content.shown": content.shown(features, base.features["set"]),
+            "appearance.upright": self.upright_probe.scores(drawn)[:, 0],
+            "appearance.wayUp": way_up(drawn, below),
+            "appearance.hues": same_hues(drawn, below),
+            "appearance.color": self.color_probe.scores(drawn)[:, 0],
+        }
 
     def nearest(self, shown: Shown) -> Nearest:
         """The real pictures nearest to each of a model's."""
         # Copy descriptors are made for comparing with 0.
         zero = np.zeros(self.train.shape[-1])
         return find_nearest(shown.features["copies"], self.train, self.unseen["copies"], zero)
+
+
+def _against(wanted: Floats, others: Floats) -> Probe:
+    """1 for rows like the first, -1 for rows like the second; without any of the second, 0 for all."""
+    rows = np.concatenate([wanted, others])
+    answers = np.concatenate([np.ones(len(wanted)), -np.ones(len(others))])[:, None]
+    return Probe.fit(rows, answers if len(others) else answers * 0)
+
+
+def _recolored(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The picture with each hue turned to its opposite; light and dark stay."""
+    from PIL import Image
+
+    hues = np.asarray(Image.fromarray(picture).convert("HSV")).copy()
+    hues[..., 0] += 128
+    return np.asarray(Image.fromarray(hues, "HSV").convert("RGB"))

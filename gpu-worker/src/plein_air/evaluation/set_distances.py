@@ -92,6 +92,36 @@ def measure_distances(
     return Distances(bounds(of_candidate, None), bounds(of_base, None), bounds(of_base, of_candidate))
 
 
+def retained_distance(
+    *,
+    candidate: Floats,
+    release: Floats,
+    base: Floats,
+    share: float,
+    reference: Floats,
+    prompts: Groups,
+    reference_groups: Groups,
+    kernel: Kernel,
+    confidence: float,
+) -> Measured:
+    """What the candidate gained over the base beyond `share` of what the release gained; rows and bounds as above."""
+    within = kernel(reference, reference)
+    c, r, b = (
+        _LeaveOut.of(kernel(x, x), kernel(x, reference), within, prompts, reference_groups)
+        for x in (candidate, release, base)
+    )
+    return jackknifed(
+        b.whole - c.whole - share * (b.whole - r.whole),
+        [
+            b.without_prompt - c.without_prompt - share * (b.without_prompt - r.without_prompt),
+            b.without_reference - c.without_reference - share * (b.without_reference - r.without_reference),
+        ],
+        confidence,
+        len(prompts),
+        f"gain over the base beyond {share:.0%} of the release's, jackknife over prompts and reference groups",
+    )
+
+
 def mmd2(x: Floats, y: Floats, kernel: Kernel) -> float:
     """The U-statistic of MMD² between two sets of features."""
     return _u_statistic(_off_diagonal(kernel(x, x)), len(x), _off_diagonal(kernel(y, y)), len(y), kernel(x, y).sum())
