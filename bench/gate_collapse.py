@@ -24,7 +24,7 @@ from plein_air.evaluation.pictures import read_dataset
 
 def main() -> None:
     """Writes the picture."""
-    paintings, out = read_dataset(Path(sys.argv[1])).held_out, Path(sys.argv[2])
+    paintings, out = read_dataset(Path(sys.argv[1]), "test").unseen, Path(sys.argv[2])
     side = int(sys.argv[3])
     start = features.square(paintings[0].pixels, side)
     unseen = features.open_encoder("efficientnet-lite0", side).features([p.pixels for p in paintings])
