@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createChooseCheckpoint } from '../activities/evaluate/choose-checkpoint.ts';
 import { createEvaluate } from '../activities/evaluate/evaluate.ts';
 import { createCaptionPictures } from '../activities/prepare/captions/caption.ts';
@@ -6,12 +7,13 @@ import { createTryRelease } from '../activities/release/try-candidate.ts';
 import { createMakeVariants } from '../activities/release/variants.ts';
 import { createTrain } from '../activities/train/train.ts';
 import { createMeasureTrial } from '../activities/tune/measure-trial.ts';
-import { pythonPath } from '../config/env.ts';
+import { dataFolder, type Environment, pythonPath } from '../config/env.ts';
 import { PYTHON_PACKAGE } from '../config/paths.ts';
 import type { GpuActivities } from '../domain/run/activities.ts';
 import { classesServed, classOfMachine } from '../domain/run/gpu-class.ts';
 import { type Accelerator, machineName } from '../domain/run/machine-name.ts';
 import { GPU_QUEUE, gpuQueue } from '../domain/run/task-queues.ts';
+import { GpuCheck } from '../domain/training/gpu-check.ts';
 import { createTrainer } from '../trainer/process.ts';
 import type { Trainer } from '../trainer/trainer.ts';
 import { countedAttempts } from './attempts.ts';
@@ -44,7 +46,7 @@ await runWorker('gpu', async ({ env, identity: given }) => {
   const activities: GpuActivities = {
     captionPictures: createCaptionPictures({ hub, trainer, workDir, ...current }),
     train: createTrain({
-      ...{ hub, trainer, workDir, activity: currentActivity, machine: identity },
+      ...{ hub, trainer, workDir, activity: currentActivity, machine: identity, measured: readCheck(env) },
       log: logLine(env, 'train'),
     }),
     chooseCheckpoint: createChooseCheckpoint({ hub, trainer, workDir, ...current }),
@@ -79,6 +81,16 @@ await runWorker('gpu', async ({ env, identity: given }) => {
     close: () => trainer.close(),
   };
 });
+
+/** What `plein-air gpu-check` found on this machine; null: it was not run, or by another version. */
+function readCheck(env: Environment): GpuCheck | null {
+  try {
+    const path = join(dataFolder(env), 'gpu-check', 'gpu-check.json');
+    return GpuCheck.safeParse(JSON.parse(readFileSync(path, 'utf8'))).data ?? null;
+  } catch {
+    return null;
+  }
+}
 
 /** The machine as the trainer finds it; null without a driver: the trainer is not asked then, it would import torch. */
 async function findAccelerator(trainer: Trainer, log: (line: string) => void): Promise<Accelerator | null> {

@@ -1,6 +1,8 @@
 import { PipelineError } from '../../domain/errors.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import { classAbove, classForNeed, classOfMachine, describeClass } from '../../domain/run/gpu-class.ts';
+import { acceleratorOf, computesIn } from '../../domain/training/accelerators.ts';
+import { type GpuCheck, measuredFactor } from '../../domain/training/gpu-check.ts';
 import { TransformerShape } from '../../domain/training/lora-size.ts';
 import {
   type Machine,
@@ -21,6 +23,8 @@ export interface FittingWork {
   context: Pick<RunContext, 'base' | 'config'>;
   /** Settings of the training; default: the run's own. */
   training?: TrainingShape;
+  /** What `plein-air gpu-check` measured on this machine; default: nothing. */
+  measured?: GpuCheck | null;
   /** Weights of the largest model that judges, where the work is an evaluation. */
   judgeBytes?: number;
 }
@@ -45,15 +49,25 @@ export async function checkFits(work: FittingWork): Promise<string> {
   const problem = misfit(whole, machine, context) ?? overflow(whole, machine, training);
   if (problem !== null)
     throw new PipelineError('OutOfMemory', problem, { details: { gpuClass: classFor(whole, machine) } });
-  const seconds = microStepSeconds(needs, machine, training.precision);
+  const predicted = microStepSeconds(needs, machine, training.precision);
+  const seconds =
+    predicted === null ? null : predicted * measuredFactor(work.measured ?? null, machine, training);
   const time = seconds === null ? '' : `, ${seconds.toFixed(2)} s a micro-step`;
   return `predicted: ${(whole.vramBytes / 1e9).toFixed(1)} GB on the accelerator, ${(whole.ramBytes / 1e9).toFixed(1)} GB on the host${time}`;
 }
 
-/** A run on a base that needs an accelerator is not for a machine without one, however much memory it has. */
+/**
+ * A run on a base that needs an accelerator is not for a machine without one, however much memory it has, and one in bf16 not
+ * for a card that only imitates it; whoever pins a run to a session has chosen.
+ */
 function misfit(needs: TrainingNeeds, machine: Machine, { config }: FittingWork['context']): string | null {
   const needed = classForNeed(needs.vramBytes);
-  if (machine.device !== 'cpu' || needed === 0 || config.gpuSession !== null) return null;
+  if (config.gpuSession !== null || needed === 0) return null;
+  const { precision } = config.training;
+  if (machine.device !== 'cpu')
+    return computesIn(acceleratorOf(machine), precision)
+      ? null
+      : `expected an accelerator that computes in ${precision} (training.precision), got ${machine.name}, which imitates it many times slower: wait for a newer one, or set fp16`;
   return `expected ${describeClass(needed)} for a base that needs about ${(needs.vramBytes / 1e9).toFixed(1)} GB, got a machine without one`;
 }
 

@@ -385,9 +385,9 @@ export class TrainingAttempt {
   }
 
   async #checkMemory(): Promise<void> {
-    const { hub, trainer } = this.#deps;
+    const { hub, trainer, measured = null } = this.#deps;
     const { training, request } = this.#plan;
-    const work = { hub, trainer, training, context: request.context };
+    const work = { hub, trainer, training, measured, context: request.context };
     this.#log(await this.#call(() => checkFits(work)));
   }
 

@@ -3,6 +3,7 @@ import { PipelineError } from '../../domain/errors.ts';
 import type { CommitSha, Sha256 } from '../../domain/refs.ts';
 import type { TrainRequest } from '../../domain/run/activities.ts';
 import type { TrainerTraining } from '../../domain/trainer-protocol.ts';
+import type { GpuCheck } from '../../domain/training/gpu-check.ts';
 import { type LaneResult, ledgerTotals, type TrainingLedger } from '../../domain/training/ledger.ts';
 import { trainerTraining, trainingFacts } from '../../domain/training/trainer-training.ts';
 import type { Training } from '../../domain/training/training.ts';
@@ -22,6 +23,8 @@ export interface TrainDeps {
   activity: () => ActivityContext;
   /** Name of this worker, for the record of its attempts; default: none. */
   machine?: string;
+  /** What `plein-air gpu-check` measured on this machine; default: nothing. */
+  measured?: GpuCheck | null;
   /** Sentences for the worker's log. */
   log?: (line: string) => void;
 }

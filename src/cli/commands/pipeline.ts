@@ -3,6 +3,7 @@ import { addCodecCommands } from './codec.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDoctorCommand } from './doctor.ts';
 import { addGpuCommands } from './gpu.ts';
+import { addGpuCheckCommand } from './gpu-check.ts';
 import { addModelsCommand } from './models.ts';
 import { addPrepareCommand } from './prepare.ts';
 import { addReplayCommand } from './replay.ts';
@@ -27,5 +28,6 @@ export function addPipelineCommands(program: Command): void {
   addScheduleCommands(program);
   addDoctorCommand(program);
   addReplayCommand(program);
+  addGpuCheckCommand(program);
   addCodecCommands(program);
 }

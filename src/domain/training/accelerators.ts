@@ -117,6 +117,11 @@ export function acceleratorOf(machine: { name: string; vramBytes?: number | null
   return called.toSorted((a, b) => off(a) - off(b))[0] ?? null;
 }
 
+/** Whether an accelerator has units for a type of number; one that no table knows is taken to have them. */
+export function computesIn(name: AcceleratorName | null, precision: 'fp32' | 'bf16' | 'fp16'): boolean {
+  return name === null || factsOf(name).peak[precision] > 0;
+}
+
 /** 10¹² operations a second that a training in this type of number gets out of an accelerator. */
 export function speedOf(
   { peak, reached }: Pick<AcceleratorFacts, 'peak' | 'reached'>,
