@@ -7,6 +7,7 @@ import { jobs } from './api/jobs.ts';
 import { lfsBatch, lfsTransfer, lfsVerify } from './api/lfs.ts';
 import { deleteLfsFiles, listLfsFiles } from './api/lfs-files.ts';
 import { preupload } from './api/preupload.ts';
+import { changeDiscussion, createDiscussion, showDiscussions } from './api/pull-requests.ts';
 import { createBranch, createTag, deleteBranch, deleteTag, listRefs } from './api/refs.ts';
 import { createRepo, deleteRepo, moveRepo } from './api/repos.ts';
 import { resolveFile } from './api/resolve.ts';
@@ -61,6 +62,9 @@ const REPO_ROUTES: Readonly<Record<string, RepoHandler>> = {
   'POST super-squash': (_hub, exchange, repo, rest) => superSquash(exchange, repo, rest.join('/')),
   'GET lfs-files': (_hub, exchange, repo) => listLfsFiles(exchange, repo),
   'POST lfs-files': (_hub, exchange, repo) => deleteLfsFiles(exchange, repo),
+  'GET discussions': (_hub, exchange, repo, rest) => showDiscussions(exchange, repo, rest[0]),
+  'POST discussions': (hub, exchange, repo, rest) =>
+    rest.length === 0 ? createDiscussion(exchange, repo) : changeDiscussion(hub, exchange, repo, rest),
   'PUT settings': (_hub, exchange, repo) => changeSettings(exchange, repo),
   'GET xet-write-token': (hub, exchange, repo) => xetWriteToken(hub, exchange, repo),
   'GET auth-check': (_hub, exchange, repo, rest) => {
@@ -103,6 +107,17 @@ function nothingHere(exchange: Exchange): HubError {
   );
 }
 
+/** What the real Hub has and this one does not, with what to do instead. */
+const ABSENT: Readonly<Record<string, string>> = {
+  buckets: 'keep the files in a dataset repo',
+  collections: 'list repos by author, search or tag',
+  jobs: 'start a GPU worker on that machine instead',
+  organizations: 'every name may be a namespace, and a token that may write may write everywhere',
+  settings:
+    'list repos with GET /api/models?author=…, and subscribe to nothing: runs send notices themselves',
+  users: 'GET /api/whoami-v2 names the token’s owner',
+};
+
 async function routeApi(hub: Hub, exchange: Exchange): Promise<void> {
   const [, area = '', namespace, name, verb = '', ...rest] = exchange.segments;
   const method = exchange.method === 'HEAD' ? 'GET' : exchange.method;
@@ -114,6 +129,8 @@ async function routeApi(hub: Hub, exchange: Exchange): Promise<void> {
   if (top === 'POST validate-yaml') return validateYaml(hub, exchange);
   if (area === 'jobs') return jobs(hub, exchange);
   const type = parseRepoTypePlural(area);
+  if (!type && Object.hasOwn(ABSENT, area))
+    throw new HubError(501, `This Hub has no ${area}: ${ABSENT[area]}`);
   if (!type) throw nothingHere(exchange);
   if (namespace === undefined) return listRepos(hub, exchange, type);
   const id = name === undefined ? namespace : `${namespace}/${name}`;

@@ -6,11 +6,12 @@ import type { Hub } from '../hub.ts';
 import { commitChanges } from '../store/commit.ts';
 import { isFolder } from '../store/directories.ts';
 import { gitBlobId, lfsPointerId } from '../store/git-ids.ts';
-import { isDeleted, type Repo, type RepoType } from '../store/repo.ts';
+import { isDeleted, type PullRequest, type Repo, type RepoType } from '../store/repo.ts';
 import { splitFolderPath, splitRepoPath } from '../store/repo-path.ts';
 import { locate, type TreeChange } from '../store/tree.ts';
 import { mapInOrder } from './in-order.ts';
 import { readLines } from './lines.ts';
+import { discussionUrl, openPullRequest } from './pull-requests.ts';
 
 /** Lines of a commit that are stored at once. */
 const AT_ONCE = 32;
@@ -55,16 +56,16 @@ type Line = z.infer<typeof Line>;
 /** POST commit/{branch}: JSON lines; files are stored as they arrive, and land in one step or not at all. */
 export async function commit(hub: Hub, exchange: Exchange, repo: Repo, branch: string): Promise<void> {
   const author = requireWrite(exchange);
-  if (exchange.url.searchParams.get('create_pr')) {
-    throw new HubError(400, 'Expected a commit to a branch: this Hub has no pull requests');
-  }
-  const name = branch.replace(/^refs\/heads\//, '');
-  if ((await repo.refs.read('heads', name)) === undefined) await repo.resolve(name).then(refuseTarget(name));
+  const proposing = ['1', 'true'].includes(exchange.url.searchParams.get('create_pr') ?? '');
+  const proposal = /^refs\/pr\/(\d+)$/.exec(branch)?.[1];
+  const kind = proposal === undefined ? 'heads' : 'pr';
+  const name = proposal ?? branch.replace(/^refs\/heads\//, '');
+  if ((await repo.refs.read(kind, name)) === undefined) await repo.resolve(branch).then(refuseTarget(branch));
   let header: Extract<Line, { key: 'header' }>['value'] | undefined;
   const changes: TreeChange[] = [];
   const read = async (text: string, index: number) => {
     const line = parseLine(text, index + 1);
-    return line.key === 'header' ? line : toChange(hub, repo, name, line);
+    return line.key === 'header' ? line : toChange(hub, repo, proposal === undefined ? name : branch, line);
   };
   for await (const change of mapInOrder(readLines(exchange.chunks), AT_ONCE, read)) {
     if ('key' in change) header = change.value;
@@ -72,24 +73,44 @@ export async function commit(hub: Hub, exchange: Exchange, repo: Repo, branch: s
   }
   if (!header) throw badRequest('Expected a line with key "header" in the commit, got none');
   const { summary, description, parentCommit } = header;
-  const oid = await repo.exclusively(() =>
-    commitChanges(repo, {
-      branch: name,
-      changes,
+  const made = {
+    changes,
+    title: summary,
+    message: description ?? '',
+    author,
+    parent: parentCommit ?? undefined,
+  };
+  let pull: PullRequest | undefined;
+  const oid = await repo.exclusively(async () => {
+    if (!proposing) return commitChanges(repo, { ...made, branch: name, kind });
+    requireHead(await repo.refs.read(kind, name), parentCommit);
+    pull = await openPullRequest(repo, {
+      base: name,
       title: summary,
-      message: description ?? '',
+      description: description ?? '',
       author,
-      parent: parentCommit ?? undefined,
-    }),
-  );
+    });
+    return commitChanges(repo, { ...made, branch: String(pull.num), kind: 'pr' });
+  });
   await hub.xet.committed(changes.flatMap((change) => (change.kind === 'put' ? [change.file.sha256] : [])));
-  if (repo.type === 'space' && name === 'main') hub.spaces?.refresh(repo);
+  if (repo.type === 'space' && name === 'main' && !proposing) hub.spaces?.refresh(repo);
   exchange.json({
     success: true,
     commitOid: oid,
     commitUrl: `${exchange.base}/${pagePath(repo)}/commit/${oid}`,
     hookOutput: '',
+    ...(pull ? { pullRequestUrl: discussionUrl(exchange, repo, pull.num) } : {}),
   });
+}
+
+/** A proposal that was made from an older head is refused before it is opened. */
+function requireHead(head: string | undefined, parent: string | null | undefined): void {
+  if (parent != null && parent !== head)
+    throw new HubError(
+      412,
+      `A commit has happened since: expected the head to be ${parent}, it is ${head}. Refresh and try again.`,
+      'PreconditionFailed',
+    );
 }
 
 function refuseTarget(name: string): () => never {

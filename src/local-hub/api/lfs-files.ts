@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { requireWrite } from '../http/access.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { type Entry, editFolder, isFolder, readFolder } from '../store/directories.ts';
-import type { RefKind } from '../store/refs.ts';
+import { REF_KINDS, type RefKind } from '../store/refs.ts';
 import type { CommitRecord, Repo } from '../store/repo.ts';
 import { nextLink } from './entries.ts';
 
@@ -55,7 +55,7 @@ export async function deleteLfsFiles(exchange: Exchange, repo: Repo): Promise<vo
 async function rewriteRefs(repo: Repo, doomed: ReadonlySet<string>): Promise<void> {
   const rewritten = new Map<string, string>();
   const moves: { kind: RefKind; name: string; fresh: string }[] = [];
-  for (const kind of ['heads', 'tags'] as const) {
+  for (const kind of REF_KINDS) {
     for (const { name, target } of await repo.refs.list(kind)) {
       const fresh = await rewriteCommit(repo, target, doomed, rewritten);
       if (fresh !== target) moves.push({ kind, name, fresh });

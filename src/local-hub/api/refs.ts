@@ -22,7 +22,9 @@ export async function listRefs(exchange: Exchange, repo: Repo): Promise<void> {
         : {}),
     })),
     converts: [],
-    pullRequests: [],
+    pullRequests: exchange.url.searchParams.has('include_prs')
+      ? (await repo.refs.list('pr')).map((ref) => ({ ...describe('pr')(ref), name: `refs/pr/${ref.name}` }))
+      : [],
   });
 }
 

@@ -5,7 +5,9 @@ import { applyChanges, type TreeChange } from './tree.ts';
 
 /** A commit to make. `create` lets it be the first of a new branch; `parent` must then be the branch's head. */
 export interface CommitRequest {
+  /** A branch, or with `kind` a pull request by its number. */
   readonly branch: string;
+  readonly kind?: 'heads' | 'pr';
   readonly changes: readonly TreeChange[];
   readonly title: string;
   readonly message: string;
@@ -19,7 +21,8 @@ export interface CommitRequest {
  * stays, and large files that were deleted for good and came again are served again.
  */
 export async function commitChanges(repo: Repo, request: CommitRequest): Promise<string> {
-  const head = await repo.refs.read('heads', request.branch);
+  const kind = request.kind ?? 'heads';
+  const head = await repo.refs.read(kind, request.branch);
   if (head === undefined && !request.create) throw revisionNotFound(request.branch);
   if (request.parent !== undefined && request.parent !== head) {
     throw new HubError(
@@ -48,7 +51,7 @@ export async function commitChanges(repo: Repo, request: CommitRequest): Promise
   };
   const oid = await repo.objects.write('commit', record);
   await repo.lfs.append(journal);
-  await repo.refs.write('heads', request.branch, oid);
+  await repo.refs.write(kind, request.branch, oid);
   return oid;
 }
 
@@ -60,7 +63,7 @@ function journalOf(request: CommitRequest, pushedAt: string): LfsJournalLine[] {
             oid: change.file.sha256,
             size: change.file.size,
             path: change.path.join('/'),
-            ref: `refs/heads/${request.branch}`,
+            ref: `refs/${request.kind ?? 'heads'}/${request.branch}`,
             pushedAt,
             pusher: request.author,
           },

@@ -1,4 +1,5 @@
 import { type FileEntry, folderRecords, isFolder, readFolder } from './directories.ts';
+import { REF_KINDS } from './refs.ts';
 import { type CommitRecord, isDeleted, type Repo } from './repo.ts';
 
 /** What a walk of a repo's refs meets. */
@@ -14,7 +15,7 @@ export interface Reachable {
 /** Walks everything that the branches and tags of a repo reach; what is damaged is reported, not thrown. */
 export async function walkReachable(repo: Repo): Promise<Reachable> {
   const found: Reachable = { records: new Set(), files: new Map(), problems: [] };
-  for (const kind of ['heads', 'tags'] as const) {
+  for (const kind of REF_KINDS) {
     for (const { name, target } of await repo.refs.list(kind))
       await walkHistory(repo, target, `refs/${kind}/${name}`, found);
   }

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { replaceFile, syncDirectory } from './durable.ts';
 import { isWellFormed } from './repo-path.ts';
 
-/** The two kinds of names that point at a commit. */
-export type RefKind = 'heads' | 'tags';
+/** The kinds of names that point at a commit: branches, tags and pull requests by their number. */
+export const REF_KINDS = ['heads', 'tags', 'pr'] as const;
+export type RefKind = (typeof REF_KINDS)[number];
 
 /** A branch or tag and the commit it points at. */
 export interface Ref {

@@ -24,6 +24,27 @@ const AccessRequest = z.object({
 });
 export type AccessRequest = z.infer<typeof AccessRequest>;
 
+/** A proposal to change a branch: its commits are at `refs/pr/{num}`, which began at `from`. */
+const PullRequest = z.object({
+  num: z.number().int(),
+  title: z.string(),
+  author: z.string(),
+  createdAt: z.string(),
+  status: z.enum(['open', 'closed', 'merged']),
+  base: z.string(),
+  from: z.string(),
+  mergeCommit: z.string().optional(),
+  events: z.array(
+    z.object({
+      type: z.enum(['comment', 'status-change', 'title-change']),
+      author: z.string(),
+      createdAt: z.string(),
+      text: z.string().optional(),
+    }),
+  ),
+});
+export type PullRequest = z.infer<typeof PullRequest>;
+
 /** What a repo remembers beside its commits. Secrets' values are write-only through the API. */
 export const RepoRecord = z.object({
   uid: z.string(),
@@ -34,6 +55,7 @@ export const RepoRecord = z.object({
   access: z.record(z.string(), AccessRequest).default({}),
   /** Whether pull requests are refused. */
   discussionsDisabled: z.boolean().default(false),
+  pullRequests: z.array(PullRequest).default([]),
   /** Messages of tags that have one. */
   tagMessages: z.record(z.string(), z.string()).default({}),
   sdk: z.string().optional(),
@@ -112,6 +134,9 @@ export class Repo {
   /** The commit that a branch, a tag, `refs/heads/…` or 40 hexadecimal digits name. */
   async resolve(revision: string): Promise<string> {
     const branch = revision.startsWith('refs/heads/') ? revision.slice('refs/heads/'.length) : revision;
+    const pull = /^refs\/pr\/(\d+)$/.exec(revision)?.[1];
+    const proposed = pull === undefined ? undefined : await this.refs.read('pr', pull);
+    if (proposed !== undefined) return proposed;
     const head = revision === 'HEAD' ? await this.refs.read('heads', 'main') : undefined;
     if (head !== undefined) return head;
     const tag = revision.startsWith('refs/tags/') ? revision.slice('refs/tags/'.length) : revision;
