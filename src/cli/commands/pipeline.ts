@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { addCodecCommands } from './codec.ts';
 import { addDemoCommand } from './demo.ts';
 import { addDoctorCommand } from './doctor.ts';
+import { addDownloadCommand } from './download.ts';
 import { addGpuCommands } from './gpu.ts';
 import { addGpuCheckCommand } from './gpu-check.ts';
 import { addModelsCommand } from './models.ts';
@@ -24,6 +25,7 @@ export function addPipelineCommands(program: Command): void {
   addSteerCommands(program);
   addReportCommand(program);
   addModelsCommand(program);
+  addDownloadCommand(program);
   addGpuCommands(program);
   addScheduleCommands(program);
   addDoctorCommand(program);
