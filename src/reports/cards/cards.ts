@@ -6,6 +6,7 @@ import type { Provenance } from '../../domain/release/provenance.ts';
 import { type ReleaseSample, titleOf } from '../../domain/release/title.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import { describeOutcome, releaseOutcome } from '../../domain/run/outcome.ts';
+import { ADAPTER_FILE } from '../../domain/training/checkpoint.ts';
 import type { GateRow } from '../records/run-records.ts';
 import { code, escapeMarkdown, figure, markdownTable } from '../render/markdown.ts';
 import { licenseFields } from './run-notices.ts';
@@ -61,7 +62,8 @@ function results(facts: CardFacts): unknown[] {
         revision: dataset.commit,
       },
       metrics: measured.map((row) => ({
-        type: row.metric,
+        // A type of the Hub's has no spaces.
+        type: row.metric.replaceAll(/[^\w.-]+/g, '-'),
         name: row.metric,
         value: row.value,
         ...(row.low === null || row.high === null ? {} : { args: { low: row.low, high: row.high } }),
@@ -80,8 +82,9 @@ function cardText(facts: CardFacts): string {
     `${code(provenance.tag)} · a LoRA that teaches [${escapeMarkdown(base.repo)}](https://huggingface.co/${base.repo}) to paint in the manner of ${escapeMarkdown(config.dataset.style)}. ${whyReleased(provenance)}`,
     facts.grid ? '![The standard samples: base and adapter, side by side](images/grid.png)' : '',
     `## Use it\n\n${usage(provenance)}`,
-    `Put ${code(config.dataset.trigger)} at the end of the prompt: it calls the style up. A ComfyUI and sd-scripts version is in ${provenance.exports.map((e) => code(e.path)).join(', ') || 'no file of this release'}.`,
-    `## How it was judged\n\n${gateTable(facts.gate)}\n\nEvery bound is one-sided at ${figure(config.gate.confidence * 100)} % confidence, over ${escapeMarkdown(config.evaluation.promptSet)} with ${config.evaluation.seedsPerPrompt} seeds a prompt, the same for base and adapter.`,
+    `Put ${code(config.dataset.trigger)} at the end of the prompt: it calls the style up.`,
+    filesToTake(provenance),
+    `## How it was judged\n\n${howJudged(provenance)}\n\n${gateTable(facts.gate)}\n\nEvery bound is one-sided at ${figure(config.gate.confidence * 100)} % confidence, over ${escapeMarkdown(config.evaluation.promptSet)} with ${config.evaluation.seedsPerPrompt} seeds a prompt, the same for base and adapter.`,
     facts.informative.length === 0
       ? ''
       : `Measured for information, without a rule: ${facts.informative.map((r) => `${code(r.metric)} ${figure(r.value)}`).join(', ')}.`,
@@ -123,9 +126,46 @@ function usage(p: Provenance): string {
     '',
     `pipe = FluxPipeline.from_pretrained("${base.repo}", revision="${base.commit}", torch_dtype=torch.bfloat16)`,
     `pipe.load_lora_weights("${repos.release}", revision="${p.tag}")`,
-    `picture = pipe("a river in spring, ${config.dataset.trigger.replaceAll('"', "'")}", num_inference_steps=${config.evaluation.inferenceSteps}, guidance_scale=${config.evaluation.guidance}).images[0]`,
+    'picture = pipe(',
+    `    ${JSON.stringify(`a river in spring, ${config.dataset.trigger}`)},`,
+    `    width=${config.evaluation.size}, height=${config.evaluation.size},`,
+    `    num_inference_steps=${config.evaluation.inferenceSteps}, guidance_scale=${config.evaluation.guidance},`,
+    '    max_sequence_length=min(512, pipe.tokenizer_2.model_max_length),',
+    ').images[0]',
     '```',
   ].join('\n');
+}
+
+/** Which file is for which program, one click away. */
+function filesToTake({ tag, exports, context }: Provenance): string {
+  const { release, space } = context.repos;
+  const link = (path: string) =>
+    /^[\w.-]+$/.test(path)
+      ? `[${escapeMarkdown(path)}](https://huggingface.co/${release}/resolve/${tag}/${path}?download=true)`
+      : code(path);
+  const items = [
+    `diffusers, peft, ai-toolkit, mflux: ${link(ADAPTER_FILE)}`,
+    ...exports.map(({ path }) => `ComfyUI, Forge, InvokeAI, sd-scripts, nunchaku: ${link(path)}`),
+    ...(context.config.deployment.space
+      ? [`without installing anything: [the Space](https://huggingface.co/spaces/${space})`]
+      : []),
+  ];
+  return `${items.map((item) => `- ${item}`).join('\n')}\n\nStrength 1 is the strength that was judged, in all of them.`;
+}
+
+/** The gate in a few sentences, for people who have not read its page. */
+function howJudged({ context, adapter, approval }: Provenance): string {
+  const { evaluation, gate } = context.config;
+  const items = [
+    `${evaluation.seedsPerPrompt} images of every prompt were generated twice from the same seeds: by the base, and with this file (sha256 ${code(adapter.sha256.slice(0, 12))}).`,
+    'The pictures that they are compared with were held out of the training.',
+    `Every rule below was written down before training began, and asks for a bound at ${figure(gate.confidence * 100)} % confidence, not for an average.`,
+    'A rule whose bound does not clear its threshold does not hold: undecided counts as no.',
+    approval === null
+      ? 'No person looked at it before the release.'
+      : 'A person looked at it before the release.',
+  ];
+  return items.map((item) => `- ${item}`).join('\n');
 }
 
 /** The gate's rules with what was measured, as a Markdown table. */
