@@ -44,3 +44,10 @@ describe('docs/extending.md', () => {
     expect(adders.filter((name) => !callers.includes(`${name}(program)`))).toEqual([]);
   });
 });
+
+it('bench/README.md tells of every benchmark', () => {
+  const listed = read('bench/README.md');
+  const files = readdirSync(join(root, 'bench')).filter((name) => /\.(?:ts|py)$/.test(name));
+  const missing = files.filter((name) => !listed.includes(name) && !name.startsWith('gate_'));
+  expect(missing).toEqual([]);
+});
