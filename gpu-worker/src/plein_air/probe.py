@@ -12,8 +12,8 @@ from plein_air.devices import prepare_torch
 from plein_air.protocol.channel import Emitter
 from plein_air.ranks import how_many
 
-LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors")
-"""Libraries whose version decides trained bytes."""
+LIBRARIES = ("torch", "diffusers", "transformers", "peft", "safetensors", "accelerate", "numpy")
+"""Libraries of every run whose version decides trained bytes."""
 
 
 def software_versions() -> dict[str, str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.metadata import version
 
 from plein_air.errors import TrainerError
 from plein_air.families.family import Base
 from plein_air.probe import software_versions
 from plein_air.protocol.decode import camel
-from plein_air.training.settings import TrainParams
+from plein_air.training.settings import Training, TrainParams
 
 Fingerprint = dict[str, str | int | float | bool | None]
 _NOT_DECISIVE = {"steps", "checkpoint_every", "held_out_every", "sample_every", "early_stopping"}
@@ -25,13 +26,35 @@ def fingerprint(params: TrainParams, base: Base) -> Fingerprint:
     }
     fields |= {"dataset.commit": params.dataset_commit, "base.commit": params.base_commit, "base.family": base.family}
     fields |= {f"software.{name}": version for name, version in software_versions().items()}
+    fields |= {f"software.{name}": version(name) for name in used_libraries(params.training)}
     fields |= {
         "device.kind": device.type,
         "device.name": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "device.cpuCapability": torch.backends.cpu.get_cpu_capability(),
+        "device.cpuCapability": host_capability(device.type, torch.backends.cpu.get_cpu_capability()),
         "device.threads": torch.get_num_threads(),
     }
+    if device.type == "cuda":
+        fields |= {"software.cuda": torch.version.cuda, "software.cudnn": torch.backends.cudnn.version()}
     return dict(sorted(fields.items()))
+
+
+def used_libraries(training: Training) -> list[str]:
+    """Libraries that take part in computing these settings' bytes, besides those that every run uses."""
+    nf4 = training.quantization == "nf4"
+    return [
+        *(["bitsandbytes"] if nf4 or training.optimizer == "adamw-8bit" else []),
+        *(["torchao"] if training.quantization in ("int8", "fp8") else []),
+        *(["prodigyopt"] if training.optimizer == "prodigy" else []),
+    ]
+
+
+def host_capability(kind: str, capability: str) -> str:
+    """The host's vector instructions as far as they decide bytes.
+
+    Beside a GPU the host draws noise and the LoRA's first values and computes nothing else: AVX2 and all that came after it
+    draw the same bytes, so that a session may continue on another kind of host.
+    """
+    return "AVX2 or newer" if kind == "cuda" and capability.startswith("AVX") else capability
 
 
 def check_same(saved: Fingerprint, now: Fingerprint, accepted: tuple[str, ...]) -> list[str]:

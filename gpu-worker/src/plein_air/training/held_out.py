@@ -23,8 +23,19 @@ _SEED = 0
 class HeldOut:
     """Measures the mean loss over fixed pictures and noise levels."""
 
-    def __init__(self, samples: Samples, objective: Objective, shift: SigmaShift, most: int = MAX_HELD_OUT) -> None:
-        """Chooses the pictures; their noise is drawn again at each measurement, which costs less than keeping it."""
+    def __init__(
+        self, samples: Samples, objective: Objective, shift: SigmaShift, batch_size: int, most: int = MAX_HELD_OUT
+    ) -> None:
+        """Chooses the pictures; their noise is drawn again at each measurement, which costs less than keeping it.
+
+        Args:
+            samples: A split's pictures.
+            objective: What is measured.
+            shift: Of the noise levels.
+            batch_size: Noise levels at once: the training's own batch, so that measuring takes no more memory than a step.
+            most: Pictures measured at most.
+        """
+        self._batch_size = batch_size
         self._samples = samples
         self._objective = objective
         self._shift = shift
@@ -35,7 +46,7 @@ class HeldOut:
         """Standard error of the last measurement over its pictures; None with fewer than two."""
 
     def measure(self, on_picture: Callable[[], None] = lambda: None) -> float:
-        """Mean loss; touches no gradient and no random state. `on_picture` hears that it goes on."""
+        """Mean loss; touches no gradient and no random state. `on_picture` is called after each of them."""
         import torch
 
         sums: list[float] = []
@@ -51,12 +62,20 @@ class HeldOut:
         return mean
 
     def _losses(self, sample_id: str) -> torch.Tensor:
+        """Loss at each noise level, shape (STRATA,)."""
+        import torch
+
+        levels = range(STRATA)
+        slices = [levels[start : start + self._batch_size] for start in range(0, STRATA, self._batch_size)]
+        return torch.cat([self._losses_at(sample_id, part) for part in slices])
+
+    def _losses_at(self, sample_id: str, levels: range) -> torch.Tensor:
         import torch
 
         picture = self._samples.pictures[sample_id]
-        batch = self._samples.batch([Choice(sample_id, mirrored=False, captioned=True)] * STRATA)
+        batch = self._samples.batch([Choice(sample_id)] * len(levels))
         tokens = self._samples.tokens(f"{picture.width}x{picture.height}")
-        sigmas = [self._shift.apply(sigma_at((k + 0.5) / STRATA, "logit-normal"), tokens) for k in range(STRATA)]
+        sigmas = [self._shift.apply(sigma_at((k + 0.5) / STRATA, "logit-normal"), tokens) for k in levels]
         shape = (tokens, batch.latents.shape[2])
-        noise = torch.stack([noise_for(shape, _SEED, "held-out", sample_id, k) for k in range(STRATA)])
+        noise = torch.stack([noise_for(shape, _SEED, "held-out", sample_id, k) for k in levels])
         return self._objective.losses(batch, sigmas, noise.to(batch.latents.device))

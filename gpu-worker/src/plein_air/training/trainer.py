@@ -65,8 +65,8 @@ class Trainer:
         needs = needs_of(self._draws, list(self._samples.pictures.values()), list(held_out.pictures.values()))
         for split in (self._samples, held_out):
             split.check(needs)
-        self._held_out = HeldOut(held_out, self._objective, self._shift)
-        self._learnt = HeldOut(self._samples, self._objective, self._shift, MAX_LEARNT)
+        self._held_out = HeldOut(held_out, self._objective, self._shift, self._settings.batch_size)
+        self._learnt = HeldOut(self._samples, self._objective, self._shift, self._settings.batch_size, MAX_LEARNT)
         self._validation_images = ValidationImages(base, request.sampling, self._samples, held_out, request.out)
         self._optimizer = Optimizer(adapter.parameters, self._settings)
         self._average = {n: p.detach().clone() for n, p in adapter.parameters.items()} if self._settings.ema > 0 else {}
