@@ -241,6 +241,7 @@ class Trainer:
 
     def _measure(self) -> None:
         """Held-out loss of the adapter as it is now."""
+        began = time.monotonic()
         loss = self._held_out.measure(self._alive)
         health.check_loss(self.state.step, loss)
         error = self._held_out.error
@@ -249,6 +250,7 @@ class Trainer:
         self._emit.metric(
             self.state.step,
             {"heldOutLoss": loss, "learntLoss": learnt, "generalisationGap": loss - learnt}
+            | {"heldOutSeconds": time.monotonic() - began}
             | ({} if error is None else {"heldOutError": error})
             | {f"heldOutLoss.{place:02d}": one for place, one in enumerate(self._held_out.losses)},
         )
@@ -276,7 +278,9 @@ class Trainer:
                 raise
 
         try:
+            began = time.monotonic()
             path, sha256 = self._validation_images.generate(state.step, alive)
+            self._emit.metric(state.step, {"validationSeconds": time.monotonic() - began})
             self._emit.sample(step=state.step, path=str(path), sha256=sha256)
             if patience > 0:
                 copying = self._validation_images.copying()

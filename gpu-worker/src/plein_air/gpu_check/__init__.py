@@ -1,0 +1,1 @@
+"""Measures what FLUX.1-dev costs on this machine, profile by profile, with random weights and the real trainer."""
