@@ -1,4 +1,4 @@
-"""What only a CUDA device can show; skipped openly where there is none. Figures at full size: bench/full_size.py."""
+"""What only a CUDA device can show; skipped openly where there is none. Figures at full size: python -m plein_air.gpu_check."""
 
 from __future__ import annotations
 
