@@ -32,6 +32,7 @@ from plein_air.evaluation.models import ModelFolder
 from plein_air.evaluation.pictures import Dataset, SampleFolder, read_dataset, read_samples
 from plein_air.evaluation.report import metric, report_bytes
 from plein_air.evaluation.scene import Part, Scene, Shown
+from plein_air.session import forget_all
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Pictures:
 
 def run(params: dict[str, Any], emit: Any, stop: threading.Event) -> dict[str, Any]:
     """Measures and writes `report.json`: the same bytes for the same pictures, on the same kind of machine."""
+    # The base, 24 GB of it, and the models that judge do not fit on one card of 40 GB.
+    forget_all()
     out = Path(params["out"])
     samples: list[dict[str, Any]] = params["samples"]
     adapter_sha256 = sha256_file(params["adapter"])
