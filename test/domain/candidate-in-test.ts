@@ -11,16 +11,40 @@ export function thumbnailOf(look: number, grain = 0): string {
 
 const drawn = new Map<string, string>();
 
+/** The part of a wide patchwork between two places of its width, as a thumbnail. */
+export function partOf(look: number, from: number, to: number): string {
+  const [columns, rows] = [12, 9];
+  return Array.from({ length: 1024 }, (_, at) => {
+    const x = Math.floor((from + ((to - from) * ((at % 32) + 0.5)) / 32) * columns);
+    const y = Math.floor(((Math.floor(at / 32) + 0.5) / 32) * rows);
+    return (toneOf(look, x, y) + 20).toString(16).padStart(2, '0');
+  }).join('');
+}
+
+function toneOf(look: number, x: number, y: number): number {
+  let mixed = Math.imul(look + 1, 0x9e3779b1) ^ Math.imul(x * 10 + y + 1, 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+  return ((mixed ^ (mixed >>> 12)) >>> 0) % 200;
+}
+
+/** A thumbnail between two others: `part` of the first. */
+export function blended(first: string, second: string, part: number): string {
+  return Array.from({ length: 1024 }, (_, at) => {
+    const [a, b] = [first, second].map((hex) => Number.parseInt(hex.slice(at * 2, at * 2 + 2), 16)) as [
+      number,
+      number,
+    ];
+    return Math.round(part * a + (1 - part) * b)
+      .toString(16)
+      .padStart(2, '0');
+  }).join('');
+}
+
 /** A patchwork of 10 × 10 tones: its details make it like no other. */
 function draw(look: number, grain: number): string {
-  const tone = (x: number, y: number) => {
-    let mixed = Math.imul(look + 1, 0x9e3779b1) ^ Math.imul(x * 10 + y + 1, 0x85ebca6b);
-    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
-    return ((mixed ^ (mixed >>> 12)) >>> 0) % 200;
-  };
   let hex = '';
   for (let at = 0; at < 1024; at++) {
-    const value = tone(Math.floor((at % 32) / 3.2), Math.floor(at / 32 / 3.2)) + grain * (at % 2);
+    const value = toneOf(look, Math.floor((at % 32) / 3.2), Math.floor(at / 32 / 3.2)) + grain * (at % 2);
     hex += (value + 20).toString(16).padStart(2, '0');
   }
   return hex;

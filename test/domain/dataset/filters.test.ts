@@ -7,7 +7,7 @@ import {
   withoutBlurred,
   withoutNearDuplicates,
 } from '../../../src/domain/dataset/filters.ts';
-import { candidateOf } from '../candidate-in-test.ts';
+import { candidateOf, partOf } from '../candidate-in-test.ts';
 
 describe('filters', () => {
   it('keep the largest of near-duplicates and name it', () => {
@@ -30,6 +30,20 @@ describe('filters', () => {
       const all = [candidateOf(0, { look: 1, side: 240 }), candidateOf(1, { look: 1, side: 700, ...worse })];
       expect(withoutNearDuplicates(all, 12).kept.map((c) => c.order)).toEqual([0]);
     }
+  });
+
+  it('keep a picture that is like one which itself went for a copy', () => {
+    // Two crops of one picture, left and right, are each like the whole and not like one another.
+    const all = [candidateOf(0, { side: 400 }), candidateOf(1, { side: 300 }), candidateOf(2, { side: 200 })];
+    for (const [at, [from, to]] of (
+      [
+        [0, 0.78],
+        [0, 1],
+        [0.22, 1],
+      ] as const
+    ).entries())
+      (all[at] as (typeof all)[0]).measures.thumbnail = partOf(7, from, to);
+    expect(withoutNearDuplicates(all, 12).kept.map((c) => c.order)).toEqual([0, 2]);
   });
 
   it('keep pictures that look different', () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
+import { withoutNearDuplicates } from '../../../src/domain/dataset/filters.ts';
 import { frequencyHashes } from '../../../src/domain/dataset/frequency-hash.ts';
 import { LEAK_BITS, nearestCrossSplit, splitPictures } from '../../../src/domain/dataset/split.ts';
-import { candidateOf } from '../candidate-in-test.ts';
+import { blended, candidateOf } from '../candidate-in-test.ts';
 
 const settings = { heldOutFraction: 0.2, testFraction: 0.1, nearDuplicateBits: 12, seed: 0 };
 /** Pictures by a few artists, some of them close to one another. */
@@ -46,6 +47,16 @@ describe('split', () => {
       }),
       { numRuns: 8 },
     );
+  });
+
+  it('keeps pictures together that are alike, though they are no copies', () => {
+    const all = Array.from({ length: 30 }, (_, at) => candidateOf(at, { artist: '' }));
+    const [one, other] = [all[0], all[1]] as [(typeof all)[0], (typeof all)[0]];
+    other.measures.thumbnail = blended(one.measures.thumbnail, other.measures.thumbnail, 0.6);
+    expect(withoutNearDuplicates(all, 12).dropped).toEqual([]);
+    const dealt = splitPictures(all, settings).pictures;
+    expect(dealt[1]?.cluster).toBe(dealt[0]?.cluster);
+    expect(new Set(dealt.map((p) => p.cluster)).size).toBe(29);
   });
 
   it('keeps every unseen artist in one split', () => {
