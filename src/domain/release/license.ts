@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { codeBlock, escapeMarkdown } from '../escape-markdown.ts';
 import { Sha256 } from '../refs.ts';
 
-/** What a license asks of whoever hands on a model that was made from the licensed one. */
+/** What a license asks of anyone who hands on a model that was made from the licensed one. */
 export const Duties = z.strictObject({
   /** Prescribed words, in every copy. */
   notice: z.boolean(),
@@ -203,7 +203,7 @@ export function modificationOf(base: string): string {
 function termsOf({ family, name, file, outputs }: License, base: string): string {
   if (family === 'permissive') return `The license of ${base}, ${name}, applies.`;
   const copy = file === null ? '' : ` (see ${LICENSE_FILE})`;
-  return `The license of ${base}, "${name}", applies${copy}; the rights in the base are granted by its licensor, not by whoever publishes this. ${outputs} The model is provided "as is", without warranty or liability of any kind, to the extent that this license disclaims them.`;
+  return `The license of ${base}, "${name}", applies${copy}; the rights in the base are granted by its licensor, not by the publisher of this adapter. ${outputs} The model is provided "as is", without warranty or liability of any kind, to the extent that this license disclaims them.`;
 }
 
 /** `NOTICE`, as plain text: that the model was modified, whose license counts, and that license's own words. */
