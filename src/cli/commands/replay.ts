@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
-import { Worker } from '@temporalio/worker';
 import type { Command } from 'commander';
 import { workflowBundle } from '../../config/paths.ts';
 import { cutMessage, ERROR_KINDS, PipelineError } from '../../domain/errors.ts';
@@ -56,6 +55,8 @@ async function replayAll(
 ): Promise<{ replayed: number; failed: Unreplayable[] }> {
   if (!existsSync(codePath))
     throw new PipelineError('InvalidInput', `expected compiled workflows in ${codePath}: npm run setup`);
+  // Loaded here: its native code would slow down the start of every other command.
+  const { Worker } = await import('@temporalio/worker');
   const runs = client.workflow.list({
     query: `StartTime > '${after.toISOString()}' AND TaskQueue = 'pipeline'`,
   });
