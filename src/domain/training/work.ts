@@ -84,7 +84,7 @@ export function workOf(config: WorkConfig, facts: WorkFacts): RunWork {
       size: Math.min(evaluation.size, VALIDATION_SIDE),
     },
     painting: { images: painted * evaluation.inferenceSteps, size: evaluation.size },
-    views: { images: distinctViews(drawn, facts) + measured + learnt, size: dataset.resolution },
+    views: { images: distinctViews(drawn, facts, learnt) + measured, size: dataset.resolution },
     captions: Math.min(facts.captions, drawn) + 1,
     judged: {
       ...{ features: judgedByAll, clip: judgedByAll, style: judgedByAll, questions: judgedByAll },
@@ -95,10 +95,11 @@ export function workOf(config: WorkConfig, facts: WorkFacts): RunWork {
   };
 }
 
-/** How many different views so many draws meet, each as likely as the others: not one is encoded that is not drawn. */
-function distinctViews(draws: number, { train, views }: WorkFacts): number {
-  const all = train * views;
-  return all === 0 ? 0 : Math.round(all * (1 - (1 - 1 / all) ** draws));
+/** How many different views so many draws meet, each as likely as the others, and `besides` that are needed drawn or not. */
+function distinctViews(draws: number, { train, views }: WorkFacts, besides: number): number {
+  const all = Math.max(1, train * views);
+  const met = 1 - (1 - 1 / all) ** draws;
+  return Math.round(all * met + besides * (1 - met));
 }
 
 /** 10¹² operations and bytes through the accelerator's memory of each part of a run's work. */
