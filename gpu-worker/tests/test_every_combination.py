@@ -93,7 +93,8 @@ def evaluated(base: Path, adapter: str, dataset: Path, folders: list[str], out: 
     params = {
         "base": str(base), "adapter": adapter, "dataset": str(dataset), "baseSamples": folders[0],
         "candidateSamples": folders[1], "rivals": [], "parity": None, "encoder": "efficientnet-lite0", "models": [],
-        "samples": samples, "heldOutLoss": 0.5, "confidence": 0.9, "seed": 1, "out": str(out),
+        "samples": samples, "heldOutLoss": 0.5, "confidence": 0.9, "seed": 1, "reference": "test",
+        "out": str(out),
     }  # fmt: skip
     told = evaluate.run(params, NoEvents(), threading.Event())
     return json.loads(Path(told["report"]).read_text())

@@ -93,7 +93,8 @@ def attempt(out: Path, p: dict[str, Any], kill_after: int | None) -> bool:
     measuring = {
         "base": p["base"], "adapter": p["adapter"], "dataset": p["dataset"], "baseSamples": str(out / "base"),
         "candidateSamples": str(out / "candidate"), "rivals": [], "parity": None, "encoder": "efficientnet-lite0",
-        "models": [], "samples": full, "heldOutLoss": None, "confidence": 0.95, "seed": 0, "out": str(out / "report"),
+        "models": [], "samples": full, "heldOutLoss": None, "confidence": 0.95, "seed": 0,
+        "reference": "test", "out": str(out / "report"),
     }  # fmt: skip
     requests = [
         ("sample", {**painting, "adapter": None, "out": str(out / "base")}),

@@ -14,6 +14,8 @@ import { EvaluationReport } from '../../../src/domain/evaluation/report.ts';
 import { choiceSamples } from '../../../src/domain/evaluation/sample-set.ts';
 import type { ChosenCheckpoint } from '../../../src/domain/run/activities.ts';
 import type { VerbParams } from '../../../src/domain/trainer-protocol.ts';
+import { formatMetricLog, parseMetricLog } from '../../../src/domain/training/metric-log.ts';
+import type { Training } from '../../../src/domain/training/training.ts';
 import { sha256Of } from '../../../src/hub/hashing.ts';
 import { readVerified } from '../../../src/hub/verified-json.ts';
 import type { Trainer } from '../../../src/trainer/trainer.ts';
@@ -34,6 +36,27 @@ function choose(
   return choice({ context: at.contextOf(run, p.change), dataset: at.dataset, training: at.training });
 }
 
+/** The training with held-out losses that differ by noise alone: any of its checkpoints may be the best. */
+async function flattened({ stand, training }: EvaluationStand): Promise<Training> {
+  const { type, repo, commit } = training.checkpoint;
+  const log = parseMetricLog(String(await stand.hub.read({ type, repo }, commit, 'metrics.jsonl')));
+  const flat = log.map((line) => {
+    const noise = (name: string) => (Number(name.slice(-2)) % 2 === 0 ? 0.01 : -0.01) * (line.step % 3);
+    const values = Object.entries(line.values).map(([name, value]) => [
+      name,
+      name === 'heldOutLoss'
+        ? 0.5 - line.step * 1e-6
+        : /^heldOutLoss\.\d+$/.test(name)
+          ? 0.5 + noise(name)
+          : value,
+    ]);
+    return { ...line, values: Object.fromEntries(values) as Record<string, number> };
+  });
+  const files = [{ path: 'metrics.jsonl', content: formatMetricLog(flat) }];
+  const changed = await stand.hub.commit({ repo: { type, repo }, message: 'Flat losses', files });
+  return { ...training, checkpoint: { type, repo, commit: changed } };
+}
+
 beforeAll(async () => {
   // A held-out loss and a checkpoint every five steps, all of them kept: there is something to choose from.
   at = await openEvaluationStand((request) => {
@@ -41,6 +64,7 @@ beforeAll(async () => {
     const training = { ...context.config.training, heldOutEvery: 5, keepCheckpoints: 8, learningRate: 0.02 };
     return { ...request, context: { ...context, config: { ...context.config, training } } };
   });
+  at = { ...at, training: await flattened(at) };
   chosen = await choose('choice');
 }, 400_000);
 afterAll(() => at.stand.close());
@@ -52,14 +76,13 @@ describe('the choice of a checkpoint', () => {
     expect(steps.length).toBeGreaterThan(1);
     expect(steps.length).toBeLessThanOrEqual(at.contextOf('choice').config.evaluation.checkpoints);
     const least = choice.curve.reduce((a, b) => (b.loss < a.loss ? b : a));
-    for (const { heldOutLoss } of choice.sampled)
-      expect(heldOutLoss).toBeLessThanOrEqual(least.loss + (least.error ?? 0));
+    for (const { heldOutLoss } of choice.sampled) expect(heldOutLoss).toBeCloseTo(least.loss, 3);
     expect(choice.chosen).toBe(earliestWinner(choice.sampled)?.step);
     expect(choice.reason).toContain(`step ${choice.chosen} of`);
     expect(choice.sampled.map((one) => scoreOf(one).score).every(Number.isFinite)).toBe(true);
   });
 
-  it('measures the adapters that the checkpoints hold, on open prompts only', async () => {
+  it('measures the adapters that the checkpoints hold, on prompts of choices only', async () => {
     const choice = await readVerified(at.stand.hub, chosen.record ?? never(), CheckpointChoice);
     const { type, repo, commit } = at.training.checkpoint;
     for (const { path, adapterSha256 } of choice.sampled) {
