@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRepo, uploadFile } from '@huggingface/hub';
@@ -93,7 +94,48 @@ describeWithPython('a Space that the Hub runs', () => {
     await upload('raise RuntimeError("no paint left")');
     const { errorMessage } = await until('RUNTIME_ERROR');
     expect(errorMessage).toContain('no paint left');
+    // What an app prints may hold its secrets.
+    const anonymous = await fetch(`${hub.url}/api/spaces/painter/app/runtime`);
+    expect(await anonymous.json()).toMatchObject({
+      errorMessage: expect.stringMatching(/^The app ended[^\n]*$/),
+    });
+    const listed = await (await fetch(`${hub.url}/api/spaces`)).text();
+    expect(listed).not.toContain('no paint left');
   });
+
+  const hasNamespaces =
+    spawnSync('unshare', ['--user', '--map-root-user', '--mount', '--pid', '--fork', 'true']).status === 0;
+  (hasNamespaces ? it : it.skip)(
+    'sees neither the Hub’s files nor the environment of others, and ends with all it started',
+    async () => {
+      const marker = `left-behind-${Date.now()}`;
+      await upload(`import os, subprocess
+from http.server import BaseHTTPRequestHandler, HTTPServer
+subprocess.Popen(["sleep", "600"], start_new_session=True, env={"MARK": "${marker}"})
+root = ${JSON.stringify(hub.root)}
+seen = [os.listdir(root + "/blobs"), os.listdir(root + "/repos"), open(root + "/signing-key").read()]
+os.environ.pop("SECRET", None)
+others = [p for p in os.listdir("/proc") if p.isdigit() and b"${marker}" not in open(f"/proc/{p}/environ", "rb").read() and p != "1"]
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(repr([seen, others]).encode())
+    def log_message(self, *args): pass
+HTTPServer(("127.0.0.1", int(os.environ["GRADIO_SERVER_PORT"])), Handler).serve_forever()`);
+      await until('RUNNING');
+      expect(await say()).toBe("[[[], [], ''], []]");
+      await api('POST', '/pause');
+      await delay(500);
+      const left = readdirSync('/proc').filter((pid) => {
+        try {
+          return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, 'utf8').includes(marker);
+        } catch {
+          return false;
+        }
+      });
+      expect(left).toEqual([]);
+      await api('POST', '/restart');
+    },
+  );
 
   it('serves a real Gradio app to Gradio’s own client', async () => {
     await upload(

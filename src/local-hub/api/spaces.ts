@@ -3,6 +3,7 @@ import { requireWrite } from '../http/access.ts';
 import { HubError } from '../http/errors.ts';
 import type { Exchange } from '../http/exchange.ts';
 import type { Hub } from '../hub.ts';
+import type { SpaceState } from '../spaces/space-runner.ts';
 import type { Repo, RepoRecord } from '../store/repo.ts';
 
 const KeyValue = z.object({
@@ -13,7 +14,7 @@ const KeyValue = z.object({
 const Key = z.object({ key: z.string() });
 
 /** A Space's state as the runtime endpoint shows it; without a runner every app is STOPPED. */
-export function describeRuntime(hub: Hub, repo: Repo): Record<string, unknown> {
+export function describeRuntime(hub: Hub, repo: Repo, exchange?: Exchange): Record<string, unknown> {
   const { hardware, requestedHardware, sleepTime, paused } = repo.record;
   const state = hub.spaces?.state(repo);
   const stage = paused ? 'PAUSED' : (state?.stage ?? 'STOPPED');
@@ -22,13 +23,19 @@ export function describeRuntime(hub: Hub, repo: Repo): Record<string, unknown> {
   return {
     stage,
     sha: state?.sha ?? null,
-    ...(state?.error === undefined ? {} : { errorMessage: state.error }),
+    ...(state?.error === undefined ? {} : { errorMessage: errorOf(state, exchange) }),
     hardware: { current: stage === 'RUNNING' ? hardware : null, requested },
     storage: null,
     gcTimeout: sleepTime ?? null,
     replicas: { current: stage === 'RUNNING' ? 1 : 0, requested: 1 },
     ...(state?.url === undefined ? {} : { domains: [{ domain: new URL(state.url).host, stage: 'READY' }] }),
   };
+}
+
+/** Why an app does not run; what it printed may hold its secrets and is for those who may write. */
+function errorOf({ error = '', log }: SpaceState, exchange: Exchange | undefined): string {
+  if (exchange?.identity?.role !== 'write' || log.length === 0) return error;
+  return `${error} Its last words:\n${log.slice(-20).join('\n')}`;
 }
 
 /** Where a Space's app answers, in the fields that Gradio's clients read. */
@@ -98,7 +105,7 @@ async function change(
 /** GET runtime. */
 export function spaceRuntime(hub: Hub, exchange: Exchange, repo: Repo): void {
   requireSpace(repo);
-  exchange.json(describeRuntime(hub, repo));
+  exchange.json(describeRuntime(hub, repo, exchange));
 }
 
 const Hardware = z.object({ flavor: z.string(), sleepTimeSeconds: z.number().nullish() });
@@ -124,5 +131,5 @@ export async function changeSpace(hub: Hub, exchange: Exchange, repo: Repo, verb
     await update({ paused: verb === 'pause' });
   }
   if (verb === 'pause' || verb === 'restart') hub.spaces?.refresh(repo);
-  exchange.json(describeRuntime(hub, repo));
+  exchange.json(describeRuntime(hub, repo, exchange));
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../wire/free-port.ts';
+import { isolated } from './isolation.ts';
 
 const LOG_LINES = 400;
 const GRACE_MS = 3000;
@@ -26,6 +27,8 @@ runpy.run_path(app, run_name="__main__")
 export interface AppCommand {
   readonly python: string;
   readonly folder: string;
+  /** Folder of the Hub, which the app is not to see. */
+  readonly hubFolder: string;
   readonly appFile: string;
   readonly environment: Readonly<Record<string, string>>;
 }
@@ -60,7 +63,13 @@ export class AppProcess {
   /** Starts the app on a free port of this machine. */
   static async start(command: AppCommand): Promise<AppProcess> {
     const port = await freePort();
-    const child = spawn(command.python, ['-u', '-c', BOOTSTRAP, command.appFile], {
+    const [file, args] = isolated(command.hubFolder, command.python, [
+      '-u',
+      '-c',
+      BOOTSTRAP,
+      command.appFile,
+    ]);
+    const child = spawn(file, args, {
       cwd: command.folder,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...command.environment, GRADIO_SERVER_PORT: String(port), GRADIO_SERVER_NAME: '127.0.0.1' },
@@ -106,6 +115,8 @@ export class AppProcess {
   /** Asks the process to end, and makes it after a moment. */
   async stop(): Promise<void> {
     if (this.#exit !== undefined) return;
+    // The end of its input is what the app's own bootstrap waits for; namespaces do not pass signals on.
+    this.#child.stdin?.end();
     this.#child.kill('SIGTERM');
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), GRACE_MS);
     await this.#ended;

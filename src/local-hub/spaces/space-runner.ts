@@ -127,6 +127,7 @@ export class SpaceRunner {
     const process = await AppProcess.start({
       python: this.#options.python,
       folder,
+      hubFolder: this.#root,
       appFile,
       environment: this.#environment(repo, folder, sha),
     });
@@ -156,7 +157,7 @@ export class SpaceRunner {
       }
     }
     const how = process.exit ?? `gave no answer within ${START_LIMIT_MS / 1000} s`;
-    const error = `The app ${how}. Its last words:\n${process.log.slice(-20).join('\n')}`;
+    const error = `The app ${how}.`;
     slot.state = { stage: 'RUNTIME_ERROR', sha, error, log: process.log };
     await process.stop();
   }
