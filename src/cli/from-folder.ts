@@ -152,6 +152,7 @@ async function findReference(hub: Hub, config: RunConfig): Promise<RepoId | null
 export function slugOf(style: string): string {
   const slug = style
     .normalize('NFKD')
+    .replaceAll(/\p{M}+/gu, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
     .slice(0, 60)
