@@ -88,15 +88,16 @@ def cache(small_base: Path, dataset: Path, tmp_path_factory: pytest.TempPathFact
     from plein_air.encoding import encode
 
     folder = tmp_path_factory.mktemp("cache")
-    params = {
-        "base": str(small_base),
-        "dataset": str(dataset),
-        "out": str(folder),
-        # So many steps look at every picture in every way.
-        "training": {**TRAINING, "steps": 300},
-        "stopAtStep": None,
-    }
-    encode.run(params, NoEvents(), threading.Event())  # pyright: ignore[reportArgumentType]
+    for precision in ("fp32", "bf16"):
+        # So many steps look at every picture in every way; latents are kept in another type for half precision.
+        params = {
+            "base": str(small_base),
+            "dataset": str(dataset),
+            "out": str(folder),
+            "training": {**TRAINING, "steps": 300, "precision": precision},
+            "stopAtStep": None,
+        }
+        encode.run(params, NoEvents(), threading.Event())  # pyright: ignore[reportArgumentType]
     return folder
 
 

@@ -62,8 +62,17 @@ def test_a_combination_trains_measures_generates_and_is_evaluated(
     assert [told["step"] for told in events.samples] == [1, 2]
     assert all(is_picture(Path(told["path"])) for told in events.samples)
 
+    about = {
+        "title": "",
+        "trigger": "",
+        "author": "",
+        "license": "",
+        "base": "",
+        "resolution": 64,
+        "date": "2026-01-01",
+    }
     wanted = {"checkpoint": trained["checkpoint"], "out": str(tmp_path / "adapter"), "formats": ["diffusers"],
-              "title": "", "trigger": "", "sabotage": "none"}  # fmt: skip
+              "about": about, "sabotage": "none"}  # fmt: skip
     adapter = export.run(wanted, NoEvents(), threading.Event())["files"][0]["path"]  # pyright: ignore[reportArgumentType]
     folders: list[str] = []
     for name, file in (("base", None), ("candidate", adapter)):
@@ -85,6 +94,7 @@ def evaluated(base: Path, adapter: str, dataset: Path, folders: list[str], out: 
             "promptId": one["id"][:2],
             "genre": "landscape",
             "text": one["prompt"],
+            "asks": None,
             "trigger": True,
             "sealed": False,
         }
@@ -93,8 +103,8 @@ def evaluated(base: Path, adapter: str, dataset: Path, folders: list[str], out: 
     params = {
         "base": str(base), "adapter": adapter, "dataset": str(dataset), "baseSamples": folders[0],
         "candidateSamples": folders[1], "rivals": [], "parity": None, "encoder": "efficientnet-lite0", "models": [],
-        "samples": samples, "heldOutLoss": 0.5, "confidence": 0.9, "seed": 1, "reference": "test",
-        "out": str(out),
+        "reference": "held_out",
+        "samples": samples, "heldOutLoss": 0.5, "confidence": 0.9, "seed": 1, "out": str(out),
     }  # fmt: skip
     told = evaluate.run(params, NoEvents(), threading.Event())
     return json.loads(Path(told["report"]).read_text())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from plein_air.dataset.choices import Draws, View, choice_of
+from plein_air.dataset.choices import CROPS, Draws, View, choice_of
 from plein_air.dataset.order import Order
 from plein_air.dataset.prepared import Picture
 from plein_air.randomness import shuffled
@@ -38,7 +38,12 @@ def needs_of(draws: Draws, train: Sequence[Picture], held_out: Sequence[Picture]
     needs = Needs()
     pictures = {picture.id: picture for picture in train}
     order = Order(buckets_of(train), draws.batch_size, draws.seed)
+    most = _most_views(draws, train)
     for micro_step in range(draws.steps * draws.accumulation):
+        if micro_step % 1000 == 0 and sum(map(len, needs.views.values())) == most:
+            # A long training has looked at every picture in every way: only captions are left, and all of them are wanted.
+            needs.captions |= {"", *(picture.caption for picture in train)}
+            break
         for slot, sample_id in enumerate(order.batch(micro_step)[1]):
             choice = choice_of(draws, micro_step, slot, sample_id)
             picture = pictures[sample_id]
@@ -49,6 +54,11 @@ def needs_of(draws: Draws, train: Sequence[Picture], held_out: Sequence[Picture]
             needs.add(by_id[sample_id], View(), by_id[sample_id].caption)
         needs.captions |= {by_id[sample_id].caption for sample_id in validation_ids(by_id)}
     return needs
+
+
+def _most_views(draws: Draws, train: Sequence[Picture]) -> int:
+    """Views that a training may look at, however long it is."""
+    return sum(CROPS * (2 if picture.flip_allowed and 0 < draws.flip < 1 else 1) for picture in train)
 
 
 def buckets_of(pictures: Iterable[Picture]) -> dict[str, list[str]]:

@@ -126,6 +126,7 @@ def _row(split: str, number: int, side: int) -> dict[str, Any]:
         "id": hashlib.sha256(buffer.getvalue()).hexdigest()[:16],
         "caption": f"a painting of a garden, number {number}",
         "style": "Random",
+        "genre": "landscape",
         "cluster": seed,
         "width": side,
         "height": side,

@@ -112,7 +112,7 @@ class Run:
         }  # fmt: skip
 
     def _evaluate(self, adapter: Path) -> dict[str, Any]:
-        told = {"genre": "landscape", "trigger": True, "sealed": False}
+        told = {"genre": "landscape", "asks": None, "trigger": True, "sealed": False}
         samples = [
             {"id": one["id"], "prompt": one["prompt"], "promptId": one["id"], "text": one["prompt"], **told}
             for one in _samples()
@@ -120,7 +120,8 @@ class Run:
         return {
             **self._common, "adapter": str(adapter), "baseSamples": str(self._folder / "base"),
             "candidateSamples": str(self._folder / "candidate"), "rivals": [], "parity": None,
-            "encoder": "efficientnet-lite0", "models": [], "samples": samples, "heldOutLoss": None, "confidence": 0.9,
+            "encoder": "efficientnet-lite0", "models": [],
+            "reference": "held_out", "samples": samples, "heldOutLoss": None, "confidence": 0.9,
             "seed": 1, "out": str(self._folder / "report"),
         }  # fmt: skip
 
