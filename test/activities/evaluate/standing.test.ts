@@ -30,7 +30,7 @@ const AGAINST = [
 function contextOf(run: string, rules: readonly object[], change: Partial<RunContext['config']> = {}) {
   const context = at.contextOf(run);
   const gate = { ...context.config.gate, rules: rules as RunContext['config']['gate']['rules'] };
-  const deployment = { ...context.config.deployment, space: false };
+  const deployment = { ...context.config.deployment, space: false, licenseSignOff: 'A Person' };
   const config = { ...context.config, gate, deployment, ...change };
   return { ...context, run: RunName.parse(run), runId: `id-${run}`, config };
 }
