@@ -76,7 +76,8 @@ export async function whileSharing<T>(
   encode: () => Promise<T>,
 ): Promise<T> {
   const before = p.shared.size;
-  let under: Promise<void> | null = null;
+  // An object, for the narrowing of a variable does not see the timer's assignment.
+  const sharing: { now: Promise<void> | null } = { now: null };
   const share = async (signal: AbortSignal): Promise<void> => {
     try {
       if (await shareLatents(cache, p.shared, signal)) p.onShared(p.shared.size - before);
@@ -85,8 +86,8 @@ export async function whileSharing<T>(
     }
   };
   const timer = setInterval(() => {
-    under ??= share(p.signal).finally(() => {
-      under = null;
+    sharing.now ??= share(p.signal).finally(() => {
+      sharing.now = null;
     });
   }, p.everyMs ?? SHARE_EVERY_MS);
   let whole = false;
@@ -96,7 +97,7 @@ export async function whileSharing<T>(
     return result;
   } finally {
     clearInterval(timer);
-    await under;
+    if (sharing.now !== null) await sharing.now;
     await share(whole ? p.signal : AbortSignal.timeout(LAST_SHARE_MS));
     if (whole) p.signal.throwIfAborted();
   }

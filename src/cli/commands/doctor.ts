@@ -24,16 +24,13 @@ export function addDoctorCommand(program: Command): void {
   action<CommonOptions>(
     program.command('doctor').description('check everything that a run needs, and say how to mend it'),
     async ({ env, dataDir, json }) => {
-      const checks = (
-        await Promise.all([
-          node(),
-          checkProgram('temporal', temporalPath(env), ['--version'], 'npm run setup'),
-          trainer(env),
-          disk(dataDir),
-          hub(env, dataDir),
-          temporal(dataDir),
-        ])
-      ).flat();
+      const [temporalProgram, python, hubCheck, server] = await Promise.all([
+        checkProgram('temporal', temporalPath(env), ['--version'], 'npm run setup'),
+        trainer(env),
+        hub(env, dataDir),
+        temporal(dataDir),
+      ]);
+      const checks = [node(), temporalProgram, python, disk(dataDir), hubCheck, ...server];
       print(json, checks, () =>
         checks
           .map(

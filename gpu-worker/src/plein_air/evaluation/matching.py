@@ -104,7 +104,7 @@ def _place(plane: Plane, window: int) -> tuple[bool, float, float, float]:
 
 def _unit(rows: Plane) -> Plane:
     lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
-    return rows / np.where(lengths > 1e-6, lengths, 1)
+    return np.asarray(rows / np.where(lengths > 1e-6, lengths, 1), dtype=np.float32)
 
 
 def _turned(square: Plane) -> Plane:
@@ -208,4 +208,4 @@ class Matcher:
 def _sharp(plane: Plane) -> Plane:
     from scipy.ndimage import gaussian_filter
 
-    return plane - gaussian_filter(plane, 3.0, mode="reflect")
+    return np.asarray(plane - gaussian_filter(plane, 3.0, mode="reflect"), dtype=np.float32)
