@@ -121,6 +121,7 @@ described('whole transformers beside an adapter, by the real trainer on the tiny
           .filter((path) => path !== '.gitattributes')
           .sort(),
       ).toEqual([
+        'LICENSE.md',
         'NOTICE',
         'README.md',
         'transformer/config.json',

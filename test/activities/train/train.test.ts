@@ -287,7 +287,7 @@ describe('a training whose session dies', () => {
       const log = (line: string) => said.push(line);
       const result = await attempt(stand, request, { trainer: warm, number: 2, log }).result;
       expect(result.adapterSha256).toBe(whole.adapterSha256);
-      expect(said.join('\n')).toMatch(new RegExp(`damaged.*${latest.path}.*${name}`));
+      expect(said.join('\n')).toMatch(new RegExp(`skipped a corrupt checkpoint: ${latest.path}.*${name}`));
       expect(await secondResumedFrom(request)).toBeLessThan(latest.step);
     },
   );
@@ -369,7 +369,7 @@ describe('a training that is asked to end', () => {
     const running = attempt(stand, request, { trainer: warm });
     await expect(running.result).rejects.toMatchObject({
       kind: 'InvalidInput',
-      message: expect.stringMatching(/budget.storageGb.*GB each/),
+      message: expect.stringMatching(/budget.storageGb.*GB a checkpoint/),
     });
     expect(running.beats.filter(({ stage }) => stage.startsWith('download'))).toEqual([]);
   });

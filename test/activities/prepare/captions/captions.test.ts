@@ -195,7 +195,7 @@ describe('captions by a model', () => {
     'are refused of model %s in a sentence that says why',
     async (model, message) => {
       await expect(stand.prepare(`refused-${model}`, input(model))).rejects.toMatchObject({
-        cause: { cause: { message: expect.stringMatching(message) } },
+        cause: { type: 'InvalidInput', message: expect.stringMatching(message) },
       });
     },
     120_000,
