@@ -1,4 +1,4 @@
-import { RunConfig } from '../../src/domain/config/run-config.ts';
+import { describeProblems, parseRunConfig } from '../../src/domain/config/run-config.ts';
 import { DEFAULT_RULES, gateRules } from '../../src/domain/evaluation/gate-rules.ts';
 import { PROMPT_SETS } from '../../src/domain/evaluation/sample-set.ts';
 import { passing, reportInTest } from '../domain/report-in-test.ts';
@@ -10,7 +10,9 @@ const keysOf = <T extends object>(of: T) => Object.keys(of) as (keyof T)[];
  * encoder and prompt set, whatever these are.
  */
 export function madeUpReport() {
-  const config = RunConfig.parse({});
+  const parsed = parseRunConfig({ profile: 'tiny' });
+  if (!parsed.ok) throw new Error(describeProblems(parsed.problems));
+  const config = parsed.value;
   const rules = keysOf(DEFAULT_RULES).flatMap((encoder) =>
     keysOf(PROMPT_SETS).flatMap((promptSet) =>
       gateRules({ ...config, evaluation: { ...config.evaluation, encoder, promptSet } }),

@@ -14,7 +14,10 @@ export async function seedSmall(topology: Topology): Promise<void> {
     await hub.commit({
       repo: base,
       message: 'A base in name only',
-      files: [{ path: 'model_index.json', content: '{}' }],
+      files: [
+        { path: 'model_index.json', content: '{}' },
+        { path: 'README.md', content: '---\nlicense: apache-2.0\n---\n' },
+      ],
     });
   await seedGeneratedWikiArt({
     hubUrl,

@@ -247,7 +247,7 @@ const VERBS = {
   }),
   encode: async (_id, { out }) => {
     mkdirSync(out, { recursive: true });
-    return { images: 0, captions: 0, reused: 0, bytes: 0 };
+    return { views: 0, captions: 0, reused: 0, bytes: 0 };
   },
   train,
   sample: async (_id, params) => sample(params),
