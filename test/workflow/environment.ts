@@ -34,10 +34,38 @@ export async function timeSkipping(): Promise<TestWorkflowEnvironment> {
   const logging = { filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }) };
   Runtime.install({ logger: silent, telemetryOptions: { logging } });
   const path = at('../../.tools/bin/temporal-test-server');
-  return TestWorkflowEnvironment.createTimeSkipping({
+  const environment = await TestWorkflowEnvironment.createTimeSkipping({
     server: { executable: { type: 'existing-path', path } },
   });
+  const teardown = environment.teardown.bind(environment);
+  environment.teardown = async () => {
+    await leave();
+    await teardown();
+  };
+  return environment;
 }
+
+/**
+ * Waits while the server's clock jumps over waits, so far at a time at most. A pending `result()` of the environment's own
+ * client lets it jump without a limit: to the run's own end of time, ten years ahead, where it finds nothing else to wait
+ * for just while the run ends.
+ */
+export async function skipping<T>(
+  environment: TestWorkflowEnvironment,
+  step: '30s' | '1h',
+  awaited: Promise<T>,
+): Promise<T> {
+  let pending = true;
+  const settled = () => {
+    pending = false;
+  };
+  awaited.then(settled, settled);
+  while (pending) await environment.sleep(step);
+  return awaited;
+}
+
+/** Ends the workers of a test that jest gave up; the next one could register none on the same queues. */
+let leave: () => Promise<void> = async () => undefined;
 
 /** Runs `work` while workers with these activities serve every queue. */
 export async function withWorkers<T>(
@@ -49,7 +77,14 @@ export async function withWorkers<T>(
   },
   work: () => Promise<T>,
 ): Promise<T> {
-  const shared = { connection: p.environment.nativeConnection, activities: p.activities };
+  await leave();
+  const shared = {
+    connection: p.environment.nativeConnection,
+    activities: p.activities,
+    // An activity hears of its cancellation when a heartbeat is answered: by default every minute at best.
+    maxHeartbeatThrottleInterval: '100ms',
+    shutdownForceTime: '20s',
+  } as const;
   const pipeline = await Worker.create({
     ...shared,
     taskQueue: 'pipeline',
@@ -58,7 +93,16 @@ export async function withWorkers<T>(
   });
   const gpu = await Worker.create({ ...shared, taskQueue: 'gpu' });
   const pictures = await Worker.create({ ...shared, taskQueue: 'pictures' });
-  return pipeline.runUntil(gpu.runUntil(pictures.runUntil(work())));
+  let giveUp: (error: Error) => void = () => undefined;
+  const givenUp = new Promise<never>((_, reject) => {
+    giveUp = reject;
+  });
+  const served = pipeline.runUntil(gpu.runUntil(pictures.runUntil(Promise.race([work(), givenUp]))));
+  leave = async () => {
+    giveUp(new Error('the test that these workers served is over'));
+    await served.catch(() => undefined);
+  };
+  return served;
 }
 
 /**
