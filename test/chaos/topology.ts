@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
@@ -69,9 +69,19 @@ export class Topology {
     for (const folder of Object.keys(FOLDERS) as Folder[]) {
       if (folder === (options.postgres === true ? 'temporal' : 'postgres')) continue;
       mkdirSync(join(options.root, folder), { recursive: true });
-      if (options.smallDisks === true && mountSmall(join(options.root, folder), FOLDERS[folder]))
-        this.disks.push(folder);
+      if (options.smallDisks === true) this.mount(folder);
     }
+  }
+
+  /** A small file system for a folder, with what was in the folder: the authority that clients of a Hub with TLS trust. */
+  private mount(folder: Folder): void {
+    const [path, before] = [join(this.root, folder), join(this.root, `${folder}-before`)];
+    cpSync(path, before, { recursive: true });
+    if (mountSmall(path, FOLDERS[folder])) {
+      cpSync(before, path, { recursive: true });
+      this.disks.push(folder);
+    }
+    rmSync(before, { recursive: true });
   }
 
   static async start(options: TopologyOptions): Promise<Topology> {
