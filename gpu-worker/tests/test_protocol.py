@@ -222,7 +222,7 @@ def test_no_module_of_configuration_events_or_schedules_imports_torch():
         "protocol.schema",
         "training.settings",
         "training.schedule",
-        "training.order",
+        "dataset.order",
         "training.health",
     ]
     imports = "; ".join(f"import plein_air.{name}" for name in modules)

@@ -168,7 +168,7 @@ def test_a_checkpoint_wished_for_at_any_micro_step_changes_no_byte_and_can_be_re
     def wish_at_some(self: Trainer) -> None:
         micro_step(self)
         if self.state.micro_step in chosen:
-            wishes.checkpoint.set()
+            wishes.checkpoint_requested.set()
 
     monkeypatch.setattr(Trainer, "_micro_step", wish_at_some)
     result = run_here(train_params, wishes, events)
@@ -190,7 +190,7 @@ def test_a_checkpoint_is_taken_while_the_held_out_loss_is_measured_and_changes_n
         def metric(self, step: int, values: dict[str, float]) -> None:
             super().metric(step, values)
             if step == 3 and "loss" in values:
-                wishes.checkpoint.set()
+                wishes.checkpoint_requested.set()
 
     events = WishAtStepThree()
     result = run_here(train_params, wishes, events)

@@ -19,6 +19,23 @@ export const METRICS: Readonly<Record<string, ModelRole | null>> = {
   'style.marginGain': null,
   'diversity.vendi': null,
   'diversity.withinPrompt': null,
+  ...withBase('style', ['score', 'plain']),
+  'style.scoreGain': null,
+  'style.plainGain': null,
+  'style.winRate': null,
+  'style.progress': null,
+  'style.retained': null,
+  'style.leak': null,
+  'style.paintings': null,
+  ...withBase('content', ['match', 'shown']),
+  'content.matchGain': null,
+  ...withBase('appearance', ['color', 'hues', 'upright', 'wayUp']),
+  'appearance.colorGain': null,
+  'appearance.uprightGain': null,
+  'appearance.outside': null,
+  'copying.copies': null,
+  'copying.detection': null,
+  'copying.falseAlarms': null,
   'copying.excess': null,
   'copying.baseExcess': null,
   'copying.close': null,
@@ -39,7 +56,17 @@ export const METRICS: Readonly<Record<string, ModelRole | null>> = {
 };
 
 function distances(name: string, role: ModelRole | null): Record<string, ModelRole | null> {
-  return { [`${name}.candidate`]: role, [`${name}.base`]: role, [`${name}.improvement`]: role };
+  const figures = ['candidate', 'base', 'improvement', 'paintings', 'retained'];
+  return Object.fromEntries(figures.map((figure) => [`${name}.${figure}`, role]));
+}
+
+/** Figures of the candidate's pictures, each beside the same one of the base's: `style.score` and `style.baseScore`. */
+function withBase(name: string, figures: readonly string[]): Record<string, null> {
+  const both = figures.flatMap((figure) => [
+    figure,
+    `base${figure.slice(0, 1).toUpperCase()}${figure.slice(1)}`,
+  ]);
+  return Object.fromEntries(both.map((figure) => [`${name}.${figure}`, null]));
 }
 
 /** Why a rule could never hold: nobody measures its metric under this configuration. Null: it is measured. */
