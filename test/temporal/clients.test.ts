@@ -114,7 +114,9 @@ function storyOf(
       expect(out).toContain('plein-air approve');
     }),
     step('show', (out) => expect(out).toContain('WorkflowExecutionStarted')),
-    step('pause', () => waiting()),
+    step('pause', () =>
+      eventually('my-run to be paused', async () => (await statusOf('my-run')).state === 'paused'),
+    ),
     step('resume', () => waiting()),
     step(approve, async () => {
       await state('my-run', 'COMPLETED');
