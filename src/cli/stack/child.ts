@@ -79,7 +79,7 @@ export function startChild(p: {
 }
 
 /** SIGKILL to a process, or with a negative id to its group; one that has ended is no error. */
-function killIfThere(pid: number): void {
+export function killIfThere(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { sessionPrefix } from '../../domain/gpu-source/session.ts';
 import { SourcesFile } from '../../domain/gpu-source/sources-file.ts';
 import { createLocalSource, localProcesses } from '../../gpu-sources/local.ts';
+import { killIfThere } from './child.ts';
 import { descendants } from './descendants.ts';
 
 /** Name of an embedded stack's fleet: two stacks on one machine do not touch each other's sessions. */
@@ -53,13 +54,13 @@ export async function closeLocalSessions(dataDir: string): Promise<void> {
 /** SIGKILL to a session's worker and all that it started, as a machine that vanishes. */
 export async function killLocalSession(dataDir: string, name: string): Promise<void> {
   for (const process of await localProcesses(sessionPrefix(fleetOf(dataDir))))
-    if (process.name === name) for (const pid of [process.pid, ...descendants(process.pid)]) kill(pid);
+    if (process.name === name) for (const pid of [process.pid, ...descendants(process.pid)]) killIfThere(pid);
 }
 
 /** SIGKILL to the GPU workers that a process has started, with all that they started. */
 export function killWorkersBelow(pid: number): void {
   for (const worker of descendants(pid))
-    if (isGpuWorker(worker)) for (const id of [worker, ...descendants(worker)]) kill(id);
+    if (isGpuWorker(worker)) for (const id of [worker, ...descendants(worker)]) killIfThere(id);
 }
 
 function isGpuWorker(pid: number): boolean {
@@ -67,13 +68,5 @@ function isGpuWorker(pid: number): boolean {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('gpu-worker.js');
   } catch {
     return false;
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
