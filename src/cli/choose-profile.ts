@@ -5,9 +5,9 @@ import { PROFILES, type Profile } from '../domain/config/profiles.ts';
 import { acceleratorIn } from '../domain/run/machine-name.ts';
 import { gpuQueue } from '../domain/run/task-queues.ts';
 import { profileFor } from '../domain/training/needs.ts';
+import { pollers } from '../runs/start-run.ts';
 import { createTrainer } from '../trainer/process.ts';
 import { writeLine } from './colors.ts';
-import { pollers } from './start-run.ts';
 
 /**
  * The profile for the smallest accelerator among the GPU workers that ask for work right now, since any of them may get the

@@ -3,14 +3,14 @@ import type { FleetStatus } from '../domain/gpu-source/fleet.ts';
 import type { GpuWork } from '../domain/run/gpu-report.ts';
 import { outcomeOf } from '../domain/run/outcome.ts';
 import { GPU_QUEUE } from '../domain/run/task-queues.ts';
+import { fleetStatus } from '../runs/fleet-status.ts';
+import { stateOf } from '../runs/list-runs.ts';
+import { type PendingActivity, type RunSnapshot, takeSnapshot } from '../runs/run-snapshot.ts';
+import { unservedQueues } from '../runs/start-run.ts';
 import { deploymentProblem } from '../temporal/deployment.ts';
 import pc from './colors.ts';
-import { fleetStatus } from './commands/gpu.ts';
-import { stateOf } from './list-runs.ts';
 import { outcomeLine } from './outcome.ts';
 import { duration, print } from './output.ts';
-import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
-import { unservedQueues } from './start-run.ts';
 import { studyLines } from './study-view.ts';
 import { phaseLine } from './watch-run.ts';
 

@@ -5,11 +5,6 @@ import { violation } from '../domain/tuning/tuning.ts';
 import pc from './colors.ts';
 import { duration, table } from './output.ts';
 
-/** A query's answer that is a study's, whatever workflow it came from. */
-export function isStudy(status: unknown): status is StudyStatus {
-  return typeof status === 'object' && status !== null && 'wanted' in status && 'trials' in status;
-}
-
 /** A study as a terminal shows it: where it stands, the trials, and what is under way. */
 export function studyLines(study: StudyStatus): string[] {
   const settled = study.trials.filter(({ state }) => state !== 'running').length;

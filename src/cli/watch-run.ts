@@ -4,9 +4,9 @@ import { SingleBar } from 'cli-progress';
 import type { GpuProgress } from '../domain/run/activities.ts';
 import type { PhaseRecord } from '../domain/run/phases.ts';
 import type { Trial } from '../domain/tuning/search-space.ts';
+import { type PendingActivity, type RunSnapshot, takeSnapshot } from '../runs/run-snapshot.ts';
 import pc, { forTerminal, writeLine } from './colors.ts';
 import { duration } from './output.ts';
-import { type PendingActivity, type RunSnapshot, takeSnapshot } from './run-snapshot.ts';
 
 export interface WatchOptions {
   /** Where lines go; bars are drawn only on a terminal. */

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { execa } from 'execa';
-import { takeSnapshot } from '../../src/cli/run-snapshot.ts';
 import { PROJECT } from '../../src/config/paths.ts';
+import { takeSnapshot } from '../../src/runs/run-snapshot.ts';
 import { endOf, persistently, seedSmall, smallRun, startRun, until } from './runs.ts';
 import { Topology } from './topology.ts';
 

@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { beginRun } from '../../src/cli/commands/run-here.ts';
-import { recordOf } from '../../src/cli/recorded-input.ts';
 import { parseRunConfig } from '../../src/domain/config/run-config.ts';
 import { RunName } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
+import { recordOf } from '../../src/runs/recorded-input.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 
 let root: string;

@@ -13,19 +13,19 @@ import { ADAPTER_FILE } from '../../domain/training/checkpoint.ts';
 import { connectHub } from '../../hub/client.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { readVerified } from '../../hub/verified-json.ts';
+import { timestamped } from '../../runs/run-input.ts';
+import type { RunSnapshot } from '../../runs/run-snapshot.ts';
+import { startWorkflow } from '../../runs/start-run.ts';
 import pc, { writeLine } from '../colors.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommandContext, type CommonOptions } from '../context.ts';
 import { outcomeLines, resultOf } from '../outcome.ts';
 import { duration, table } from '../output.ts';
-import type { RunSnapshot } from '../run-snapshot.ts';
 import { seedStack } from '../seed.ts';
 import { onInterrupt, untilInterrupted } from '../stack/interrupt.ts';
 import { jobSources, localSources } from '../stack/local-sessions.ts';
 import { Stack } from '../stack/stack.ts';
-import { startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
-import { timestamped } from './run.ts';
 import { RUN_SPACES } from './up.ts';
 
 interface DemoOptions extends CommonOptions {

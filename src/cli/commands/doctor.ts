@@ -4,12 +4,12 @@ import type { Command } from 'commander';
 import { execa } from 'execa';
 import { type Environment, pythonPath, temporalPath } from '../../config/env.ts';
 import { PYTHON_PACKAGE } from '../../config/paths.ts';
+import { pollers } from '../../runs/start-run.ts';
 import { deploymentProblem } from '../../temporal/deployment.ts';
 import pc from '../colors.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';
-import { pollers } from '../start-run.ts';
 
 interface Check {
   name: string;

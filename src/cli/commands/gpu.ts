@@ -5,6 +5,7 @@ import { FLEET_WORKFLOW_ID, type FleetRequest, type FleetStatus } from '../../do
 import { costOf, type GpuSession } from '../../domain/gpu-source/session.ts';
 import { GPU_QUEUE } from '../../domain/run/task-queues.ts';
 import { createLedger, ledgerRepo } from '../../gpu-sources/ledger.ts';
+import { fleetStatus } from '../../runs/fleet-status.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { duration, print, table } from '../output.ts';
@@ -77,17 +78,6 @@ export function addGpuCommands(program: Command): void {
       print(json, { asked: true }, () => 'the fleet compares now: "plein-air gpu list" shows what is open');
     },
   );
-}
-
-/** What the fleet says of itself; null: there is none, or no worker that could answer. */
-export async function fleetStatus(client: Client): Promise<FleetStatus | null> {
-  try {
-    return await client.withDeadline(Date.now() + 3000, () =>
-      client.workflow.getHandle(FLEET_WORKFLOW_ID).query<FleetStatus>('status'),
-    );
-  } catch {
-    return null;
-  }
 }
 
 async function ask(client: Client, request: Partial<FleetRequest>): Promise<void> {

@@ -10,11 +10,11 @@ import { readVerified } from '../../hub/verified-json.ts';
 import { type Difference, releaseDifferences } from '../../releases/compare.ts';
 import { type Reference, referencesOf } from '../../releases/references.ts';
 import { type ModelStanding, modelStanding, type Standing } from '../../releases/standing.ts';
+import { mustParse } from '../../runs/start-run.ts';
 import pc from '../colors.ts';
 import { connectRunHub } from '../connect.ts';
 import { action, type CommandContext, type CommonOptions } from '../context.ts';
 import { print, table } from '../output.ts';
-import { mustParse } from '../start-run.ts';
 
 type Options = CommonOptions & { model: string; namespace?: string };
 

@@ -7,15 +7,16 @@ import type { Analysis } from '../../domain/dataset/analysis-result.ts';
 import type { PreparedDataset } from '../../domain/dataset/prepared-dataset.ts';
 import { ERROR_KINDS } from '../../domain/errors.ts';
 import type { Hub } from '../../hub/hub.ts';
+import { named, readInput } from '../../runs/run-input.ts';
+import { startWorkflow, unservedQueues } from '../../runs/start-run.ts';
 import pc from '../colors.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action } from '../context.ts';
 import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
 import { resultOf } from '../outcome.ts';
 import { print, table, tell } from '../output.ts';
-import { startWorkflow, unservedQueues } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
-import { type InputOptions, named, readInput, withInput } from './run.ts';
+import { type InputOptions, withInput } from './run.ts';
 
 type PrepareOptions = InputOptions & FromOptions;
 

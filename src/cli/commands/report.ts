@@ -5,11 +5,11 @@ import { rebuildDocuments } from '../../activities/document/rebuild.ts';
 import { parseFields } from '../../domain/config/run-config.ts';
 import { RunName } from '../../domain/refs.ts';
 import { runRepos } from '../../domain/run/repositories.ts';
+import { mustParse } from '../../runs/start-run.ts';
 import pc from '../colors.ts';
 import { connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print, table } from '../output.ts';
-import { mustParse } from '../start-run.ts';
 
 /** Adds `report`: a run's documents built again from what it stored, beside what lies on the Hub. */
 export function addReportCommand(program: Command): void {

@@ -9,6 +9,9 @@ import { exitCodeOf, outcomeOf } from '../../domain/run/outcome.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
 import { GPU_QUEUE } from '../../domain/run/task-queues.ts';
 import { connectHub } from '../../hub/client.ts';
+import { recordedInput } from '../../runs/recorded-input.ts';
+import { readInput } from '../../runs/run-input.ts';
+import { isRunning, pollers, startWorkflow } from '../../runs/start-run.ts';
 import type { FolderSource } from '../../wikiart/import-source.ts';
 import { profileOfGpuWorkers } from '../choose-profile.ts';
 import pc, { writeLine } from '../colors.ts';
@@ -17,13 +20,11 @@ import { action } from '../context.ts';
 import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
 import { outcomeLines, resultOf } from '../outcome.ts';
 import { print, tell } from '../output.ts';
-import { recordedInput } from '../recorded-input.ts';
 import { seedStack } from '../seed.ts';
 import { onInterrupt } from '../stack/interrupt.ts';
 import { Stack } from '../stack/stack.ts';
-import { isRunning, pollers, startWorkflow } from '../start-run.ts';
 import { watchRun } from '../watch-run.ts';
-import { type InputOptions, readInput, withInput } from './run.ts';
+import { type InputOptions, withInput } from './run.ts';
 
 type RunHereOptions = Omit<InputOptions, 'run' | 'watch'> & FromOptions;
 

@@ -1,35 +1,28 @@
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { mergeDeep, parseRunConfig, type RunConfig } from '../../domain/config/run-config.ts';
-import { PipelineError } from '../../domain/errors.ts';
 import { exitCodeOf, outcomeOf } from '../../domain/run/outcome.ts';
 import type { RunResult } from '../../domain/run/run-result.ts';
 import type { StudyResult } from '../../domain/tuning/study-result.ts';
+import { findRun } from '../../runs/find-run.ts';
+import { type InputSource, named, readInput } from '../../runs/run-input.ts';
+import { startWorkflow, unservedQueues } from '../../runs/start-run.ts';
+import { cancelRun } from '../../runs/steer.ts';
 import { profileOfGpuWorkers, profileOfThisMachine } from '../choose-profile.ts';
 import pc from '../colors.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
-import { findRun, runUnderWay } from '../find-run.ts';
 import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
 import { listRuns } from '../list-runs.ts';
 import { outcomeLine, resultOf } from '../outcome.ts';
 import { print, tell } from '../output.ts';
 import { showRun } from '../show-run.ts';
 import { onInterrupt } from '../stack/interrupt.ts';
-import { mustParse, startWorkflow, unservedQueues } from '../start-run.ts';
 import { studyResultLines } from '../study-view.ts';
 import { watchRun } from '../watch-run.ts';
 
 /** Options of a command that starts a run. */
-export interface InputOptions extends CommonOptions {
-  input?: string;
-  set?: string[];
-  run?: string;
-  profile?: string;
-  namespace?: string;
-  acceptDifference?: string[];
+export interface InputOptions extends CommonOptions, InputSource {
   watch?: boolean;
 }
 
@@ -113,10 +106,8 @@ export function addRunCommands(program: Command): void {
       .description('save a checkpoint and end a run; "plein-air resume" continues from there'),
     async ({ dataDir, json }, _options, run) => {
       const client = await connectClient(dataDir);
-      const handle = await runUnderWay(client, String(run), 'cancel');
-      await handle.cancel();
-      const { workflowId } = handle;
-      print(json, { run: workflowId, cancelled: true }, () => `${workflowId} will save a checkpoint and end`);
+      const id = await cancelRun(client, String(run));
+      print(json, { run: id, cancelled: true }, () => `${id} will save a checkpoint and end`);
     },
   );
 }
@@ -145,67 +136,6 @@ function withNameAndProfile(command: Command): Command {
 
 /** Gathers the values of an option that may be given more than once. */
 export const collect = (value: string, all: string[] = []) => [...all, value];
-
-/** Input from options, refused with the workflow's own words before anything starts. */
-export function readInput(
-  type: string,
-  options: Pick<InputOptions, 'input' | 'set' | 'run' | 'profile' | 'namespace' | 'acceptDifference'>,
-  base: object = {},
-): { input: Record<string, unknown>; parsed: RunConfig } {
-  let input: unknown = options.input === undefined ? base : mergeDeep(base, readJson(options.input));
-  for (const assignment of options.set ?? []) input = mergeDeep(input, assign(assignment));
-  if (options.run !== undefined) input = mergeDeep(input, { run: options.run });
-  if (options.profile !== undefined) input = mergeDeep(input, { profile: options.profile });
-  if (options.namespace !== undefined) input = mergeDeep(input, { namespace: options.namespace });
-  const accepted = options.acceptDifference ?? [];
-  if (accepted.length > 0) input = mergeDeep(input, { checkpoints: { acceptDifferences: accepted } });
-  return { parsed: mustParse(type, parseRunConfig(input)), input: input as Record<string, unknown> };
-}
-
-function readJson(text: string): unknown {
-  const source = text.startsWith('@') ? text.slice(1) : null;
-  try {
-    return JSON.parse(source === null ? text : readFileSync(source, 'utf8'));
-  } catch (error) {
-    throw new PipelineError(
-      'InvalidInput',
-      `--input: expected JSON${source === null ? '' : ` in ${source}`}, got: ${error instanceof Error ? error.message : error}`,
-    );
-  }
-}
-
-function assign(assignment: string): unknown {
-  const at = assignment.indexOf('=');
-  if (at < 1) throw new PipelineError('InvalidInput', `--set: expected field=value, got "${assignment}"`);
-  const text = assignment.slice(at + 1);
-  let value: unknown = text;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // Not JSON: the text itself is the value.
-  }
-  return assignment
-    .slice(0, at)
-    .split('.')
-    .reverse()
-    .reduce((inner, key) => ({ [key]: inner }), value);
-}
-
-/** Workflow id of a run: its name, or one made from the time. */
-export function named(
-  input: Record<string, unknown>,
-  prefix: string,
-): { input: Record<string, unknown>; workflowId: string } {
-  const given = input.run;
-  const workflowId = typeof given === 'string' ? given : timestamped(prefix);
-  return { workflowId, input: { ...input, run: workflowId } };
-}
-
-/** `demo-20261123-235959`: a name that sorts by time. */
-export function timestamped(prefix: string, now = new Date()): string {
-  const [day, time] = now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '').split('T');
-  return `${prefix}-${day}-${time}`;
-}
 
 async function follow(client: Client, run: string, json: boolean): Promise<void> {
   const leave = new AbortController();

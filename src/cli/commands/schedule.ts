@@ -5,11 +5,11 @@ import { parse } from 'yaml';
 import { parseFields } from '../../domain/config/run-config.ts';
 import { type ReevaluationSchedule, ScheduleFile, scheduleId } from '../../domain/config/schedule-file.ts';
 import { PipelineError } from '../../domain/errors.ts';
+import { mustParse } from '../../runs/start-run.ts';
 import { applySchedule } from '../apply-schedule.ts';
 import { connectClient } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { print, table } from '../output.ts';
-import { mustParse } from '../start-run.ts';
 
 interface ApplyOptions extends CommonOptions {
   file?: string;

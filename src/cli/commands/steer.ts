@@ -1,20 +1,19 @@
 import { userInfo } from 'node:os';
-import { type Client, WorkflowNotFoundError, WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Command } from 'commander';
 import { ReevaluateInput, RollbackInput } from '../../domain/config/release-inputs.ts';
 import { parseFields } from '../../domain/config/run-config.ts';
 import { ERROR_KINDS, PipelineError } from '../../domain/errors.ts';
 import { RunName } from '../../domain/refs.ts';
 import type { Release } from '../../domain/release/release.ts';
-import type { RunStatus, StudyStatus } from '../../domain/run/run-result.ts';
+import { recordedInput, recordOf } from '../../runs/recorded-input.ts';
+import { timestamped } from '../../runs/run-input.ts';
+import { mustParse, startWorkflow } from '../../runs/start-run.ts';
+import { decide, liveRun, pauseRun, resumeLive } from '../../runs/steer.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
-import { findRun, runUnderWay } from '../find-run.ts';
 import { resultOf } from '../outcome.ts';
 import { print } from '../output.ts';
-import { recordedInput, recordOf } from '../recorded-input.ts';
-import { mustParse, startWorkflow } from '../start-run.ts';
-import { collect, timestamped } from './run.ts';
+import { collect } from './run.ts';
 
 /** Adds the commands by which people steer: approve, reject, pause, resume, rollback, reevaluate. */
 export function addSteerCommands(program: Command): void {
@@ -28,19 +27,8 @@ export function addSteerCommands(program: Command): void {
         .requiredOption('--reason <words>', 'why; it goes into the record'),
       async ({ dataDir, json }, { by, reason }, run) => {
         const client = await connectClient(dataDir);
-        try {
-          const handle = await runUnderWay(client, String(run), name);
-          const decision = await handle.executeUpdate<string, [object]>(name, { args: [{ by, reason }] });
-          const { workflowId } = handle;
-          print(json, { run: workflowId, decision, by, reason }, () => `${workflowId}: ${decision} by ${by}`);
-        } catch (error) {
-          if (error instanceof WorkflowUpdateFailedError || error instanceof WorkflowNotFoundError)
-            throw new PipelineError(
-              'InvalidInput',
-              `${name}: ${error.cause instanceof Error ? error.cause.message : error.message}`,
-            );
-          throw error;
-        }
+        const { run: id, decision } = await decide(client, String(run), { decision: name, by, reason });
+        print(json, { run: id, decision, by, reason }, () => `${id}: ${decision} by ${by}`);
       },
     );
 
@@ -51,14 +39,11 @@ export function addSteerCommands(program: Command): void {
       .description('save a checkpoint and pause a run'),
     async ({ dataDir, json }, _options, run) => {
       const client = await connectClient(dataDir);
-      const handle = await runUnderWay(client, String(run), 'pause');
-      await handle.signal('pause');
-      const { workflowId } = handle;
+      const id = await pauseRun(client, String(run));
       print(
         json,
-        { run: workflowId, paused: true },
-        () =>
-          `${workflowId} will save a checkpoint and pause; continue with "plein-air resume ${workflowId}"`,
+        { run: id, paused: true },
+        () => `${id} will save a checkpoint and pause; continue with "plein-air resume ${id}"`,
       );
     },
   );
@@ -82,7 +67,8 @@ export function addSteerCommands(program: Command): void {
       const client = await connectClient(dataDir);
       const live = await liveRun(client, String(operand));
       if (live !== null) {
-        const words = await resumeLive(client, live, options);
+        refuseChanges(live, options);
+        const words = await resumeLive(client, live);
         return print(json, { run: live, resumed: 'signal' }, () => words);
       }
       const name = RunName.safeParse(operand);
@@ -152,36 +138,17 @@ export function addSteerCommands(program: Command): void {
   );
 }
 
-/** The workflow id of a run that is under way; null: it has ended, or the server does not know it. */
-async function liveRun(client: Client, name: string): Promise<string | null> {
-  try {
-    const { id, execution } = await findRun(client, name);
-    return execution === 'RUNNING' ? id : null;
-  } catch (error) {
-    if (error instanceof PipelineError && error.kind === 'InvalidInput') return null;
-    throw error;
-  }
-}
-
-/** Continues a run that is under way; changes of its input would not reach it, and are refused. */
-async function resumeLive(
-  client: Client,
+/** Changes of its input would not reach a run that is under way. */
+function refuseChanges(
   id: string,
   changes: { gpuHours?: string; set?: string[]; acceptDifference?: string[] },
-): Promise<string> {
+): void {
   const asked = [changes.gpuHours, changes.set, changes.acceptDifference].some((one) => one !== undefined);
   if (asked)
     throw new PipelineError(
       'InvalidInput',
       `resume: expected no changes for "${id}", which is under way, got some: cancel it first ("plein-air cancel ${id}"), then resume it with them`,
     );
-  const handle = client.workflow.getHandle(id);
-  const status = await handle.query<Partial<RunStatus & StudyStatus>>('status').catch(() => null);
-  const isPaused = status?.state === 'paused' || status?.state === 'pausing' || status?.paused === true;
-  await handle.signal('resume');
-  return isPaused || status === null
-    ? `${id} continues`
-    : `${id} was not paused: it is ${status.state ?? 'running'}`;
 }
 
 function defined(input: Record<string, unknown>): Record<string, unknown> {

@@ -6,7 +6,6 @@ import type { Failure } from '../domain/run/outcome.ts';
 import { initialProgress } from '../domain/run/progress.ts';
 import type { RunStatus, StudyStatus } from '../domain/run/run-result.ts';
 import { describeFailure } from '../workflows/support/failures.ts';
-import { isStudy } from './study-view.ts';
 
 /** An activity that is scheduled or running, as the server knows it. */
 export interface PendingActivity {
@@ -119,6 +118,11 @@ async function queryStatus(client: Client, workflowId: string): Promise<RunStatu
   } catch {
     return null;
   }
+}
+
+/** A query's answer that is a study's, whatever workflow it came from. */
+export function isStudy(status: unknown): status is StudyStatus {
+  return typeof status === 'object' && status !== null && 'wanted' in status && 'trials' in status;
 }
 
 function asStudy(status: unknown): StudyStatus | null {

@@ -3,10 +3,10 @@ import { PipelineError } from '../domain/errors.ts';
 import type { RunName } from '../domain/refs.ts';
 import { runRepos } from '../domain/run/repositories.ts';
 import type { Hub } from '../hub/hub.ts';
-import { type InputOptions, readInput } from './commands/run.ts';
+import { type InputSource, readInput } from './run-input.ts';
 
 /** What is asked to be otherwise than recorded; the run itself refuses what may not change. */
-export interface Changes extends Pick<InputOptions, 'input' | 'profile' | 'set' | 'acceptDifference'> {
+export interface Changes extends Pick<InputSource, 'input' | 'profile' | 'set' | 'acceptDifference'> {
   gpuHours?: string;
 }
 
