@@ -37,10 +37,14 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
       where.set(candidate.source, { pack: result.pack, png });
       (kind === 'wanted' ? wanted : neighbors).push(candidate);
     }
+  await input.onCompare?.();
   const chosen = chooseKept(wanted, input.config, input.seed);
+  await input.onCompare?.();
   const dealt = splitPictures(chosen.kept, { ...input.config, seed: input.seed });
   const firstFree = dealt.pictures.reduce((next, { cluster }) => Math.max(next, cluster + 1), 0);
+  await input.onCompare?.();
   const others = chooseNeighbors(neighbors, chosen.kept, input.config, input.seed);
+  await input.onCompare?.();
   const placed: Placed[] = [
     ...dealt.pictures,
     ...others.map((candidate, at) => ({ candidate, split: 'neighbors' as const, cluster: firstFree + at })),

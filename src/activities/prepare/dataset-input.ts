@@ -25,6 +25,8 @@ export interface AssembleInput {
   store: PrepareStore;
   /** Folder for the files; emptied first. */
   out: string;
+  /** Called before each comparison of all pictures with all, which gives the process nothing else to do for a while. */
+  onCompare?: () => Promise<void>;
   onGroup(): void;
 }
 

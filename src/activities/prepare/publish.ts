@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { PreparedDataset } from '../../domain/dataset/prepared-dataset.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { CommitSha, RepoRef } from '../../domain/refs.ts';
@@ -57,6 +58,7 @@ async function publish(deps: PublishDeps, context: RunContext, target: Preparati
   const groups = await readGroups(store, plan, work);
   const out = join(folder, `dataset-${randomUUID()}`);
   let written = 0;
+  let compared = 0;
   const assembled = await assemble({
     key: target.key,
     settings: { ...settingsOf(config), seed: context.config.seed },
@@ -71,6 +73,10 @@ async function publish(deps: PublishDeps, context: RunContext, target: Preparati
     bytesRead: groups.reduce((sum, { bytesRead }) => sum + bytesRead, plan.labelBytes),
     store,
     out,
+    onCompare: async () => {
+      deps.heartbeat({ stage: 'comparing', done: compared++, total: 4 });
+      await setImmediate();
+    },
     onGroup: () => {
       written += 1;
       deps.heartbeat({ stage: 'writing', done: written, total: groups.length });

@@ -197,30 +197,46 @@ function bestCorrelation(complete: Look, cut: Look, start: Window): number {
   return best.score;
 }
 
+/** Corner sums of a patch and of its squares, reused: this is the innermost work of every comparison. */
+const EDGE = PATCH + 1;
+const valueSums = new Float64Array(EDGE * EDGE);
+const squareSums = new Float64Array(EDGE * EDGE);
+
 /** Each value less the mean around it, in units of the contrast around it: the same under any smooth curve of tones. */
 function localContrast(values: Float32Array): Float32Array {
-  const result = new Float32Array(PATCH * PATCH);
-  for (let y = 0; y < PATCH; y++)
+  for (let y = 0; y < PATCH; y++) {
+    let [row, squares] = [0, 0];
     for (let x = 0; x < PATCH; x++) {
-      let [sum, squares, count] = [0, 0, 0];
-      for (let row = Math.max(0, y - NEAR); row <= Math.min(PATCH - 1, y + NEAR); row++)
-        for (let column = Math.max(0, x - NEAR); column <= Math.min(PATCH - 1, x + NEAR); column++) {
-          const value = values[row * PATCH + column] as number;
-          sum += value;
-          squares += value * value;
-          count += 1;
-        }
-      const mean = sum / count;
-      const contrast = Math.sqrt(Math.max(0, squares / count - mean * mean));
+      const value = values[y * PATCH + x] as number;
+      row += value;
+      squares += value * value;
+      const at = (y + 1) * EDGE + x + 1;
+      valueSums[at] = (valueSums[at - EDGE] as number) + row;
+      squareSums[at] = (squareSums[at - EDGE] as number) + squares;
+    }
+  }
+  const result = new Float32Array(PATCH * PATCH);
+  for (let y = 0; y < PATCH; y++) {
+    const [top, bottom] = [Math.max(0, y - NEAR) * EDGE, Math.min(PATCH, y + NEAR + 1) * EDGE];
+    for (let x = 0; x < PATCH; x++) {
+      const [left, right] = [Math.max(0, x - NEAR), Math.min(PATCH, x + NEAR + 1)];
+      const count = ((bottom - top) / EDGE) * (right - left);
+      const inside = (sums: Float64Array) =>
+        (sums[bottom + right] as number) -
+        (sums[top + right] as number) -
+        (sums[bottom + left] as number) +
+        (sums[top + left] as number);
+      const mean = inside(valueSums) / count;
+      const contrast = Math.sqrt(Math.max(0, inside(squareSums) / count - mean * mean));
       result[y * PATCH + x] = ((values[y * PATCH + x] as number) - mean) / (FLAT + contrast);
     }
+  }
   return result;
 }
 
 /** Pearson correlation; 1 for two flat ones. */
 function correlationOf(x: Float32Array, y: Float32Array): number {
-  const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
-  const [meanX, meanY] = [mean(x), mean(y)];
+  const [meanX, meanY] = [meanOf(x), meanOf(y)];
   let [xy, xx, yy] = [0, 0, 0];
   for (let i = 0; i < x.length; i++) {
     const [dx, dy] = [(x[i] as number) - meanX, (y[i] as number) - meanY];
@@ -231,4 +247,10 @@ function correlationOf(x: Float32Array, y: Float32Array): number {
   // Rounding leaves flat pictures a variance of next to nothing.
   if (xx < 1e-6 || yy < 1e-6) return xx < 1e-6 && yy < 1e-6 ? 1 : 0;
   return xy / Math.sqrt(xx * yy);
+}
+
+function meanOf(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i] as number;
+  return sum / values.length;
 }
