@@ -2,6 +2,7 @@ import { execFile, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { killIfThere, signalIfThere } from '../wire/processes.ts';
 import type { GpuSource, SourceGround } from './source.ts';
 
 /** Argument by which a worker's process is recognized as a session; what follows it is the session's name. */
@@ -59,11 +60,11 @@ export function createLocalSource(machine: LocalMachine): GpuSource {
     },
     async close(name) {
       const of = async () => (await localProcesses(prefix)).filter((one) => one.name === name);
-      for (const { pid } of await of()) signal(pid, 'SIGTERM');
+      for (const { pid } of await of()) signalIfThere(pid, 'SIGTERM');
       const end = Date.now() + graceSeconds * 1000;
       while ((await of()).length > 0 && Date.now() < end) await new Promise((r) => setTimeout(r, 200));
       // Each leads a group of its own, with its trainer in it.
-      for (const { pid } of await of()) signal(-pid, 'SIGKILL');
+      for (const { pid } of await of()) killIfThere(-pid);
     },
     async list() {
       return [...new Set((await localProcesses(prefix)).map(({ name }) => name))];
@@ -84,12 +85,4 @@ export async function localProcesses(prefix: string): Promise<{ pid: number; nam
     if (name.startsWith(prefix)) found.push({ pid: Number(match[1]), name });
   }
   return found;
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

@@ -1,4 +1,5 @@
 import { execa } from 'execa';
+import { killIfThere } from '../wire/processes.ts';
 
 /** How a program ended. */
 export interface Ended {
@@ -34,11 +35,7 @@ export async function runCommand(
   });
   let timedOut = false;
   const kill = () => {
-    try {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-    } catch {
-      // It ended at this very moment.
-    }
+    if (child.pid !== undefined) killIfThere(-child.pid);
   };
   const timer = setTimeout(() => {
     timedOut = true;

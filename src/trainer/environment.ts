@@ -1,27 +1,4 @@
-/** Variables that the trainer may see: where programs, libraries, caches and the accelerator are. No secret is among them. */
-const PASSED_ON = [
-  'PATH',
-  'HOME',
-  'USER',
-  'LANG',
-  'LC_ALL',
-  'TZ',
-  'TMPDIR',
-  'TMP',
-  'TEMP',
-  'SYSTEMROOT',
-  'LD_LIBRARY_PATH',
-  'CUDA_VISIBLE_DEVICES',
-  'CUDA_HOME',
-  'NVIDIA_VISIBLE_DEVICES',
-  'NVIDIA_DRIVER_CAPABILITIES',
-  'PYTORCH_CUDA_ALLOC_CONF',
-  'PYTORCH_ALLOC_CONF',
-  'TORCH_HOME',
-  'TORCHINDUCTOR_CACHE_DIR',
-  'TRITON_CACHE_DIR',
-  'XDG_CACHE_HOME',
-] as const;
+import { trainerVariables } from '../config/child-environment.ts';
 
 /** Environment of the Python process: a white list, the package, and settings that keep it offline and reproducible. */
 export function trainerEnvironment(
@@ -29,12 +6,8 @@ export function trainerEnvironment(
   packageFolder: string,
   processes = 1,
 ): Record<string, string> {
-  const passed = PASSED_ON.flatMap((name) => {
-    const value = worker[name];
-    return value === undefined ? [] : [[name, value] as const];
-  });
   return {
-    ...Object.fromEntries(passed),
+    ...trainerVariables(worker),
     PYTHONPATH: packageFolder,
     PLEIN_AIR_TRAINER_PROCESSES: String(processes),
     PYTHONUNBUFFERED: '1',

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createFleetActivities } from '../activities/fleet/fleet.ts';
+import { farWorkerEnvironment, sessionEnvironment } from '../config/child-environment.ts';
 import { type Environment, hubAccess, processEnvironment, pythonPath } from '../config/env.ts';
 import { PROJECT } from '../config/paths.ts';
 import { FLEET_QUEUE, FLEET_WORKFLOW_ID } from '../domain/gpu-source/fleet.ts';
-import { sessionPrefix } from '../domain/gpu-source/session.ts';
+import { type GpuSession, sessionPrefix } from '../domain/gpu-source/session.ts';
 import { PIPELINE_QUEUE } from '../domain/run/task-queues.ts';
 import { createSource } from '../gpu-sources/factory.ts';
 import { createLedger, ledgerRepo } from '../gpu-sources/ledger.ts';
 import { readSourcesFile } from '../gpu-sources/read-file.ts';
-import type { SourceGround } from '../gpu-sources/source.ts';
 import type { Hub } from '../hub/hub.ts';
 import { current } from './current-activity.ts';
 import { gpuDemand } from './gpu-demand.ts';
@@ -35,11 +35,11 @@ export async function fleetQueues(
     jobs: { endpoint: hub.endpoint, token: access?.accessToken ?? '', namespace: owner },
     readBootstrap: (path: string | undefined) => readFile(path ?? BOOTSTRAP, 'utf8'),
     prefix: sessionPrefix(fleet),
-    worker: workerEnvironment(processEnvironment()),
+    worker: farWorkerEnvironment(processEnvironment()),
     local: {
       script: join(PROJECT, 'dist', 'workers', 'gpu-worker.js'),
       folder: join(env.PLEIN_AIR_DATA_DIR ?? workDir, 'sessions'),
-      environment: localEnvironment(processEnvironment(), pythonPath(env)),
+      environment: { ...sessionEnvironment(processEnvironment()), PLEIN_AIR_PYTHON: pythonPath(env) },
       owner: env.PLEIN_AIR_OWNER,
     },
   };
@@ -72,24 +72,10 @@ async function startFleet(client: Client): Promise<void> {
   }
 }
 
-/** What a worker on another machine needs to reach Temporal and the Hub. */
-const HANDED_ON = /^(TEMPORAL_[A-Z0-9_]+|HF_ENDPOINT|HF_TOKEN|PLEIN_AIR_CODEC_KEYS)$/;
-const IS_SECRET = /KEY|TOKEN|SECRET/;
-
-function workerEnvironment(all: NodeJS.ProcessEnv): SourceGround['worker'] {
-  const variables: Record<string, string> = {};
-  const secrets: Record<string, string> = {};
-  for (const [name, value] of Object.entries(all))
-    if (value !== undefined && HANDED_ON.test(name))
-      (IS_SECRET.test(name) ? secrets : variables)[name] = value;
-  return { variables, secrets };
-}
-
-/** What a worker on this machine needs besides. */
-const OF_THIS_MACHINE =
-  /^(PATH|HOME|LANG|LC_[A-Z]+|TMPDIR|TZ|CUDA_[A-Z_]+|NVIDIA_[A-Z_]+|LD_LIBRARY_PATH|NODE_EXTRA_CA_CERTS|NODE_OPTIONS|OMP_NUM_THREADS|HF_HUB_OFFLINE)$/;
-
-function localEnvironment(all: NodeJS.ProcessEnv, python: string): NodeJS.ProcessEnv {
-  const kept = Object.entries(all).filter(([name]) => OF_THIS_MACHINE.test(name));
-  return { ...Object.fromEntries(kept), PLEIN_AIR_PYTHON: python };
+/** The sessions that the fleet opened for a run, from its ledger on the Hub; any pipeline worker can read them. */
+export function sessionsOfRun(hub: Hub, fleet: string): (run: string) => Promise<GpuSession[]> {
+  return async (run) => {
+    const ledger = createLedger(hub, ledgerRepo(await hub.whoAmI()), fleet);
+    return (await ledger.recent(Date.now())).filter((session) => session.run === run);
+  };
 }

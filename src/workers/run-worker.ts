@@ -5,6 +5,7 @@ import { type Environment, readEnvironment } from '../config/env.ts';
 import { ERROR_KINDS, PipelineError } from '../domain/errors.ts';
 import { visibleText } from '../domain/visible-text.ts';
 import { dataConverter } from '../temporal/data-converter.ts';
+import { isAlive } from '../wire/processes.ts';
 import { activityErrors } from './activity-errors.ts';
 import { connectTemporal } from './connect.ts';
 import { installRuntime } from './telemetry.ts';
@@ -113,13 +114,4 @@ function stopWithOwner(workers: readonly Worker[]): void {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
   }, 1000);
   timer.unref();
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

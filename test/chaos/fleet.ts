@@ -16,6 +16,7 @@ import type { Training } from '../../src/domain/training/training.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { freePort } from '../../src/wire/free-port.ts';
+import { isAlive, signalIfThere } from '../../src/wire/processes.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 
 /** A GPU machine of the fleet: a worker in an empty folder. */
@@ -201,33 +202,15 @@ export class Fleet {
   /** SIGKILL to worker and trainer at once, as a machine that vanishes; resolves when both are gone. */
   async vanish(machine: Machine): Promise<void> {
     const trainer = await this.trainerOf(machine);
-    if (trainer !== null) signal(trainer, 'SIGKILL');
+    if (trainer !== null) signalIfThere(trainer, 'SIGKILL');
     await machine.worker.kill();
   }
 
   async close(): Promise<void> {
     for (const close of this.#closing) await close().catch(() => undefined);
-    for (const pid of await this.trainers()) if (isAlive(pid)) signal(pid, 'SIGKILL');
+    for (const pid of await this.trainers()) if (isAlive(pid)) signalIfThere(pid, 'SIGKILL');
     await Promise.all(this.#children.map((child) => child.kill()));
     await rm(this.root, { recursive: true, force: true });
-  }
-}
-
-/** Sends a signal; a process that has gone is no error. */
-export function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // Gone already.
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }
 

@@ -7,7 +7,8 @@ import { chooseCheckpoint, type Lane, readLane } from '../../src/activities/trai
 import type { TrainRequest } from '../../src/domain/run/activities.ts';
 import type { Training } from '../../src/domain/training/training.ts';
 import type { Random } from '../local-hub/random.ts';
-import { type Fleet, isAlive, type Machine, signal, until } from './fleet.ts';
+import { isAlive, signalIfThere } from '../../src/wire/processes.ts';
+import { type Fleet, type Machine, until } from './fleet.ts';
 import { courseOf, readTrace, tail } from './trace.ts';
 
 /** Where the axe falls: anywhere at all, on the trainer alone, while a checkpoint is written, while it is uploaded, or before training. */
@@ -103,7 +104,7 @@ async function strike(p: {
   if (moment === 'before training') {
     await delay(random.int(3000));
     const trainer = await fleet.trainerOf(machine, p.dead);
-    if (trainer !== null) signal(trainer, 'SIGKILL');
+    if (trainer !== null) signalIfThere(trainer, 'SIGKILL');
     return trainer;
   }
   const trainer = await until('a trainer trains', async () => {
@@ -118,7 +119,7 @@ async function strike(p: {
   }
   if (moment === 'mid-upload') await delay(random.int(60));
   if (moment === 'machine' || moment === 'trainer') await Promise.race([delay(p.lifeMs), over(p.isOver)]);
-  if (!p.isOver()) signal(trainer, 'SIGKILL');
+  if (!p.isOver()) signalIfThere(trainer, 'SIGKILL');
   return trainer;
 }
 

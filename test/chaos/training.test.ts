@@ -4,7 +4,8 @@ import type { TrainRequest } from '../../src/domain/run/activities.ts';
 import type { Training } from '../../src/domain/training/training.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 import { seeded } from '../local-hub/random.ts';
-import { Fleet, isAlive, type Machine, signal, until } from './fleet.ts';
+import { isAlive, signalIfThere } from '../../src/wire/processes.ts';
+import { Fleet, type Machine, until } from './fleet.ts';
 import { eventOf, killAgainAndAgain, undisturbed } from './killing.ts';
 import { courseOf, readTrace } from './trace.ts';
 
@@ -56,7 +57,7 @@ describe('a training whose trainer hangs', () => {
     const machine = await fleet.startMachine();
     const { result } = await fleet.start(request);
     const trainer = await atWork(machine);
-    signal(trainer, 'SIGSTOP');
+    signalIfThere(trainer, 'SIGSTOP');
     expect((await result).adapterSha256).toBe(whole.adapterSha256);
     expect(isAlive(trainer)).toBe(false);
     await machine.worker.stop(20);
@@ -69,12 +70,12 @@ describe('a zombie', () => {
     const zombie = await fleet.startMachine();
     const { result } = await fleet.start(request);
     const asleep = await atWork(zombie);
-    signal(asleep, 'SIGSTOP');
-    signal(zombie.worker.pid, 'SIGSTOP');
+    signalIfThere(asleep, 'SIGSTOP');
+    signalIfThere(zombie.worker.pid, 'SIGSTOP');
     const machine = await fleet.startMachine();
     await atWork(machine);
-    signal(zombie.worker.pid, 'SIGCONT');
-    signal(asleep, 'SIGCONT');
+    signalIfThere(zombie.worker.pid, 'SIGCONT');
+    signalIfThere(asleep, 'SIGCONT');
     const training = await result;
     expect(training.adapterSha256).toBe(whole.adapterSha256);
     const { ledger, fence } = await readLane(laneOf(request));

@@ -1,5 +1,6 @@
 import { createWriteStream, readFileSync } from 'node:fs';
 import { execa } from 'execa';
+import { killIfThere } from '../../wire/processes.ts';
 import { descendants } from './descendants.ts';
 
 /** A process of the embedded stack: in a group of its own, logging to a file, stopped by its id. */
@@ -76,13 +77,4 @@ export function startChild(p: {
       }
     },
   };
-}
-
-/** SIGKILL to a process, or with a negative id to its group; one that has ended is no error. */
-export function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { sessionPrefix } from '../../domain/gpu-source/session.ts';
 import { SourcesFile } from '../../domain/gpu-source/sources-file.ts';
 import { createLocalSource, localProcesses } from '../../gpu-sources/local.ts';
-import { killIfThere } from './child.ts';
+import { killIfThere } from '../../wire/processes.ts';
 import { descendants } from './descendants.ts';
 
 /** Name of an embedded stack's fleet: two stacks on one machine do not touch each other's sessions. */

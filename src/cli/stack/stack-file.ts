@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { isAlive } from '../../wire/processes.ts';
 
 /** `stack.json` in the data folder: where a running embedded stack is, for every other command. */
 export const StackFile = z.strictObject({
@@ -47,16 +48,6 @@ export function orphans(dataDir: string): { name: string; pid: number }[] {
   const stack = readAnyStack(dataDir);
   if (stack === null || isAlive(stack.owner)) return [];
   return stack.processes.filter((p) => isAlive(p.pid) && commandLine(p.pid).includes(dataDir));
-}
-
-/** Whether a process of this id lives. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** Arguments of a process where the system shows them; a pid alone may belong to somebody else by now. */

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { killIfThere } from '../../wire/processes.ts';
 
 /**
  * Runs a job's command and ends it when its Hub ends: the Hub holds the other end of standard input, and when that closes
@@ -121,11 +122,7 @@ export class Job {
   }
 
   #killGroup(): void {
-    try {
-      if (this.#child.pid !== undefined) process.kill(-this.#child.pid, 'SIGKILL');
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-    }
+    if (this.#child.pid !== undefined) killIfThere(-this.#child.pid);
   }
 
   #read(stream: ChildProcess['stdout']): void {
