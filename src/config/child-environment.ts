@@ -52,10 +52,7 @@ export function serverEnvironment(all: Variables): Record<string, string> {
 export function workerEnvironment(all: Variables): Record<string, string> {
   const settings = new Set(Object.keys(Environment.shape).filter((name) => !NOT_OF_WORKERS.has(name)));
   const listed = [...PLACES, ...OF_PROGRAMS, ...OF_ACCELERATORS, ...OF_WORKERS];
-  return pick(
-    all,
-    (name) => listed.includes(name) || settings.has(name) || OF_WORKERS_BY_PREFIX.test(name),
-  );
+  return pick(all, (name) => listed.includes(name) || settings.has(name) || OF_WORKERS_BY_PREFIX.test(name));
 }
 
 /** Environment of a GPU worker that a pipeline worker starts on its own machine: a worker's, less what is the pipeline's. */

@@ -15,7 +15,7 @@ export interface Ledger {
   recent(now: number): Promise<GpuSession[]>;
   /** Adds a session unless one of its name is there; returns what is in the ledger. */
   add(session: GpuSession): Promise<GpuSession>;
-  /** Changes one session; one that is not there is an error of the caller. */
+  /** Changes one session unless it is closed; one that is not there is an error of the caller. */
   change(session: Pick<GpuSession, 'name' | 'openedAt'>, change: Partial<GpuSession>): Promise<GpuSession>;
 }
 
@@ -77,6 +77,8 @@ export function createLedger(hub: Hub, repo: RepoRef, fleet: string): Ledger {
         const index = sessions.findIndex((session) => session.name === name);
         const before = sessions[index];
         if (before === undefined) throw new Error(`expected session ${name} in the ledger, got none`);
+        // How it ended was written by whoever came first, fleet or reaper.
+        if (before.closedAt !== null) return before;
         const after = { ...before, ...change };
         return {
           sessions: sessions.with(index, after),

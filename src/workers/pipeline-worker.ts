@@ -23,7 +23,7 @@ import { DEPLOYMENT, PICTURES_QUEUE, PIPELINE_QUEUE } from '../domain/run/task-q
 import { createTrainer } from '../trainer/process.ts';
 import { gpuPollers, hubFromEnvironment, servedClasses, workFolder } from './connect.ts';
 import { current } from './current-activity.ts';
-import { fleetQueues } from './fleet.ts';
+import { fleetQueues, sessionsOfRun } from './fleet.ts';
 import { logLine } from './log-line.ts';
 import { createOperations, isUnderWay, withOperations } from './operations.ts';
 import { runWorker } from './run-worker.ts';
@@ -77,7 +77,11 @@ await runWorker('pipeline', async ({ env, client }) => {
       ...releasing,
       operationId: () => activityInfo().workflowExecution?.runId ?? '',
     }),
-    document: createDocument({ hub, onStep: heartbeat }),
+    document: createDocument({
+      hub,
+      onStep: heartbeat,
+      sessionsOf: sessionsOfRun(hub, env.PLEIN_AIR_FLEET),
+    }),
     notify: createNotify({ webhook: webhookOf(env.PLEIN_AIR_WEBHOOK_URL, env.PLEIN_AIR_WEBHOOK_FORMAT) }),
     openRelease: withOperations(createOpenRelease({ hub }), operations, (production, offered) => ({
       ...production,

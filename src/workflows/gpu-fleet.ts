@@ -20,7 +20,7 @@ import {
   shownOf,
 } from '../domain/gpu-source/fleet.ts';
 import type { FleetAction } from '../domain/gpu-source/plan.ts';
-import { costOf } from '../domain/gpu-source/session.ts';
+import { costOf, money } from '../domain/gpu-source/session.ts';
 import { FLEET_CALL, FLEET_WATCH } from './support/activity-options.ts';
 import { describeFailure } from './support/failures.ts';
 import { budgetSpentSignal } from './support/messages.ts';
@@ -117,7 +117,7 @@ async function perform(action: FleetAction): Promise<void> {
 function show({ sessions, obstacles }: FleetStatus): void {
   const lines = sessions.map((session) => {
     const { name, source, accelerator, readyAt, why, price } = session;
-    const cost = `${costOf(session, Date.now()).toFixed(2)} ${price.currency}`;
+    const cost = money(costOf(session, Date.now()), price.currency);
     return `- **${name}** ${source} ${accelerator}, ${readyAt === null ? 'starting' : 'ready'}, ${cost}: ${why}`;
   });
   setCurrentDetails(

@@ -6,8 +6,8 @@ import { fetchCheckpoint } from '../../src/activities/support/checkpoint-folder.
 import { chooseCheckpoint, type Lane, readLane } from '../../src/activities/train/branch.ts';
 import type { TrainRequest } from '../../src/domain/run/activities.ts';
 import type { Training } from '../../src/domain/training/training.ts';
-import type { Random } from '../local-hub/random.ts';
 import { isAlive, signalIfThere } from '../../src/wire/processes.ts';
+import type { Random } from '../local-hub/random.ts';
 import { type Fleet, type Machine, until } from './fleet.ts';
 import { courseOf, readTrace, tail } from './trace.ts';
 

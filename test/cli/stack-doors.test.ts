@@ -7,7 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NO_HTTP_API } from '../../src/cli/stack/stack.ts';
-import { serverEnvironment, workerEnvironment } from '../../src/config/child-environment.ts';
+import {
+  farWorkerEnvironment,
+  serverEnvironment,
+  sessionEnvironment,
+  trainerVariables,
+  workerEnvironment,
+} from '../../src/config/child-environment.ts';
 import { readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { freePort } from '../../src/wire/free-port.ts';
 import { hiddenAddress, openWebDoor, type WebDoor } from '../../src/wire/web-door.ts';
@@ -134,5 +140,17 @@ describe('the environment of', () => {
     expect(Object.keys(workerEnvironment(all)).sort()).toEqual([
       ...['HF_TOKEN', 'HOME', 'PATH', 'PLEIN_AIR_CODEC_KEYS', 'PLEIN_AIR_WEBHOOK_URL', 'TEMPORAL_API_KEY'],
     ]);
+  });
+
+  it('a GPU worker of the fleet holds no secret of the pipeline worker that starts it, and its trainer none at all', () => {
+    const here = sessionEnvironment(all);
+    expect(Object.keys(here).sort()).toEqual([
+      ...['HF_TOKEN', 'HOME', 'PATH', 'PLEIN_AIR_CODEC_KEYS', 'TEMPORAL_API_KEY'],
+    ]);
+    expect(trainerVariables(here)).toEqual({ PATH: '/bin', HOME: '/home/a' });
+    expect(farWorkerEnvironment({ ...all, HF_ENDPOINT: 'https://hub' })).toEqual({
+      variables: { HF_ENDPOINT: 'https://hub' },
+      secrets: { HF_TOKEN: 'hf_a', PLEIN_AIR_CODEC_KEYS: 'k:1', TEMPORAL_API_KEY: 't' },
+    });
   });
 });

@@ -1,3 +1,4 @@
+import type { GpuSession } from '../../domain/gpu-source/session.ts';
 import type { CommitRef, CommitSha, RepoRef } from '../../domain/refs.ts';
 import type { Documents, PipelineActivities } from '../../domain/run/activities.ts';
 import type { RunSummary } from '../../domain/run/summary.ts';
@@ -18,18 +19,25 @@ export const REPORT_FILE = `${REPORT_FOLDER}/index.html`;
 /** What writing documents needs besides its request. */
 export interface DocumentDeps {
   hub: Hub;
+  /** Sessions that were opened for a run; default: none is known. */
+  sessionsOf?: (run: string) => Promise<GpuSession[]>;
+  now?: () => number;
   onStep?: (step: string) => void;
 }
 
 /** Stores the run's summary and rebuilds its report from stored records, in one commit of the record repository. */
 export function createDocument({
   hub,
+  sessionsOf = async () => [],
+  now = Date.now,
   onStep = () => undefined,
 }: DocumentDeps): PipelineActivities['document'] {
   return async ({ summary }) => {
     const repo: RepoRef = { type: 'dataset', repo: summary.context.repos.record };
     await hub.ensureRepo(repo, { private: true });
-    const stored: StoredSummary = { format: 1, endpoint: hub.endpoint, summary };
+    const sessions = await sessionsOf(summary.context.run);
+    const gpuSessions = sessions.length === 0 ? null : { at: now(), sessions };
+    const stored: StoredSummary = { format: 1, endpoint: hub.endpoint, summary, gpuSessions };
     const content = `${JSON.stringify(withoutOwnPhase(stored), null, 2)}\n`;
     const { commit, files } = await writeReport({ hub, repo, summary: content, onStep });
     const html = files.find((f) => f.path === REPORT_FILE)?.content ?? '';

@@ -2,7 +2,7 @@ import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
 import { PipelineError } from '../../domain/errors.ts';
 import { FLEET_WORKFLOW_ID, type FleetRequest, type FleetStatus } from '../../domain/gpu-source/fleet.ts';
-import { costOf, type GpuSession } from '../../domain/gpu-source/session.ts';
+import { costOf, describeSession, type GpuSession, money } from '../../domain/gpu-source/session.ts';
 import { GPU_QUEUE } from '../../domain/run/task-queues.ts';
 import { createLedger, ledgerRepo } from '../../gpu-sources/ledger.ts';
 import { fleetStatus } from '../../runs/fleet-status.ts';
@@ -104,9 +104,9 @@ export function sessionLines(
       session.name,
       session.source,
       session.accelerator,
-      stateOf(session),
+      describeSession(session),
       duration(((session.closedAt ?? now) - session.openedAt) / 1000),
-      `${costOf(session, now).toFixed(2)} ${session.price.currency}`,
+      money(costOf(session, now), session.price.currency),
       session.run ?? '',
       session.detail || session.why,
     ]);
@@ -119,10 +119,4 @@ export function sessionLines(
     lines.push('! no fleet answers: a pipeline worker with PLEIN_AIR_GPU_SOURCES runs one');
   for (const obstacle of status?.obstacles ?? []) lines.push(`! ${obstacle}`);
   return lines;
-}
-
-function stateOf({ closedAt, ended, readyAt, startedAt }: GpuSession): string {
-  if (closedAt !== null) return ended === 'refused' ? 'refused' : `closed: ${ended}`;
-  if (readyAt !== null) return 'ready';
-  return startedAt === null ? 'opening' : 'starting';
 }

@@ -71,3 +71,25 @@ export function isWorkerOf(session: string, identity: string): boolean {
     identity === session || (identity.startsWith(session) && !/[0-9]/.test(identity[session.length] ?? ''))
   );
 }
+
+/** What sessions have cost together, an amount a currency, such as `1.20 USD`; free ones cost `nothing`. */
+export function totalCost(sessions: readonly GpuSession[], now: number): string {
+  const sums = new Map<string, number>();
+  for (const session of sessions) {
+    const { price } = session;
+    if (price.perHour > 0) sums.set(price.currency, (sums.get(price.currency) ?? 0) + costOf(session, now));
+  }
+  return sums.size === 0 ? 'nothing' : [...sums].map(([currency, sum]) => money(sum, currency)).join(' + ');
+}
+
+/** An amount in words; below a unit with the digits that keep a short session from reading as free. */
+export function money(amount: number, currency: string): string {
+  return `${amount.toFixed(amount > 0 && amount < 1 ? 4 : 2)} ${currency}`;
+}
+
+/** The state of a session in a word or two. */
+export function describeSession({ closedAt, ended, readyAt, startedAt }: GpuSession): string {
+  if (closedAt !== null) return ended === 'refused' ? 'refused' : `closed: ${ended}`;
+  if (readyAt !== null) return 'ready';
+  return startedAt === null ? 'opening' : 'starting';
+}

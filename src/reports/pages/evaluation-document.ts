@@ -96,6 +96,7 @@ function nothingBut(context: RunContext, evaluation: Evaluation): Omit<RunRecord
   return {
     ...{ summary, manifest: null, contactSheets: { kept: null, dropped: null } },
     ...NO_TRAINING,
+    gpuSessions: null,
     ...NO_EVALUATION,
     fingerprint: {},
     strips: [],

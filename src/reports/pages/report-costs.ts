@@ -1,7 +1,9 @@
 import type { PhaseRecord } from '../../domain/run/phases.ts';
 import type { RunSummary } from '../../domain/run/summary.ts';
+import type { RunRecords } from '../records/run-records.ts';
 import type { Block, Rich, Section } from '../render/blocks.ts';
 import { duration } from '../render/markdown.ts';
+import { sessionBlocks } from './report-sessions.ts';
 
 /** GPU time of one part of a run, as its records meter it. */
 interface Cost {
@@ -35,12 +37,14 @@ export function meteredSeconds(summary: RunSummary): number {
 }
 
 /** What a run cost: GPU time by part, money where an hour has a price, and what is not metered. */
-export function costSection(summary: RunSummary): Section[] {
+export function costSection(records: RunRecords): Section[] {
+  const { summary } = records;
   const costs = costsOf(summary);
   const { gpuHourPrice, currency, gpuHours } = summary.context.config.budget;
   const seconds = meteredSeconds(summary);
   const notes = unmetered(summary);
-  if (costs.length === 0 && notes.length === 0) return [];
+  const sessions = sessionBlocks(records);
+  if (costs.length === 0 && notes.length === 0 && sessions.length === 0) return [];
   const cells = (spent: number): Rich[] => [
     duration(spent),
     (spent / 3600).toFixed(3),
@@ -61,7 +65,7 @@ export function costSection(summary: RunSummary): Section[] {
     gpuHourPrice === null
       ? 'The configuration gives no price of a GPU hour (budget.gpuHourPrice), so that costs are told in hours.'
       : `Money is GPU hours at ${gpuHourPrice} ${currency} (budget.gpuHourPrice); idle machines and storage are not in it.`;
-  blocks.push({ kind: 'list', items: [price, ...notes] });
+  blocks.push({ kind: 'list', items: [price, ...notes] }, ...sessions);
   return [
     {
       id: 'costs',

@@ -1,4 +1,5 @@
 import { variantRepo } from '../../domain/config/variants.ts';
+import { totalCost } from '../../domain/gpu-source/session.ts';
 import { describeOutcome, type Outcome, outcomeOf } from '../../domain/run/outcome.ts';
 import type { PhaseRecord } from '../../domain/run/phases.ts';
 import type { RunSummary } from '../../domain/run/summary.ts';
@@ -24,7 +25,7 @@ export async function runReport(
     ...judgment.pictures,
     ...judgment.gate,
     ...(await trainingSections(build)),
-    ...costSection(summary),
+    ...costSection(records),
     ...(await dataSection(build)),
     ...judgment.copying,
     ...releaseSection(build),
@@ -37,7 +38,7 @@ export async function runReport(
       title: `Run ${context.run}`,
       subtitle: `Plein Air · ${context.config.model} · ${context.config.dataset.style} · profile ${context.config.profile}`,
       outcome: outcome(summary),
-      facts: headFacts(summary),
+      facts: headFacts(records),
       sections,
       footer: [
         'Written by Plein Air from the stored records of this run; the same records give the same bytes. ',
@@ -98,7 +99,7 @@ function firstSentence(text: string): string {
   return line.length > 300 ? `${line.slice(0, 299)}…` : line;
 }
 
-function headFacts(summary: RunSummary): [string, Rich][] {
+function headFacts({ summary, gpuSessions }: RunRecords): [string, Rich][] {
   const { training, dataset, gate, release } = summary;
   const facts: [string, Rich][] = [];
   if (gate !== null) facts.push(['Verdict', { mark: gate.verdict, tone: verdictTone(gate.verdict) }]);
@@ -120,6 +121,8 @@ function headFacts(summary: RunSummary): [string, Rich][] {
     facts.push(['GPU budget used', `${(training.gpuSeconds / 36 / gpuHours).toFixed(1)} % of ${gpuHours} h`]);
   const cost = priceOf(meteredSeconds(summary), summary);
   if (cost !== null && meteredSeconds(summary) > 0) facts.push(['Cost of GPU time', cost]);
+  if (gpuSessions !== null)
+    facts.push(['Cost of GPU sessions', totalCost(gpuSessions.sessions, gpuSessions.at)]);
   const total = elapsed(summary.phases);
   if (total !== null) facts.push(['From start to end', duration(total)]);
   return facts;

@@ -3,7 +3,7 @@ import type { CommitRef, CommitSha } from '../../domain/refs.ts';
 import type { RunSummary, StoredSummary } from '../../domain/run/summary.ts';
 import { CheckpointManifest } from '../../domain/training/checkpoint.ts';
 import { TrainingLedger } from '../../domain/training/ledger.ts';
-import { mergeMetrics, parseMetricLog } from '../../domain/training/metric-log.ts';
+import { type MetricLine, mergeMetrics, parseMetricLog } from '../../domain/training/metric-log.ts';
 import type { Training } from '../../domain/training/training.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
@@ -21,7 +21,7 @@ export async function readRunRecords(
   stored: StoredSummary,
   record: CommitSha | null,
 ): Promise<RunRecords> {
-  const { summary, endpoint } = stored;
+  const { summary, endpoint, gpuSessions } = stored;
   const { dataset, training, evaluation } = summary;
   const [manifest, contactSheets, trained, fingerprint, evaluated, strips] = await Promise.all([
     dataset === null ? null : readManifest(hub, dataset.dataset),
@@ -33,7 +33,10 @@ export async function readRunRecords(
       : readEvaluationRecords(hub, { evaluation, gate: summary.gate, shown: SHOWN, closest: CLOSEST }),
     record === null ? [] : readStrips(hub, stored, record),
   ]);
-  return { endpoint, summary, manifest, contactSheets, ...trained, fingerprint, ...evaluated, strips };
+  return {
+    ...{ endpoint, summary, gpuSessions, manifest, contactSheets },
+    ...{ ...trained, fingerprint, ...evaluated, strips },
+  };
 }
 
 /** Strips of the main lane, spread over the training when there are many. */
@@ -61,13 +64,14 @@ async function readStrips(
   return read.flat();
 }
 
-type TrainingRecords = Pick<RunRecords, 'curves' | 'preemptionSteps' | 'attempts'>;
+type TrainingRecords = Pick<RunRecords, 'curves' | 'preemptionSteps' | 'attempts' | 'measuredAt'>;
 
 /** What a run without a training has to show of one. */
 export const NO_TRAINING: TrainingRecords = {
   curves: { loss: [], heldOut: [], learningRate: [] },
   preemptionSteps: [],
   attempts: [],
+  measuredAt: {},
 };
 /** What a run without an evaluation has to show of one. */
 export const NO_EVALUATION: EvaluationRecords = {
@@ -86,7 +90,8 @@ export async function readTrainingRecords(hub: Hub, training: Training): Promise
   const { type, repo, commit } = training.checkpoint;
   const read = (path: string) => hub.read({ type, repo }, commit, path);
   const [log, ledger] = await Promise.all([read('metrics.jsonl'), read('ledger.json')]);
-  const lines = mergeMetrics(parseMetricLog(log?.toString('utf8') ?? ''));
+  const logged = parseMetricLog(log?.toString('utf8') ?? '');
+  const lines = mergeMetrics(logged);
   const curve = (key: string) =>
     lines.flatMap(({ step, values }) => {
       const value = values[key];
@@ -97,7 +102,17 @@ export async function readTrainingRecords(hub: Hub, training: Training): Promise
     curves: { loss: curve('loss'), heldOut: curve('heldOutLoss'), learningRate: curve('learningRate') },
     preemptionSteps: attempts.filter((a) => a.ended === 'preempted').map((a) => a.reached),
     attempts,
+    measuredAt: measuredAt(logged),
   };
+}
+
+function measuredAt(lines: readonly MetricLine[]): RunRecords['measuredAt'] {
+  const times: RunRecords['measuredAt'] = {};
+  for (const { attempt, at } of lines) {
+    const { first, last } = times[attempt] ?? { first: at, last: at };
+    times[attempt] = { first: Math.min(first, at), last: Math.max(last, at) };
+  }
+  return times;
 }
 
 /** A prepared dataset's manifest; null where there is none. */

@@ -1,6 +1,6 @@
 import type { DatasetManifest } from '../../domain/dataset/record.ts';
 import type { Metric } from '../../domain/evaluation/report.ts';
-import type { RunSummary } from '../../domain/run/summary.ts';
+import type { RunSummary, SessionCosts } from '../../domain/run/summary.ts';
 import type { AttemptRecord } from '../../domain/training/ledger.ts';
 import type { CurvePoint } from '../figures/plots.ts';
 
@@ -54,6 +54,10 @@ export interface RunRecords {
   curves: { loss: CurvePoint[]; heldOut: CurvePoint[]; learningRate: CurvePoint[] };
   preemptionSteps: number[];
   attempts: AttemptRecord[];
+  /** When each attempt, by its token, wrote its first and its last figure that is on the Hub. */
+  measuredAt: Record<number, { first: number; last: number }>;
+  /** Sessions that a fleet opened for the run; null: none. */
+  gpuSessions: SessionCosts | null;
   gate: GateRow[];
   /** Metrics that were measured for information, without a rule. */
   informative: GateRow[];

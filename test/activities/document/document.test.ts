@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDocument, REPORT_FILE, rebuildReport } from '../../../src/activities/document/document.ts';
+import type { GpuSession } from '../../../src/domain/gpu-source/session.ts';
 import type { RepoRef } from '../../../src/domain/refs.ts';
 import type { RunSummary } from '../../../src/domain/run/summary.ts';
 import { connectHub } from '../../../src/hub/client.ts';
@@ -60,6 +61,28 @@ describe('document', () => {
       const stored = await hub.read(recordOf(summary), record.commit, path);
       expect([path, stored?.equals(Buffer.from(content as string))]).toEqual([path, true]);
     }
+  });
+
+  it('tells what the run’s GPU sessions cost, and comes out the same from the record later', async () => {
+    const summary = await summaryOf('paid');
+    const session: GpuSession = {
+      ...{
+        name: 'pa-main-2611-1',
+        source: 'jobs',
+        accelerator: 'L4',
+        queue: 'gpu',
+        run: 'paid',
+        why: 'waits',
+      },
+      ...{ price: { perHour: 6, currency: 'USD' }, openedAt: 0, startedAt: 0, readyAt: 60_000 },
+      ...{ closedAt: null, ended: null, refusal: null, detail: '' },
+    };
+    const document = createDocument({ hub, now: () => 1_800_000, sessionsOf: async () => [session] });
+    const { record } = await document({ summary });
+    const html = (await hub.read(recordOf(summary), record.commit, REPORT_FILE))?.toString() ?? '';
+    expect(html).toContain('cost 3.00 USD in all');
+    const rebuilt = await rebuildReport(hub, record);
+    expect(rebuilt.find(({ path }) => path === REPORT_FILE)?.content).toBe(html);
   });
 
   it('changes nothing when written a second time, however long the writing took', async () => {

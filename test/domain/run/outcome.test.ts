@@ -90,6 +90,7 @@ describe.each(CASES)('the outcome %s', (kind, facts, words, exitCode) => {
       ...{ endpoint: 'http://hub', summary, manifest: null, contactSheets: { kept: null, dropped: null } },
       ...{ strips: [], fingerprint: {} },
       ...NO_TRAINING,
+      gpuSessions: null,
       ...NO_EVALUATION,
     });
     expect(document.outcome).toMatchObject({ word, sentence });
