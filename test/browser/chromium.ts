@@ -15,11 +15,11 @@ export function hasChromium(what: string): boolean {
   return false;
 }
 
-/** A headless browser with nothing of its own: no profile, no background traffic. */
-export function startBrowser(): Promise<Browser> {
+/** A headless browser with nothing of its own: no profile, no background traffic; `flags` are further ones of Chromium. */
+export function startBrowser(flags: string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: CHROMIUM,
-    args: [...FLAGS, '--disable-background-networking', '--disable-component-update'],
+    args: [...FLAGS, ...flags, '--disable-background-networking', '--disable-component-update'],
   });
 }
 
