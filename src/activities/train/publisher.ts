@@ -56,7 +56,20 @@ export interface PublisherStart {
   /** Called once when nothing more can be published: another attempt took over, or the Hub refuses. */
   onFailure: (error: unknown) => void;
   log: (line: string) => void;
+  /** Monotonic milliseconds, and a wait that an abort cuts short; default: the real ones. */
+  clock?: Clock;
 }
+
+/** Time as a publisher sees it. */
+export interface Clock {
+  now: () => number;
+  sleep: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+const REAL_CLOCK: Clock = {
+  now: () => performance.now(),
+  sleep: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+};
 
 /**
  * Publishes checkpoints beside the training, one commit at a time. When the Hub is slower than the training, the newest
@@ -64,6 +77,7 @@ export interface PublisherStart {
  */
 export class CheckpointPublisher {
   readonly #start: PublisherStart;
+  readonly #clock: Clock;
   #head: CommitSha;
   #ledger: TrainingLedger;
   #checkpoints: CheckpointFolder[];
@@ -82,6 +96,7 @@ export class CheckpointPublisher {
 
   constructor(start: PublisherStart) {
     this.#start = start;
+    this.#clock = start.clock ?? REAL_CLOCK;
     this.#head = start.head;
     this.#ledger = start.ledger;
     this.#checkpoints = start.checkpoints;
@@ -115,7 +130,7 @@ export class CheckpointPublisher {
   /** Publishes what waits together with the attempt's end; throws what made it impossible within the limit. */
   async settle(end: AttemptEnd, limitMs: number): Promise<CommitSha> {
     this.#end = end;
-    this.#deadline = performance.now() + limitMs;
+    this.#deadline = this.#clock.now() + limitMs;
     this.#nap.abort();
     this.#work();
     while (this.#working !== null) await this.#working;
@@ -164,7 +179,7 @@ export class CheckpointPublisher {
 
   /** Waits until the Hub may be given another checkpoint; an end that came meanwhile does not wait. */
   async #keepDistance(): Promise<void> {
-    if (this.#end === null) await this.#sleep(this.#publishedAt + this.#start.minGapMs - performance.now());
+    if (this.#end === null) await this.#sleep(this.#publishedAt + this.#start.minGapMs - this.#clock.now());
   }
 
   /** Sleeps until the time is over, the attempt settles, or nothing more is wanted. */
@@ -172,7 +187,7 @@ export class CheckpointPublisher {
     if (!(ms > 0) || this.#over) return;
     this.#nap = new AbortController();
     const signal = AbortSignal.any([this.#wake.signal, this.#nap.signal]);
-    await sleep(ms, undefined, { signal }).catch(() => undefined);
+    await this.#clock.sleep(ms, signal);
   }
 
   /** A local copy that a full disk cost cannot be published any more; a newer one follows it. */
@@ -185,7 +200,7 @@ export class CheckpointPublisher {
 
   #describeFailure(error: unknown): Error {
     const { unsavedLimitMs } = this.#start;
-    if (this.#failingSince === null || performance.now() - this.#failingSince <= unsavedLimitMs)
+    if (this.#failingSince === null || this.#clock.now() - this.#failingSince <= unsavedLimitMs)
       return isError(error) ? error : new Error(String(error));
     return new PipelineError(
       'HubUnavailable',
@@ -198,13 +213,13 @@ export class CheckpointPublisher {
   async #mayGoOn(error: unknown, failures: number): Promise<boolean> {
     if (error instanceof HubConflict) return true;
     const patient = error instanceof PipelineError && error.kind === 'HubUnavailable';
-    this.#failingSince ??= performance.now();
-    const unsavedMs = performance.now() - this.#failingSince;
-    if (!patient || unsavedMs > this.#start.unsavedLimitMs || performance.now() > this.#deadline)
+    this.#failingSince ??= this.#clock.now();
+    const unsavedMs = this.#clock.now() - this.#failingSince;
+    if (!patient || unsavedMs > this.#start.unsavedLimitMs || this.#clock.now() > this.#deadline)
       return false;
     this.#start.log(`checkpoint upload failed (attempt ${failures}), training continues: ${error.message}`);
     const wait = Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
-    await this.#sleep(Math.min(wait, Math.max(0, this.#deadline - performance.now())));
+    await this.#sleep(Math.min(wait, Math.max(0, this.#deadline - this.#clock.now())));
     return !this.#over;
   }
 
@@ -242,7 +257,7 @@ export class CheckpointPublisher {
     const tidy = due(ledger) > due(this.#ledger) || (end !== null && end.result !== null);
     this.#head = await this.#swap(request);
     this.#failingSince = null;
-    this.#publishedAt = performance.now();
+    this.#publishedAt = this.#clock.now();
     this.#ledger = ledger;
     this.#checkpoints = all.filter((checkpoint) => !gone.includes(checkpoint));
     this.#damagedFolders = [];

@@ -84,3 +84,19 @@ export const STRETCHES_PER_RUN = 100;
 export const ASKED_BYTES_PER_RUN = 3_000_000;
 /** Events of a workflow run at which a study continues as new whatever its counts say. */
 export const EVENTS_PER_RUN = 8_000;
+
+/**
+ * Whether a study continues as new. By counts alone, as far as may be: the history's own length grows with every worker
+ * that dies and every report that comes in, and must not decide what the next ask knows. It does only where the history
+ * would otherwise outgrow the server.
+ */
+export function continuesAsNew(p: {
+  /** Segments of training that this workflow run has settled. */
+  segments: number;
+  /** Bytes of trials that it sent to its asks. */
+  askedBytes: number;
+  /** Length of its history. */
+  events: number;
+}): boolean {
+  return p.segments >= STRETCHES_PER_RUN || p.askedBytes >= ASKED_BYTES_PER_RUN || p.events >= EVENTS_PER_RUN;
+}

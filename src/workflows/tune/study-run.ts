@@ -7,10 +7,8 @@ import type { RunContext } from '../../domain/run/context.ts';
 import type { StudyStatus } from '../../domain/run/run-result.ts';
 import type { Trial } from '../../domain/tuning/search-space.ts';
 import {
-  ASKED_BYTES_PER_RUN,
-  EVENTS_PER_RUN,
+  continuesAsNew,
   newStudy,
-  STRETCHES_PER_RUN,
   type StudyMove,
   type StudyRecord,
   type StudyState,
@@ -265,16 +263,12 @@ export class StudyRun {
     return spentSeconds + dearestSeconds > this.#budgetSeconds();
   }
 
-  /**
-   * By counts alone, as far as may be: the history's own length grows with every worker that dies and every report that
-   * comes in, and must not decide what the next ask knows. It does only where it would else outgrow the server.
-   */
   #isLong(): boolean {
-    return (
-      this.state.stretches - this.#segmentsBefore >= STRETCHES_PER_RUN ||
-      this.#askedBytes >= ASKED_BYTES_PER_RUN ||
-      workflowInfo().historyLength >= EVENTS_PER_RUN
-    );
+    return continuesAsNew({
+      segments: this.state.stretches - this.#segmentsBefore,
+      askedBytes: this.#askedBytes,
+      events: workflowInfo().historyLength,
+    });
   }
 }
 

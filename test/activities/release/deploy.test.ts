@@ -141,6 +141,18 @@ describe('deploy', () => {
     expect(await tagAt(hub, second.context.repos.release, PREVIOUS)).toBe('v1');
   });
 
+  it('keeps `previous` when what is in production is deployed again', async () => {
+    const adapter = randomBytes(2000);
+    const one = await run('one');
+    await deploy(one);
+    await deploy(await run('two', { adapter }));
+    const again = await deploy(await run('three', { adapter }));
+    const { release } = one.context.repos;
+    expect(again).toMatchObject({ release: { tag: 'v2' }, previousTag: 'v1' });
+    expect(await tagAt(hub, release, PREVIOUS)).toBe('v1');
+    expect(await tagAt(hub, release, PRODUCTION)).toBe('v2');
+  });
+
   it('publishes no Space when told not to', async () => {
     const request = await run('bare', { config: { deployment: { space: false } } });
     expect((await deploy(request)).space).toBeNull();

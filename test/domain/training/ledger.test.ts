@@ -90,6 +90,13 @@ describe('attempts without progress', () => {
     expect(attemptsWithoutProgress(ledger({}, {}, { packs: 3 }, {}), 'run')).toBe(1);
   });
 
+  it('do not count one that was asked to stop, even where it had published nothing', () => {
+    expect(attemptsWithoutProgress(ledger({}, {}, { ended: 'stopped' }), 'run')).toBe(0);
+    expect(attemptsWithoutProgress(ledger({}, { ended: 'stopped' }, {}, {}), 'run')).toBe(2);
+    const others = (['running', 'done', 'failed', 'preempted'] as const).map((ended) => ({ ended }));
+    expect(attemptsWithoutProgress(ledger(...others), 'run')).toBe(4);
+  });
+
   it('of an earlier workflow run do not count, so that a resumed run starts afresh', () => {
     expect(attemptsWithoutProgress(ledger({ runId: 'old' }, { runId: 'old' }, {}), 'run')).toBe(1);
   });
