@@ -1,5 +1,4 @@
 import type { Client } from '@temporalio/client';
-import type { FleetStatus } from '../domain/gpu-source/fleet.ts';
 import type { GpuWork } from '../domain/run/gpu-report.ts';
 import { outcomeOf } from '../domain/run/outcome.ts';
 import { GPU_QUEUE } from '../domain/run/task-queues.ts';
@@ -9,6 +8,7 @@ import { type PendingActivity, type RunSnapshot, takeSnapshot } from '../runs/ru
 import { unservedQueues } from '../runs/start-run.ts';
 import { deploymentProblem } from '../temporal/deployment.ts';
 import pc from './colors.ts';
+import { fleetLines, sessionsOfRun } from './fleet-view.ts';
 import { outcomeLine } from './outcome.ts';
 import { duration, print } from './output.ts';
 import { studyLines } from './study-view.ts';
@@ -27,7 +27,15 @@ export async function showRun(client: Client, run: string, json: boolean): Promi
     fleet === null ? unserved : [...unserved.filter((w) => !w.includes(GPU_QUEUE)), ...fleetLines(fleet)];
   const all = problem === null ? found : [...found, problem];
   const warnings = snapshot.execution === 'RUNNING' ? all : [];
-  print(json, { ...snapshot, warnings }, () => describeSnapshot(snapshot, warnings).join('\n'));
+  const sessions = fleet === null ? [] : sessionsOfRun(fleet, runOf(snapshot), Date.now());
+  print(json, { ...snapshot, warnings, sessions }, () =>
+    [...describeSnapshot(snapshot, warnings), ...sessions.map((line) => pc.dim(line))].join('\n'),
+  );
+}
+
+/** The run's name, which sessions are opened for; its workflow may have another id. */
+function runOf({ status, workflowId }: RunSnapshot): string {
+  return status?.run ?? workflowId;
 }
 
 /** A snapshot in lines for people. */
@@ -99,15 +107,4 @@ function describeGpu(work: GpuWork, pending: PendingActivity[], now: Date): stri
     `${work.preemptions} preemptions, ${work.repeatedSteps} steps repeated, goodput ${(100 * work.goodput).toFixed(1)} %, ${work.gpuHoursLeft.toFixed(2)} GPU hours left`,
   );
   return lines;
-}
-
-/** What the fleet is doing about work that waits. */
-function fleetLines({ sessions, obstacles }: FleetStatus): string[] {
-  const starting = sessions
-    .filter(({ readyAt }) => readyAt === null)
-    .map(
-      ({ name, source, accelerator, openedAt }) =>
-        `GPU session ${name} (${source} ${accelerator}) is starting since ${duration((Date.now() - openedAt) / 1000)}`,
-    );
-  return [...starting, ...obstacles];
 }

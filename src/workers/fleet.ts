@@ -1,12 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import {
+  type Client,
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/client';
 import type { WorkerOptions } from '@temporalio/worker';
 import { createFleetActivities } from '../activities/fleet/fleet.ts';
 import { farWorkerEnvironment, sessionEnvironment } from '../config/child-environment.ts';
 import { type Environment, hubAccess, processEnvironment, pythonPath } from '../config/env.ts';
 import { PROJECT } from '../config/paths.ts';
-import { FLEET_QUEUE, FLEET_WORKFLOW_ID } from '../domain/gpu-source/fleet.ts';
+import { FLEET_QUEUE, FLEET_WORKFLOW_ID, REAPER_ID } from '../domain/gpu-source/fleet.ts';
 import { type GpuSession, sessionPrefix } from '../domain/gpu-source/session.ts';
 import { PIPELINE_QUEUE } from '../domain/run/task-queues.ts';
 import { createSource } from '../gpu-sources/factory.ts';
@@ -15,6 +20,7 @@ import { readSourcesFile } from '../gpu-sources/read-file.ts';
 import type { Hub } from '../hub/hub.ts';
 import { current } from './current-activity.ts';
 import { gpuDemand } from './gpu-demand.ts';
+import { fleetGauges } from './telemetry.ts';
 
 /**
  * The queue of the fleet, where the operator's file says who brings machines; starts the fleet's workflow unless it runs.
@@ -52,23 +58,51 @@ export async function fleetQueues(
     seconds: env.PLEIN_AIR_FLEET_SECONDS,
     heartbeat: () => current.heartbeat(null),
     signal: current.signal,
+    startFleet: () => startFleet(client),
+    onView: fleetGauges(),
   });
   await startFleet(client);
+  await scheduleReaper(client);
   return [{ taskQueue: FLEET_QUEUE, activities, maxConcurrentActivityTaskExecutions: 20 }];
 }
 
 /** What a Colab session runs: set-up, then the worker in the background. */
 const BOOTSTRAP = join(PROJECT, 'gpu-worker', 'colab_worker.py');
 
-async function startFleet(client: Client): Promise<void> {
+/** Starts the fleet's workflow; false: it runs already. */
+async function startFleet(client: Client): Promise<boolean> {
   try {
     await client.workflow.start('gpuFleet', {
       workflowId: FLEET_WORKFLOW_ID,
       taskQueue: PIPELINE_QUEUE,
       args: [],
     });
+    return true;
   } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return false;
+    throw error;
+  }
+}
+
+/** Has sessions reaped each night; a schedule that a person has changed or paused stays as it is. */
+async function scheduleReaper(client: Client): Promise<void> {
+  try {
+    await client.schedule.create({
+      scheduleId: REAPER_ID,
+      spec: { cronExpressions: ['17 3 * * *'] },
+      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1h' },
+      action: {
+        type: 'startWorkflow',
+        workflowType: 'reapGpuSessions',
+        workflowId: REAPER_ID,
+        taskQueue: PIPELINE_QUEUE,
+        args: [],
+      },
+    });
+  } catch (error) {
+    // The fleet itself closes what is idle: without the right to make schedules, only the second look is missing.
+    if (!(error instanceof ScheduleAlreadyRunning))
+      process.stderr.write(`the nightly reaper of GPU sessions could not be scheduled: ${String(error)}\n`);
   }
 }
 

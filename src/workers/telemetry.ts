@@ -1,5 +1,8 @@
 import { DefaultLogger, type LogEntry, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import type { Environment } from '../config/env.ts';
+import { spentBy } from '../domain/gpu-source/money.ts';
+import type { FleetView } from '../domain/gpu-source/plan.ts';
+import { monthOf } from '../domain/gpu-source/session.ts';
 import type { GpuReport } from '../domain/run/gpu-report.ts';
 
 /** Names and units as dashboard and alerts have them: Prometheus's own conventions. */
@@ -67,5 +70,36 @@ export function progressGauges(): (report: GpuReport, run: string) => void {
       [gauges.told, at / 1000],
     ];
     for (const [metric, value] of values) if (value != null) metric.set(value, tags);
+  };
+}
+
+/** Gauges of the fleet, by source and state; money is what sessions of this month have cost up to now. */
+export function fleetGauges(): (view: FleetView) => void {
+  const meter = Runtime.instance().metricMeter;
+  const gauge = (name: string, description: string) =>
+    meter.createGauge(`plein_air_gpu_${name}`, 'float', '', description);
+  const sessionsOpen = gauge('sessions', 'GPU sessions that are open');
+  const refused = gauge('sessions_refused', 'GPU sessions refused this month');
+  const spent = gauge('money', 'What GPU sessions of this month cost');
+  const waiting = gauge('waiting', 'GPU work that no worker has taken');
+  const sources = new Set<string>();
+  return (view) => {
+    const month = monthOf(view.now);
+    const ofMonth = view.sessions.filter(({ openedAt }) => monthOf(openedAt) === month);
+    for (const { source } of view.sessions) sources.add(source);
+    for (const source of sources) {
+      const own = view.sessions.filter((session) => session.source === source && session.closedAt === null);
+      const ready = own.filter(({ readyAt }) => readyAt !== null).length;
+      sessionsOpen.set(ready, { source, state: 'ready' });
+      sessionsOpen.set(own.length - ready, { source, state: 'starting' });
+      const months = ofMonth.filter((session) => session.source === source);
+      refused.set(months.filter(({ ended }) => ended === 'refused').length, { source });
+      for (const currency of new Set(months.map(({ price }) => price.currency)))
+        spent.set(
+          spentBy({ ...view, sessions: months }, ({ price }) => price.currency === currency),
+          { source, currency },
+        );
+    }
+    waiting.set(view.waiting.length, {});
   };
 }

@@ -17,11 +17,15 @@ import {
   type FleetActivities,
   type FleetRequest,
   type FleetStatus,
+  type FleetWatch,
+  type Reaped,
   shownOf,
 } from '../domain/gpu-source/fleet.ts';
+import { fleetNotices, NOTHING_TOLD, ToldByFleet } from '../domain/gpu-source/notices.ts';
 import type { FleetAction } from '../domain/gpu-source/plan.ts';
 import { costOf, money } from '../domain/gpu-source/session.ts';
-import { FLEET_CALL, FLEET_WATCH } from './support/activity-options.ts';
+import type { PipelineActivities } from '../domain/run/activities.ts';
+import { FLEET_CALL, FLEET_WATCH, NOTIFY } from './support/activity-options.ts';
 import { describeFailure } from './support/failures.ts';
 import { budgetSpentSignal } from './support/messages.ts';
 
@@ -30,11 +34,17 @@ export const fleetStatusQuery = defineQuery<FleetStatus>('status');
 export const fleetRequestSignal = defineSignal<[Partial<FleetRequest>]>('request');
 
 const watching = proxyActivities<FleetActivities>({ ...FLEET_WATCH, taskQueue: FLEET_QUEUE });
+const { notify } = proxyActivities<Pick<PipelineActivities, 'notify'>>(NOTIFY);
 const calls = proxyActivities<FleetActivities>({ ...FLEET_CALL, taskQueue: FLEET_QUEUE });
 
 /** Who brings machines: watches what waits and what is open, and opens and closes sessions. One for all runs; it never ends. */
-export async function gpuFleet(): Promise<void> {
-  const status: FleetStatus = { watchedAt: null, sessions: [], obstacles: [] };
+export async function gpuFleet(toldBefore: unknown = NOTHING_TOLD): Promise<void> {
+  const status: FleetStatus = {
+    ...{ watchedAt: null, sessions: [], obstacles: [], spent: [], offers: [], capOfRun: null },
+  };
+  // Anybody may start it, with anything.
+  let people = ToldByFleet.safeParse(toldBefore).data ?? NOTHING_TOLD;
+  let near: FleetWatch['nearCaps'] = [];
   let request: FleetRequest = { open: null, close: [] };
   let watch: CancellationScope | null = null;
   let asked = false;
@@ -52,12 +62,13 @@ export async function gpuFleet(): Promise<void> {
     asked = false;
     watch = new CancellationScope();
     try {
-      const shown = shownOf(status);
+      const shown = shownOf({ ...status, nearCaps: near });
       const seen = await watch.run(() => watching.watchFleet({ request: now, shown, told: [...told] }));
-      status.watchedAt = Date.now();
-      status.sessions = seen.sessions;
-      status.obstacles = seen.obstacles;
+      const { sessions, obstacles, spent, offers, capOfRun } = seen;
+      Object.assign(status, { watchedAt: Date.now(), sessions, obstacles, spent, offers, capOfRun });
+      near = seen.nearCaps;
       show(status);
+      people = tellPeople(people, seen);
       for (const action of seen.actions) {
         if (action.do === 'tell-spent') told.add(action.workflowId);
         // A run that may spend again, after a resume, is told again when that is spent.
@@ -78,7 +89,14 @@ export async function gpuFleet(): Promise<void> {
       watch = null;
     }
   }
-  await continueAsNew();
+  await continueAsNew<typeof gpuFleet>(people);
+}
+
+/** Tells people by webhook what is new; nothing waits for it. */
+function tellPeople(told: ToldByFleet, seen: FleetWatch): ToldByFleet {
+  const news = fleetNotices(told, seen);
+  for (const notice of news.notices) notify(notice).catch(() => undefined);
+  return news.told;
 }
 
 /** Run names and the ids of their workflows begin alike. */
@@ -112,6 +130,17 @@ async function perform(action: FleetAction): Promise<void> {
     if (isCancellation(error)) throw error;
     log.warn(`${action.do}: ${describeFailure(error).message}`);
   }
+}
+
+/** Closes once what nobody needs, and starts the fleet where it was ended; a schedule starts this each night. */
+export async function reapGpuSessions(): Promise<Reaped> {
+  const reaped = await calls.reapSessions();
+  for (const { name, why } of reaped.failed)
+    await notify({
+      ...{ event: 'gpu-refused', run: 'gpu-fleet', model: 'gpu-fleet' },
+      text: `GPU session ${name} could not be closed: ${why}`,
+    }).catch(() => undefined);
+  return reaped;
 }
 
 function show({ sessions, obstacles }: FleetStatus): void {

@@ -18,15 +18,22 @@ class World {
   waiting = true;
   capacity = true;
   boots = true;
+  /** A session that its source does not close. */
+  stuck = '';
   queue = 'gpu';
   readonly money = new Map<string, number>();
   readonly told: string[] = [];
   private readonly dies: () => boolean;
-  readonly activities;
+  activities;
 
   constructor(file: SourcesFile, dies: () => boolean) {
     this.dies = dies;
-    this.activities = createFleetActivities({
+    this.activities = this.process(file);
+  }
+
+  /** What a worker that just started has: the ledger and the sources, and no memory. */
+  process(file: SourcesFile) {
+    return createFleetActivities({
       file,
       fleet: 'test',
       ledger: this.ledger(),
@@ -78,6 +85,7 @@ class World {
         }),
       close: async (name) =>
         this.call(() => {
+          if (name === this.stuck) throw new Error('its source does not answer');
           const one = this.account.find((o) => o.name === name && o.closedAt === null);
           if (one !== undefined) one.closedAt = this.now;
         }),
@@ -343,5 +351,40 @@ describe('the file of GPU sources', () => {
     expect(SourcesFile.safeParse({ sources }).success).toBe(true);
     expect(SourcesFile.safeParse({ sources, caps: { month: 5 } }).success).toBe(false);
     expect(SourcesFile.safeParse({ sources: [of('a', 'USD'), of('a', 'USD')] }).success).toBe(false);
+  });
+});
+
+describe('the nightly reaper', () => {
+  it('closes what the ledger does not know and what nobody saw at work, and leaves a session that works', async () => {
+    const world = new World(fileOf({ idleMinutes: 10 }), () => false);
+    for (let i = 0; i < 3; i++) await world.turn();
+    world.account.push({ name: 'pa-test-2611-99', openedAt: world.now, closedAt: null });
+    world.now += 30 * MINUTE;
+    expect((await world.process(fileOf()).reapSessions()).closed).toMatchObject([
+      { name: 'pa-test-2611-99' },
+    ]);
+    expect(world.open()).toHaveLength(1);
+
+    await world.turn();
+    world.waiting = false;
+    // The fleet itself saw it at work five minutes ago, a process that just started did not.
+    world.now += 5 * MINUTE;
+    expect((await world.activities.reapSessions()).closed).toEqual([]);
+    const reaped = await world.process(fileOf()).reapSessions();
+    expect(reaped).toMatchObject({ closed: [{ why: 'it had no work for 10 minutes' }], fleetStarted: false });
+    expect(world.open()).toEqual([]);
+  });
+
+  it('says what it could not close, and closes the rest', async () => {
+    const world = new World(fileOf(), () => false);
+    for (const name of ['pa-test-2611-7', 'pa-test-2611-8', 'pa-other-2611-1'])
+      world.account.push({ name, openedAt: world.now, closedAt: null });
+    world.stuck = 'pa-test-2611-7';
+    const { closed, failed } = await world.activities.reapSessions();
+    expect([closed.map(({ name }) => name), failed.map(({ name }) => name)]).toEqual([
+      ['pa-test-2611-8'],
+      ['pa-test-2611-7'],
+    ]);
+    expect(world.open()).toContain('pa-other-2611-1');
   });
 });

@@ -1,6 +1,12 @@
-import type { FleetActivities } from '../../domain/gpu-source/fleet.ts';
-import { shownOf } from '../../domain/gpu-source/fleet.ts';
+import {
+  type FleetActivities,
+  type FleetWatch,
+  type Reaped,
+  shownOf,
+} from '../../domain/gpu-source/fleet.ts';
+import { nearCaps, offersOf } from '../../domain/gpu-source/money.ts';
 import { type FleetView, planFleet } from '../../domain/gpu-source/plan.ts';
+import { planReaping, spentOf } from '../../domain/gpu-source/reap.ts';
 import { type GpuSession, isWorkerOf, sessionPrefix } from '../../domain/gpu-source/session.ts';
 import type { SourceConfig, SourcesFile } from '../../domain/gpu-source/sources-file.ts';
 import type { Ledger } from '../../gpu-sources/ledger.ts';
@@ -18,6 +24,10 @@ export interface FleetDeps {
   demand(): Promise<Demand>;
   heartbeat(): void;
   signal(): AbortSignal | undefined;
+  /** Is shown every view, for metrics. */
+  onView?: (view: FleetView) => void;
+  /** Starts the fleet's workflow unless it runs; true: it did not. */
+  startFleet?: () => Promise<boolean>;
   now?: () => number;
   /** Seconds between two looks. Default 5. */
   seconds?: number;
@@ -97,6 +107,21 @@ export function createFleetActivities(deps: FleetDeps): FleetActivities {
     throw new Error(`session ${name} was closed and its source still lists it: close it by hand`);
   };
 
+  const closeSession: FleetActivities['closeSession'] = async ({ session, ended, why }) => {
+    const source = sources.get(session.source);
+    if (source !== undefined) await closeAt(session.name, source);
+    return end(session, ended, why);
+  };
+
+  const removeOrphan: FleetActivities['removeOrphan'] = async ({ source, name }) => {
+    const found = sources.get(source);
+    if (found === undefined || !name.startsWith(prefix)) return;
+    // Asked again: the session may have been written since the list was read.
+    const sessions = await ledger.recent(now());
+    if (sessions.some((one) => one.name === name && one.closedAt === null)) return;
+    await closeAt(name, found);
+  };
+
   return {
     async watchFleet({ request, shown, told }) {
       const started = now();
@@ -104,8 +129,12 @@ export function createFleetActivities(deps: FleetDeps): FleetActivities {
         const view = await look({ open: request.open, close: request.close }, told);
         const { actions, obstacles } = planFleet(file, view);
         heartbeat();
+        deps.onView?.(view);
         const open = view.sessions.filter(({ closedAt }) => closedAt === null);
-        const result = { actions, obstacles, sessions: open };
+        const result: FleetWatch = {
+          ...{ actions, obstacles, sessions: open, nearCaps: nearCaps(file.caps, view) },
+          ...{ spent: spentOf(view), offers: offersOf(file), capOfRun: file.caps.run },
+        };
         if (actions.length > 0 || shownOf(result) !== shown || now() - started > LONGEST_WATCH_MS)
           return result;
         await pause(seconds * 1000, signal());
@@ -121,18 +150,23 @@ export function createFleetActivities(deps: FleetDeps): FleetActivities {
     },
     reopenSession: ({ session }) => open(session),
     markReady: ({ session }) => ledger.change(session, { readyAt: now() }),
-    async closeSession({ session, ended, why }) {
-      const source = sources.get(session.source);
-      if (source !== undefined) await closeAt(session.name, source);
-      return end(session, ended, why);
-    },
-    async removeOrphan({ source, name }) {
-      const found = sources.get(source);
-      if (found === undefined || !name.startsWith(prefix)) return;
-      // Asked again: the session may have been written since the list was read.
-      const sessions = await ledger.recent(now());
-      if (sessions.some((one) => one.name === name && one.closedAt === null)) return;
-      await closeAt(name, found);
+    closeSession,
+    removeOrphan,
+    async reapSessions() {
+      const view = await look({ open: null, close: [] }, []);
+      const done: Reaped = { closed: [], failed: [], fleetStarted: (await deps.startFleet?.()) ?? false };
+      for (const action of planReaping(file, view)) {
+        const name = action.do === 'close' ? action.session.name : action.name;
+        const why = action.do === 'close' ? action.why : 'the ledger does not know it as open';
+        try {
+          await (action.do === 'close' ? closeSession(action) : removeOrphan(action));
+          done.closed.push({ name, why });
+        } catch (error) {
+          if (signal()?.aborted) throw error;
+          done.failed.push({ name, why: error instanceof Error ? error.message : String(error) });
+        }
+      }
+      return done;
     },
   };
 }

@@ -1,11 +1,19 @@
 import type { Client } from '@temporalio/client';
 import type { Command } from 'commander';
-import { PipelineError } from '../../domain/errors.ts';
-import { FLEET_WORKFLOW_ID, type FleetRequest, type FleetStatus } from '../../domain/gpu-source/fleet.ts';
+import { ERROR_KINDS, PipelineError } from '../../domain/errors.ts';
+import {
+  FLEET_QUEUE,
+  FLEET_WORKFLOW_ID,
+  type FleetRequest,
+  type FleetStatus,
+  REAPER_ID,
+  type Reaped,
+} from '../../domain/gpu-source/fleet.ts';
 import { costOf, describeSession, type GpuSession, money } from '../../domain/gpu-source/session.ts';
-import { GPU_QUEUE } from '../../domain/run/task-queues.ts';
+import { GPU_QUEUE, PIPELINE_QUEUE } from '../../domain/run/task-queues.ts';
 import { createLedger, ledgerRepo } from '../../gpu-sources/ledger.ts';
 import { fleetStatus } from '../../runs/fleet-status.ts';
+import { pollers } from '../../runs/start-run.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { duration, print, table } from '../output.ts';
@@ -74,9 +82,37 @@ export function addGpuCommands(program: Command): void {
       .command('reap')
       .description('compare what the sources list with the ledger now, and close what nobody needs'),
     async ({ dataDir, json }) => {
-      await ask(await connectClient(dataDir), {});
-      print(json, { asked: true }, () => 'the fleet compares now: "plein-air gpu list" shows what is open');
+      const reaped = await reap(await connectClient(dataDir));
+      print(json, reaped, () => reapedLines(reaped).join('\n'));
+      if (reaped.failed.length > 0) process.exitCode = ERROR_KINDS.HubUnavailable.exitCode;
     },
+  );
+}
+
+async function reap(client: Client): Promise<Reaped> {
+  // Without a worker that has a file of sources, nobody would ever take it up.
+  if ((await pollers(client, FLEET_QUEUE)).length === 0) throw noFleet();
+  return client.workflow.execute<() => Promise<Reaped>>('reapGpuSessions', {
+    workflowId: REAPER_ID,
+    taskQueue: PIPELINE_QUEUE,
+    workflowIdConflictPolicy: 'USE_EXISTING',
+  });
+}
+
+function reapedLines({ closed, failed, fleetStarted }: Reaped): string[] {
+  const lines = [
+    ...closed.map(({ name, why }) => `closed ${name}: ${why}`),
+    ...failed.map(({ name, why }) => `! ${name} is still open: ${why}`),
+    ...(fleetStarted ? ['the fleet was not running: started'] : []),
+  ];
+  return lines.length === 0 ? ['every open session is in the ledger and needed'] : lines;
+}
+
+function noFleet(cause?: unknown): PipelineError {
+  return new PipelineError(
+    'InvalidInput',
+    'expected a fleet, got none: start a pipeline worker with PLEIN_AIR_GPU_SOURCES (docs/gpu-sources.md), or "plein-air up"',
+    { cause },
   );
 }
 
@@ -84,11 +120,7 @@ async function ask(client: Client, request: Partial<FleetRequest>): Promise<void
   try {
     await client.workflow.getHandle(FLEET_WORKFLOW_ID).signal('request', request);
   } catch (error) {
-    throw new PipelineError(
-      'InvalidInput',
-      'expected a fleet, got none: start a pipeline worker with PLEIN_AIR_GPU_SOURCES (docs/gpu-sources.md), or "plein-air up"',
-      { cause: error },
-    );
+    throw noFleet(error);
   }
 }
 

@@ -10,6 +10,7 @@ import { startWorkflow, unservedQueues } from '../../runs/start-run.ts';
 import { cancelRun } from '../../runs/steer.ts';
 import { profileOfGpuWorkers, profileOfThisMachine } from '../choose-profile.ts';
 import pc from '../colors.ts';
+import { confirmCost } from '../confirm-cost.ts';
 import { connectClient, connectRunHub } from '../connect.ts';
 import { action, type CommonOptions } from '../context.ts';
 import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
@@ -32,11 +33,10 @@ export function addRunCommands(program: Command): void {
     ['start', 'fineTune', 'start a fine-tuning run'],
     ['tune', 'tune', 'search hyperparameters without training to the end'],
   ] as const)
-    action<InputOptions & FromOptions>(
-      withFrom(withNameAndProfile(program.command(name).description(what))).option(
-        '--watch',
-        'follow the run until it ends',
-      ),
+    action<InputOptions & FromOptions & { yes: boolean }>(
+      withFrom(withNameAndProfile(program.command(name).description(what)))
+        .option('--watch', 'follow the run until it ends')
+        .option('--yes', 'do not ask before GPU sessions that cost money', false),
       async ({ dataDir, json, env }, options) => {
         const automatic = options.profile === 'auto';
         if (automatic) delete options.profile;
@@ -48,6 +48,8 @@ export function addRunCommands(program: Command): void {
             (await profileOfGpuWorkers(client, asked.parsed.gpuSession)) ??
             (automatic ? await profileOfThisMachine() : 'tiny');
         const first = readInput(type, options);
+        const asker = { run: first.parsed.run ?? 'this run', budget: first.parsed.budget, yes: options.yes };
+        await confirmCost(client, asker);
         const layer =
           source === null
             ? {}

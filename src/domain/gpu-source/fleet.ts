@@ -1,8 +1,11 @@
+import type { NearCap, Offer } from './money.ts';
 import type { FleetAction } from './plan.ts';
 import type { GpuSession } from './session.ts';
 
 /** Workflow id of the fleet: one a namespace of Temporal. */
 export const FLEET_WORKFLOW_ID = 'gpu-fleet';
+/** Schedule that has sessions reaped each night, and the id of its workflows. */
+export const REAPER_ID = 'gpu-reaper';
 /** Queue of the fleet's activities: only workers with a file of sources poll it. */
 export const FLEET_QUEUE = 'gpu-fleet';
 
@@ -18,6 +21,20 @@ export interface FleetWatch {
   /** Open sessions. */
   sessions: GpuSession[];
   obstacles: string[];
+  /** Limits of money that are nearly reached. */
+  nearCaps: NearCap[];
+  /** What closed sessions of this month cost, by run; an open one's cost is seen from itself. */
+  spent: Spent[];
+  /** The sources that cost money, and what a run may cost by the operator's file. */
+  offers: Offer[];
+  capOfRun: number | null;
+}
+
+/** Money that closed sessions cost; run null: opened by hand. */
+export interface Spent {
+  run: string | null;
+  amount: number;
+  currency: string;
 }
 
 /** Answer of the fleet's query `status`. */
@@ -27,6 +44,9 @@ export interface FleetStatus {
   sessions: GpuSession[];
   /** Why waiting work gets no machine. */
   obstacles: string[];
+  spent: Spent[];
+  offers: Offer[];
+  capOfRun: number | null;
 }
 
 /** The fleet's activities. */
@@ -42,13 +62,32 @@ export interface FleetActivities {
   closeSession(
     p: Pick<Extract<FleetAction, { do: 'close' }>, 'session' | 'ended' | 'why'>,
   ): Promise<GpuSession>;
+  /** Compares lists, ledger and queues once, closes what nobody needs, and starts a fleet that was ended. */
+  reapSessions(): Promise<Reaped>;
   /** Closes what a source lists under our names and the ledger does not know as open. */
   removeOrphan(p: { source: string; name: string }): Promise<void>;
 }
 
+/** What a reaping did, by the sessions' names. */
+export interface Reaped {
+  closed: { name: string; why: string }[];
+  /** What could not be closed, and why. */
+  failed: { name: string; why: string }[];
+  /** Whether the fleet's workflow had to be started. */
+  fleetStarted: boolean;
+}
+
 /** What is shown of a watch, as one text: the watch returns when it changes. */
-export function shownOf({ sessions, obstacles }: Pick<FleetWatch, 'sessions' | 'obstacles'>): string {
-  return JSON.stringify([sessions.map(({ name, readyAt }) => [name, readyAt]), obstacles.map(withoutTime)]);
+export function shownOf({
+  sessions,
+  obstacles,
+  nearCaps,
+}: Pick<FleetWatch, 'sessions' | 'obstacles' | 'nearCaps'>): string {
+  return JSON.stringify([
+    sessions.map(({ name, readyAt }) => [name, readyAt]),
+    obstacles.map(withoutTime),
+    nearCaps.map(({ key }) => key),
+  ]);
 }
 
 /** A sentence without figures that change by the minute. */

@@ -1,7 +1,8 @@
 import { classOfMachine, describeClass, type GpuClass } from '../run/gpu-class.ts';
 import { classOfQueue } from '../run/task-queues.ts';
 import { acceleratorOf, factsOf } from '../training/accelerators.ts';
-import { costOf, type GpuSession, isWorkerOf, monthOf } from './session.ts';
+import { moneyLeft } from './money.ts';
+import { type GpuSession, isWorkerOf, monthOf } from './session.ts';
 import { isQuiet, type SourceConfig, type SourcesFile } from './sources-file.ts';
 
 /** GPU work that no worker has taken. */
@@ -80,7 +81,8 @@ export function planFleet(file: SourcesFile, view: FleetView): FleetPlan {
   }
   for (const [source, names] of view.listed)
     for (const name of names ?? [])
-      if (!open.some((session) => session.name === name)) actions.push({ do: 'remove-orphan', source, name });
+      if (name.startsWith(view.prefix) && !open.some((session) => session.name === name))
+        actions.push({ do: 'remove-orphan', source, name });
   const obstacles: string[] = [];
   const month = monthOf(view.now);
   let number = view.sessions.filter(({ openedAt }) => monthOf(openedAt) === month).length;
@@ -199,7 +201,7 @@ function choose(
   open: readonly GpuSession[],
 ): { choice: Choice | null; obstacles: string[] } {
   const obstacles: string[] = [];
-  const money = moneyLeft(work.run, file, view);
+  const money = moneyLeft(work.run, file.caps, view);
   for (const source of file.sources) {
     const { name } = source;
     if (isQuiet(source.quietHours, view.now)) {
@@ -270,31 +272,6 @@ export function refusedUntil(
   return until > view.now ? { until, detail: last.detail } : null;
 }
 
-/** Money that work may still cost, and what limits it; null: nothing does. */
-function moneyLeft(
-  run: string | null,
-  file: SourcesFile,
-  view: Pick<FleetView, 'sessions' | 'now' | 'money'>,
-): { left: number; why: string } | null {
-  const limits: { left: number; why: string }[] = [];
-  const add = (cap: number | null, spent: number, what: string) => {
-    if (cap !== null)
-      limits.push({ left: cap - spent, why: `${spent.toFixed(2)} of ${cap.toFixed(2)} are spent ${what}` });
-  };
-  if (run !== null) {
-    const ofRun = spentBy(view, (session) => session.run === run);
-    add(view.money.get(run) ?? null, ofRun, `for run ${run} (budget.money)`);
-    add(file.caps.run, ofRun, `for run ${run} (caps.run)`);
-  }
-  const month = monthOf(view.now);
-  add(
-    file.caps.month,
-    spentBy(view, (session) => monthOf(session.openedAt) === month),
-    `in ${month} (caps.month)`,
-  );
-  return limits.toSorted((a, b) => a.left - b.left)[0] ?? null;
-}
-
 /** Work that may cost no more: it waits, or a session of ours has it, and its run's own limit is reached. */
 function spentRuns(file: SourcesFile, view: FleetView): FleetAction[] {
   const free = file.sources.some(({ price }) => price.perHour === 0);
@@ -304,19 +281,15 @@ function spentRuns(file: SourcesFile, view: FleetView): FleetAction[] {
   const works = [...(free ? [] : view.waiting), ...onOurs.map(({ work }) => work)];
   const found = new Map<string, string>();
   for (const { workflowId, run } of works) {
-    const left = moneyLeft(run, { ...file, caps: { ...file.caps, month: null } }, view);
+    const left = moneyLeft(run, { ...file.caps, month: null }, view);
     if (left !== null && left.left <= 0 && !view.told.includes(workflowId)) found.set(workflowId, left.why);
   }
   return [...found].map(([workflowId, why]) => ({ do: 'tell-spent', workflowId, why }));
 }
 
-function spentBy(view: Pick<FleetView, 'sessions' | 'now'>, which: (session: GpuSession) => boolean): number {
-  return view.sessions.filter(which).reduce((sum, session) => sum + costOf(session, view.now), 0);
-}
-
 /** Why a session has used up what it may cost; null: it has not. */
 function overCap(session: GpuSession, file: SourcesFile, view: FleetView): string | null {
   if (session.price.perHour === 0) return null;
-  const left = moneyLeft(session.run, file, view);
+  const left = moneyLeft(session.run, file.caps, view);
   return left !== null && left.left <= 0 ? left.why : null;
 }

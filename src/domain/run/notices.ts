@@ -5,6 +5,9 @@ export const NOTICE_EVENTS = [
   'preempted-often',
   'budget-low',
   'rolled-back',
+  'gpu-opened',
+  'gpu-refused',
+  'money-low',
   'finished',
   'failed',
 ] as const;
