@@ -1,7 +1,8 @@
 /** A profile's standard samples, training and gate as JSON: `node scripts/ts.mjs bench/sample-set.ts [profile] [looks]`. */
-import { lookConfidence } from '../src/domain/config/gate-config.ts';
+
 import { parseRunConfig } from '../src/domain/config/run-config.ts';
 import { gateRules } from '../src/domain/evaluation/gate-rules.ts';
+import { lookConfidence } from '../src/domain/evaluation/ledger.ts';
 import { sampleSet } from '../src/domain/evaluation/sample-set.ts';
 import { trainerTraining } from '../src/domain/training/trainer-training.ts';
 

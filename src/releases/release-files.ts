@@ -85,6 +85,7 @@ export async function releaseDocuments(
   const card = modelCard({
     provenance,
     gate: evaluation.gate,
+    ...(evaluation.standing === undefined ? {} : { standing: evaluation.standing }),
     informative: evaluation.informative,
     samples,
     images: manifest === null ? null : imagesOf(manifest.images),

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { lookConfidence } from '../../domain/config/gate-config.ts';
 import { RunConfig } from '../../domain/config/run-config.ts';
 import type { Rival } from '../../domain/evaluation/gate.ts';
+import { lookConfidence } from '../../domain/evaluation/ledger.ts';
 import { type StandardSample, sampleSet, sampleSetText } from '../../domain/evaluation/sample-set.ts';
 import { type CommitRef, Sha256 } from '../../domain/refs.ts';
 import type { RunContext } from '../../domain/run/context.ts';
@@ -39,6 +39,8 @@ export const EvaluationKey = z.strictObject({
   reportSha256: Sha256,
   adapterSha256: Sha256,
   sampleSetSha256: Sha256,
+  /** In the model's ledger. */
+  candidate: Sha256.optional(),
   summary: z.string(),
 });
 export type EvaluationKey = z.infer<typeof EvaluationKey>;
@@ -51,7 +53,7 @@ export function completed(context: RunContext): RunContext {
 /** The sample set of a run at a look (from 1), with its identity. */
 export function runSamples(context: RunContext, look = 1): { samples: StandardSample[]; sha256: Sha256 } {
   const { config } = context;
-  const samples = sampleSet(config, look);
+  const samples = sampleSet(config, look, context.rotation);
   return {
     samples,
     sha256: sha256Of(
@@ -72,6 +74,8 @@ export function evaluationKey(p: {
   look: number;
   rivals: readonly Rival[];
   models: readonly PinnedModel[];
+  /** Its place in the model's ledger. */
+  place: number;
 }): {
   key: Sha256;
   inputs: Record<string, unknown>;
@@ -89,7 +93,7 @@ export function evaluationKey(p: {
     models: p.models,
     deployedPrecision: config.evaluation.deployedPrecision,
     rivals: p.rivals.map(({ name, tag, adapterSha256 }) => ({ name, tag, adapterSha256 })),
-    confidence: lookConfidence(config.gate),
+    confidence: lookConfidence(config.gate, p.place),
     seed: config.seed,
     trigger: config.dataset.trigger,
     model: config.model,

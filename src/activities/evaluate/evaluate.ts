@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { lookConfidence } from '../../domain/config/gate-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { Evaluation } from '../../domain/evaluation/decision.ts';
 import { gateReference } from '../../domain/evaluation/gate-rules.ts';
+import { lookConfidence } from '../../domain/evaluation/ledger.ts';
 import { EvaluationReport } from '../../domain/evaluation/report.ts';
 import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
 import type { Sha256 } from '../../domain/refs.ts';
@@ -95,6 +95,7 @@ class Attempt {
       reportSha256: sha256Of(reportBytes),
       adapterSha256,
       sampleSetSha256: this.#set.sha256,
+      candidate: this.#inputs.candidacy.candidate,
       summary: summarize(report),
     };
     return this.#store(key, [
@@ -162,7 +163,7 @@ class Attempt {
         models,
         samples: this.#set.samples.map(({ seed: _, ...sample }) => sample),
         heldOutLoss: this.#request.training.heldOutLoss,
-        confidence: lookConfidence(config.gate),
+        confidence: lookConfidence(config.gate, this.#inputs.candidacy.place),
         seed: config.seed,
         out: join(this.#folder, 'report'),
       },

@@ -1,12 +1,14 @@
 import type { Evaluation } from '../../domain/evaluation/decision.ts';
+import type { Candidacy } from '../../domain/evaluation/ledger.ts';
 import type { CommitSha, FileRef, RepoRef, Sha256 } from '../../domain/refs.ts';
 import type { Provenance } from '../../domain/release/provenance.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
+import { enterCandidate } from '../../releases/ledger.ts';
 import { findRivals, type RivalRelease } from '../../releases/rivals.ts';
-import { EVALUATION_FILES, EvaluationKey, evaluationKey } from './cache-key.ts';
+import { EVALUATION_FILES, EvaluationKey, evaluationKey, runSamples } from './cache-key.ts';
 import { type PinnedModel, pinModels } from './models.ts';
 
 export type EvaluateRequest = Parameters<GpuActivities['evaluate']>[0];
@@ -17,6 +19,7 @@ export interface EvaluationInputs {
   look: number;
   rivals: RivalRelease[];
   models: PinnedModel[];
+  candidacy: Candidacy;
   key: ReturnType<typeof evaluationKey>;
 }
 
@@ -27,11 +30,21 @@ export async function lookUp(hub: Hub, request: EvaluateRequest): Promise<Evalua
   // Not exported yet: known by the matrices it was trained to. A sabotaged export is nobody's release.
   const isCandidate = (release: Provenance) =>
     context.config.sabotage === 'none' && release.training.adapterSha256 === training.adapterSha256;
-  const [rivals, models] = await Promise.all([
+  const [rivals, models, candidacy] = await Promise.all([
     findRivals(hub, context, isCandidate),
     pinModels(hub, context.config.evaluation.models),
+    enter(hub, request),
   ]);
-  return { request, look, rivals, models, key: evaluationKey({ ...request, look, rivals, models }) };
+  const key = evaluationKey({ ...request, look, rivals, models, place: candidacy.place });
+  return { request, look, rivals, models, candidacy, key };
+}
+
+/** The candidate on its model's ledger: adapter and sample set, whoever measures it. */
+async function enter(hub: Hub, { context, training }: EvaluateRequest): Promise<Candidacy> {
+  const { adapterSha256 } = training;
+  const sampleSetSha256 = runSamples(context).sha256;
+  const candidate = sha256Of(JSON.stringify([adapterSha256, context.config.sabotage, sampleSetSha256]));
+  return enterCandidate(hub, context, { candidate, adapterSha256, sampleSetSha256 });
 }
 
 /** The evaluation of the same inputs that the record repository holds, its report verified; null: there is none. */
@@ -59,6 +72,7 @@ export function answer(repo: RepoRef, commit: CommitSha, key: EvaluationKey): Ev
     report: at(EVALUATION_FILES.report, key.reportSha256),
     adapter: at(EVALUATION_FILES.adapter, key.adapterSha256),
     summary: key.summary,
+    ...(key.candidate === undefined ? {} : { candidate: key.candidate }),
   };
 }
 

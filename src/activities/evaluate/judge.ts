@@ -1,4 +1,5 @@
-import { type GateRule, lookConfidence } from '../../domain/config/gate-config.ts';
+import type { GateRule } from '../../domain/config/gate-config.ts';
+import { PipelineError } from '../../domain/errors.ts';
 import type { Evaluation, GateDecision } from '../../domain/evaluation/decision.ts';
 import { decide, type Expected, nextOf, type Verdict } from '../../domain/evaluation/gate.ts';
 import {
@@ -8,6 +9,7 @@ import {
   rulesLeftOut,
   rulesText,
 } from '../../domain/evaluation/gate-rules.ts';
+import { describeStanding, lookConfidence, type Standing } from '../../domain/evaluation/ledger.ts';
 import { loosened } from '../../domain/evaluation/loosened.ts';
 import type { FileRef, RepoRef } from '../../domain/refs.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
@@ -15,6 +17,7 @@ import type { RunContext } from '../../domain/run/context.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { jsonOrNull, readVerifiedBytes } from '../../hub/verified-json.ts';
+import { readStanding, recordLook } from '../../releases/ledger.ts';
 import { findRivals } from '../../releases/rivals.ts';
 import { evaluationDocuments } from '../../reports/pages/evaluation-document.ts';
 import { readRunRecord } from '../run/open-run.ts';
@@ -32,7 +35,9 @@ export function createJudge({
   return async ({ context: asked, evaluation, look = 1 }) => {
     const context = completed(asked);
     const bytes = await readVerifiedBytes(hub, evaluation.report);
+    const standing = await standingIn(hub, context, evaluation);
     const { rules, expected, changed } = await expectation(hub, {
+      standing,
       ...{ context, evaluation, look },
       reportSha256: sha256Of(bytes),
     });
@@ -40,18 +45,23 @@ export function createJudge({
       decide({
         report: jsonOrNull(bytes),
         rules,
-        confidence: lookConfidence(context.config.gate),
+        confidence: lookConfidence(context.config.gate, standing?.place),
         expected,
         leftOut: rulesLeftOut(context.config),
       }),
       changed,
     );
     const { looks } = context.config.gate;
+    if (evaluation.candidate !== undefined)
+      await recordLook(hub, context, {
+        ...{ candidate: evaluation.candidate, look, verdict: verdict.verdict, at: now() },
+      });
     const drift = await trackDrift(hub, { context, report: jsonOrNull(bytes), verdict, now: now() });
     return {
       verdict: verdict.verdict,
       reasons: [
         ...verdict.problems,
+        ...(standing === null ? [] : [`LEDGER ${describeStanding(standing)}`]),
         ...(verdict.loosened ?? []).map((sentence) => `LOOSENED ${sentence}`),
         ...verdict.rules.map((rule) => rule.sentence),
         ...(verdict.notApplicable ?? []),
@@ -63,10 +73,30 @@ export function createJudge({
   };
 }
 
+/** Where the ledger has the candidate; null: it was measured before there was one. One that is gone from it is refused. */
+async function standingIn(
+  hub: Hub,
+  context: RunContext,
+  { candidate }: Evaluation,
+): Promise<Standing | null> {
+  if (candidate === undefined) return null;
+  const standing = await readStanding(hub, context, candidate);
+  if (standing !== null) return standing;
+  throw new PipelineError(
+    'Corrupt',
+    `expected candidate ${candidate} in the ledger of model "${context.config.model}", got none: it was entered before it was measured, and somebody took it out`,
+  );
+}
+
 /** What the report must be about, looked up anew: nothing of it is taken from the report. */
 async function expectation(
   hub: Hub,
-  p: { context: RunContext; evaluation: Evaluation; look: number; reportSha256: Expected['reportSha256'] },
+  p: Pick<Expected, 'reportSha256'> & {
+    context: RunContext;
+    evaluation: Evaluation;
+    look: number;
+    standing: Standing | null;
+  },
 ): Promise<{ rules: GateRule[]; expected: Expected; changed: string[] }> {
   const { context, evaluation, look } = p;
   const adapter = await readVerifiedBytes(hub, evaluation.adapter);
@@ -91,6 +121,7 @@ async function expectation(
       look,
       looks: context.config.gate.looks,
       loosened: loosened(rules, defaultRules(context.config)),
+      ...(p.standing === null ? {} : { standing: p.standing }),
     },
     changed:
       pinned === undefined || pinned.sha256 === rulesSha256

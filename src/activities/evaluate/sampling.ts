@@ -208,6 +208,7 @@ function promptsFor(context: RunContext, trigger: string, samples: StandardSampl
   const { config } = context;
   const dataset = { ...config.dataset, trigger };
   const looks = Math.ceil(samples.length / sampleSet(config).length);
-  const prompts = new Map(sampleSet({ ...config, dataset }, looks).map(({ id, prompt }) => [id, prompt]));
+  const asked = sampleSet({ ...config, dataset }, looks, context.rotation);
+  const prompts = new Map(asked.map(({ id, prompt }) => [id, prompt]));
   return samples.map(({ id, prompt }) => prompts.get(id) ?? prompt);
 }

@@ -10,6 +10,7 @@ import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { deploymentProblems, licenseOf } from '../../releases/base-license.ts';
+import { rotationNow } from '../../releases/ledger.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
 import { sourceContent } from '../../wikiart/label-pass.ts';
 import { pinCaptioner } from '../prepare/captions/model.ts';
@@ -54,6 +55,7 @@ export function createOpenRun({
       ...(pinned.reference === undefined ? {} : { reference: pinned.reference }),
       ...(pinned.contents === undefined ? {} : { contents: pinned.contents }),
       ...(pinned.captioner === undefined ? {} : { captioner: pinned.captioner }),
+      ...(pinned.rotation === undefined ? {} : { rotation: pinned.rotation }),
       repos,
     };
   };
@@ -100,6 +102,9 @@ async function pin(p: {
 async function pinned(hub: Hub, config: RunConfig): Promise<RunRecord> {
   const { base, dataset } = config;
   const captioner = await pinCaptioner(hub, dataset);
+  const namespace = config.namespace ?? (await hub.whoAmI());
+  const { release } = releaseRepos(namespace, config.model);
+  const rotation = await rotationNow(hub, { namespace, config, repos: { release } });
   return {
     format: 1,
     config,
@@ -108,6 +113,7 @@ async function pinned(hub: Hub, config: RunConfig): Promise<RunRecord> {
     ...(await pinSources(hub, dataset)),
     ...(captioner === null ? {} : { captioner }),
     gate: pinRules(config),
+    ...(rotation === 0 ? {} : { rotation }),
   };
 }
 

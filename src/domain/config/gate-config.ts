@@ -23,7 +23,7 @@ export const GateConfig = z
   .strictObject({
     /** Rules that must all hold; null: those of the profile's encoder in `domain/gate-rules.ts`. */
     rules: z.array(GateRule).min(1).nullable().default(null),
-    /** Confidence of every bound (one-sided), over all looks together. */
+    /** Confidence of every bound (one-sided), over all looks of all candidates that are tried for one release. */
     confidence: z.number().min(0.5).max(0.9999).default(0.95),
     /**
      * Looks at most: after an INCONCLUSIVE verdict the set is doubled, tripled, …, and judged again. The error
@@ -43,8 +43,3 @@ export const GateConfig = z
   })
   .prefault({});
 export type GateConfig = z.infer<typeof GateConfig>;
-
-/** One-sided confidence of each look's bounds, so that all of them together err as often as `confidence` allows. */
-export function lookConfidence(gate: Pick<GateConfig, 'confidence' | 'looks'>): number {
-  return 1 - (1 - gate.confidence) / gate.looks;
-}

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { FileRef } from '../refs.ts';
+import { FileRef, Sha256 } from '../refs.ts';
 
 /** A measured candidate. */
 export const Evaluation = z.strictObject({
@@ -9,6 +9,8 @@ export const Evaluation = z.strictObject({
   adapter: FileRef,
   /** One line for people. */
   summary: z.string(),
+  /** The candidate in its model's ledger; absent: measured before there was one. */
+  candidate: Sha256.optional(),
 });
 export type Evaluation = z.infer<typeof Evaluation>;
 

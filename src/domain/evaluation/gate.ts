@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { GateRule } from '../config/gate-config.ts';
 import { Sha256 } from '../refs.ts';
+import { Standing, shareOf } from './ledger.ts';
 import { normalQuantile } from './normal.ts';
 import { EvaluationReport, type Metric, otherSplits } from './report.ts';
 
@@ -51,6 +52,8 @@ export const Verdict = z.strictObject({
   loosened: z.array(z.string()).optional(),
   /** Rules that had nobody to compare with, in words: a first release has no production before it. */
   notApplicable: z.array(z.string()).optional(),
+  /** Where it stands among the candidates of its model; absent: it was measured before there was a ledger. */
+  standing: Standing.optional(),
   /** True: somebody else was put into production since the report; it must be measured again. */
   stale: z.boolean().optional(),
 });
@@ -75,6 +78,8 @@ export interface Expected {
   looks?: number;
   /** What of the default rules the run's own leave out or ask less of. */
   loosened?: readonly string[];
+  /** Where the ledger has the candidate. */
+  standing?: Standing;
 }
 
 /** Least confidence, over all looks together, with which a verdict may be PASS: below it, bounds are estimates. */
@@ -105,6 +110,7 @@ export function decide(p: {
     ...(expected.look === undefined ? {} : { look: expected.look }),
     ...(expected.looks === undefined ? {} : { looks: expected.looks }),
     ...(expected.loosened === undefined ? {} : { loosened: [...expected.loosened] }),
+    ...(expected.standing === undefined ? {} : { standing: expected.standing }),
   };
   const parsed = EvaluationReport.safeParse(p.report);
   if (!parsed.success) {
@@ -123,7 +129,8 @@ export function decide(p: {
       'Expected at least one rule that applies, got only rules against releases that do not exist.',
     );
   const rules = asked.map((rule) => judgeRule(rule, report, confidence));
-  const altogether = 1 - (1 - confidence) * (expected.looks ?? 1);
+  const share = shareOf(expected.standing?.place ?? 1);
+  const altogether = 1 - ((1 - confidence) * (expected.looks ?? 1)) / share;
   const unsure = altogether < LEAST_CONFIDENCE - 1e-9;
   const unrivaled = p.rules
     .filter((rule) => !asked.includes(rule))

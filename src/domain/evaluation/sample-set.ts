@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { RunConfig } from '../config/run-config.ts';
 import type { SampleRequest } from '../trainer-protocol.ts';
 import { CHOICE_STANDARD, CHOICE_TINY } from './prompts-choice.ts';
+import { SEALED_STANDARD, SEALED_TINY } from './prompts-sealed.ts';
 import { type PromptSection, STANDARD_V1, TINY_V1 } from './prompts-v1.ts';
 import { STANDARD_V2, TINY_V2 } from './prompts-v2.ts';
 
@@ -86,18 +87,45 @@ type SetConfig = {
 
 /**
  * The set's pictures: the same for the base, the candidate and production, so that all are paired. A further look asks
- * every prompt for as many seeds again, after those of the looks before it, whose pictures stay what they were.
+ * every prompt for as many seeds again, after those of the looks before it, whose pictures stay what they were. Another
+ * rotation asks other sealed prompts, and all of them with other seeds.
  */
-export function sampleSet(config: SetConfig, looks = 1): StandardSample[] {
+export function sampleSet(config: SetConfig, looks = 1, rotation = 0): StandardSample[] {
   const { promptSet, seedsPerPrompt } = config.evaluation;
+  const prompts = promptsOf(promptSet, rotation);
+  const seed = rotation === 0 ? config.seed : sampleSeed(config.seed, rotation, ROTATED);
   return Array.from({ length: looks }, (_, look) =>
-    PROMPT_SETS[promptSet].flatMap((prompt, promptIndex) =>
+    prompts.flatMap((prompt, promptIndex) =>
       Array.from({ length: seedsPerPrompt }, (__, place) => {
-        return sampleOf(config, prompt, promptIndex, look * seedsPerPrompt + place);
+        return sampleOf({ ...config, seed }, prompt, promptIndex, look * seedsPerPrompt + place);
       }),
     ),
   ).flat();
 }
+
+/** Place of a rotation when seeds are drawn: no prompt asks for so many. */
+const ROTATED = 1_000_003;
+
+/** Prompts of a set with its sealed ones from the pool, batch by batch in turn; its own are the first batch. */
+export function promptsOf(
+  promptSet: RunConfig['evaluation']['promptSet'],
+  rotation: number,
+): readonly StandardPrompt[] {
+  const pool = SEALED_POOL[promptSet] ?? [];
+  const turn = rotation % (pool.length + 1);
+  const batch = pool[turn - 1];
+  if (batch === undefined) return PROMPT_SETS[promptSet];
+  const texts = new Map(batch.map((section) => [section.slice, [...section.texts]]));
+  return PROMPT_SETS[promptSet].map((prompt) => {
+    const text = prompt.sealed ? texts.get(prompt.slice)?.shift() : undefined;
+    return text === undefined ? prompt : { ...prompt, id: `${prompt.id}-${turn}`, text };
+  });
+}
+
+/** Further sealed prompts of the sets that have any. */
+const SEALED_POOL: Partial<
+  Record<RunConfig['evaluation']['promptSet'], readonly (readonly PromptSection[])[]>
+> = { 'tiny-v2': SEALED_TINY, 'standard-v2': SEALED_STANDARD };
 
 function sampleOf(config: SetConfig, prompt: StandardPrompt, index: number, draw: number): StandardSample {
   return {

@@ -30,6 +30,8 @@ const pinned = {
   contents: SourceContents.optional(),
   /** Captioning model; absent: captions come from the genre. */
   captioner: CommitRef.optional(),
+  /** Which set of sealed prompts and seeds the gate asks; absent: the first. */
+  rotation: z.int().min(0).optional(),
 };
 
 /** A run as its activities see it: what does not change from phase to phase. */

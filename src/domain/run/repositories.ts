@@ -23,6 +23,11 @@ export function reevaluationRecord(namespace: string, model: string): RepoId {
   return RepoId.parse(`${namespace}/${model}-reevaluations`);
 }
 
+/** Where every candidate of a model is written down, whoever trained it. */
+export function ledgerRepo(namespace: string, model: string): RepoId {
+  return RepoId.parse(`${namespace}/${model}-ledger`);
+}
+
 /** A run name from any workflow id: lower case, hyphens for all else, cut to length. */
 export function runNameFrom(workflowId: string): RunName {
   const slug = workflowId

@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import { defaultRules, gateRules } from '../../domain/evaluation/gate-rules.ts';
+import { describeStanding, type Standing } from '../../domain/evaluation/ledger.ts';
 import { loosened } from '../../domain/evaluation/loosened.ts';
 import { noticeMarkdown } from '../../domain/release/license.ts';
 import type { Provenance } from '../../domain/release/provenance.ts';
@@ -15,6 +16,8 @@ import { licenseFields } from './run-notices.ts';
 export interface CardFacts {
   provenance: Provenance;
   gate: GateRow[];
+  /** Where it stands among the candidates of its model; absent: judged before there was a ledger. */
+  standing?: Standing;
   informative: GateRow[];
   samples: ReleaseSample[];
   /** Training pictures, held-out pictures; null: not known. */
@@ -79,12 +82,12 @@ function cardText(facts: CardFacts): string {
   const { config, base } = context;
   const sections = [
     `# ${escapeMarkdown(titleOf(config.model))}`,
-    `${code(provenance.tag)} · a LoRA that teaches [${escapeMarkdown(base.repo)}](https://huggingface.co/${base.repo}) to paint in the manner of ${escapeMarkdown(config.dataset.style)}. ${whyReleased(provenance)}`,
+    `${code(provenance.tag)} · a LoRA that teaches [${escapeMarkdown(base.repo)}](https://huggingface.co/${base.repo}) to paint in the manner of ${escapeMarkdown(config.dataset.style)}. ${whyReleased(provenance, facts.standing)}`,
     facts.grid ? '![The standard samples: base and adapter, side by side](images/grid.png)' : '',
     `## Use it\n\n${usage(provenance)}`,
     `Put ${code(config.dataset.trigger)} at the end of the prompt: it calls the style up.`,
     filesToTake(provenance),
-    `## How it was judged\n\n${howJudged(provenance)}\n\n${gateTable(facts.gate)}\n\nEvery bound is one-sided at ${figure(config.gate.confidence * 100)} % confidence, over ${escapeMarkdown(config.evaluation.promptSet)} with ${config.evaluation.seedsPerPrompt} seeds a prompt, the same for base and adapter.`,
+    `## How it was judged\n\n${howJudged(provenance, facts.standing)}\n\n${gateTable(facts.gate)}\n\nThe bounds of all looks, and of all candidates that were tried for one release, hold together at ${figure(config.gate.confidence * 100)} % confidence, over ${escapeMarkdown(config.evaluation.promptSet)} with ${config.evaluation.seedsPerPrompt} seeds a prompt, the same for base and adapter.`,
     facts.informative.length === 0
       ? ''
       : `Measured for information, without a rule: ${facts.informative.map((r) => `${code(r.metric)} ${figure(r.value)}`).join(', ')}.`,
@@ -98,7 +101,7 @@ function cardText(facts: CardFacts): string {
 }
 
 /** Why it was released, in the card's first lines: an override must not have to be looked for. */
-function whyReleased({ context, tag, overruled, approval }: Provenance): string {
+function whyReleased({ context, tag, overruled, approval }: Provenance, standing?: Standing): string {
   const verdict = overruled ?? 'PASS';
   const { word, sentence } = describeOutcome(
     releaseOutcome({ repo: context.repos.release, tag, verdict, approval }),
@@ -111,7 +114,11 @@ function whyReleased({ context, tag, overruled, approval }: Provenance): string 
     less.length === 0
       ? []
       : [`**Judged by less than the project's default rules:**\n\n${[...named, ...more].join('\n')}`];
-  return [`**${word}.** ${escapeMarkdown(sentence)}`, ...asked].join('\n\n');
+  const repeated =
+    standing === undefined || standing.place === 1
+      ? []
+      : [`**Not the first try.** ${escapeMarkdown(describeStanding(standing))}`];
+  return [`**${word}.** ${escapeMarkdown(sentence)}`, ...repeated, ...asked].join('\n\n');
 }
 
 /** Rules left out or loosened that a card names one by one. */
@@ -154,12 +161,13 @@ function filesToTake({ tag, exports, context }: Provenance): string {
 }
 
 /** The gate in a few sentences, for people who have not read its page. */
-function howJudged({ context, adapter, approval }: Provenance): string {
+function howJudged({ context, adapter, approval }: Provenance, standing?: Standing): string {
   const { evaluation, gate } = context.config;
   const items = [
     `${evaluation.seedsPerPrompt} images of every prompt were generated twice from the same seeds: by the base, and with this file (sha256 ${code(adapter.sha256.slice(0, 12))}).`,
     'The pictures that they are compared with were held out of the training.',
     `Every rule below was written down before training began, and asks for a bound at ${figure(gate.confidence * 100)} % confidence, not for an average.`,
+    ...(standing === undefined ? [] : [escapeMarkdown(describeStanding(standing))]),
     'A rule whose bound does not clear its threshold does not hold: undecided counts as no.',
     approval === null
       ? 'No person looked at it before the release.'

@@ -10,7 +10,7 @@ import type { ClosestPair, GateRow, RunRecords, SampleRow } from './run-records.
 /** The part of a run's records that evaluation and gate wrote. */
 export type EvaluationRecords = Pick<
   RunRecords,
-  'gate' | 'informative' | 'problems' | 'omitted' | 'slices' | 'encoder' | 'samples' | 'closest'
+  'gate' | 'standing' | 'informative' | 'problems' | 'omitted' | 'slices' | 'encoder' | 'samples' | 'closest'
 >;
 
 /** How many standard samples are shown; the rest stays in the record repository. */
@@ -45,6 +45,7 @@ export async function readEvaluationRecords(
   const files = folderOf(hub, evaluation.report);
   return {
     gate: verdict?.rules.map(gateRow) ?? [],
+    ...(verdict?.standing === undefined ? {} : { standing: verdict.standing }),
     informative: Object.entries(report?.metrics ?? {})
       .filter(([name]) => !ruled.has(name))
       .map(([name, metric]) => informativeRow(name, metric)),

@@ -1,4 +1,5 @@
 import type { DatasetManifest } from '../../domain/dataset/record.ts';
+import type { Standing } from '../../domain/evaluation/ledger.ts';
 import type { Metric } from '../../domain/evaluation/report.ts';
 import type { RunSummary, SessionCosts } from '../../domain/run/summary.ts';
 import type { AttemptRecord } from '../../domain/training/ledger.ts';
@@ -59,6 +60,8 @@ export interface RunRecords {
   /** Sessions that a fleet opened for the run; null: none. */
   gpuSessions: SessionCosts | null;
   gate: GateRow[];
+  /** Where the candidate stands among those of its model; absent: judged before there was a ledger, or not at all. */
+  standing?: Standing;
   /** Metrics that were measured for information, without a rule. */
   informative: GateRow[];
   /** Why the report itself was not believed, and what the encoder cannot measure. */

@@ -72,6 +72,39 @@ describe('the standard sample sets', () => {
     expect(first.length % 16).toBe(0);
   });
 
+  it.each(['standard-v2', 'tiny-v2'] as const)(
+    'of %s open other sealed prompts and seeds by rotation',
+    (promptSet) => {
+      const c = config({ evaluation: { promptSet } });
+      const sets = [0, 1, 2].map((rotation) => sampleSet(c, 1, rotation));
+      expect(sets[0]).toEqual(sampleSet(c));
+      const texts = sets.map((set) => new Set(set.filter(({ sealed }) => sealed).map(({ text }) => text)));
+      const choice = choiceSamples(c).map(({ text }) => text);
+      const all = texts.flatMap((set) => [...set]);
+      expect(new Set(all).size).toBe(all.length);
+      expect(choice.filter((text) => all.includes(text))).toEqual([]);
+      const open = new Set(PROMPT_SETS[promptSet].filter(({ sealed }) => !sealed).map(({ text }) => text));
+      expect(all.filter((text) => open.has(text))).toEqual([]);
+      const seeds = new Set(sets.flatMap((set) => set.map(({ seed }) => seed)));
+      expect(seeds.size).toBe(3 * (sets[0]?.length ?? 0));
+      for (const set of sets.slice(1)) {
+        const counts = (of: typeof set) =>
+          Object.fromEntries(
+            [...new Set(of.map(({ genre }) => genre))].map((genre) => [
+              genre,
+              of.filter((sample) => sample.genre === genre && sample.sealed).length,
+            ]),
+          );
+        expect(counts(set)).toEqual(counts(sets[0] ?? []));
+        expect(set.map(({ asks }) => asks !== null)).toEqual(sets[0]?.map(({ asks }) => asks !== null));
+        for (const { id, prompt, seed } of set) SampleRequest.parse({ id, prompt, seed });
+      }
+      // Once all batches were opened, the first one comes round, with seeds that nobody has seen.
+      expect(sampleSet(c, 1, 3).map(({ text }) => text)).toEqual(sets[0]?.map(({ text }) => text));
+      expect(sampleSet(c, 1, 3)[0]?.seed).not.toBe(sets[0]?.[0]?.seed);
+    },
+  );
+
   it('cover every slice that the gate is asked about', () => {
     expect([...new Set(PROMPT_SETS['standard-v2'].map((p) => p.slice))]).toEqual([
       'landscape',
