@@ -44,13 +44,13 @@ export async function scoreCopies(
     await add(`${name}~`, await reproduce(bytes, seed + at));
   }
   const paintingOf = (source: string) => source.replace(/~$/, '');
-  const { kept, dropped } = withoutNearDuplicates(candidates, dataset.nearDuplicateBits);
+  const { kept, dropped } = await withoutNearDuplicates(candidates, dataset.nearDuplicateBits);
   const twinOf = (measured: unknown) => String(measured).replace(/: \d+ bits, [\d.]+$/, '');
   const wrong = dropped
     .filter(({ candidate, measured }) => paintingOf(candidate.source) !== paintingOf(twinOf(measured)))
     .map(({ candidate, measured }) => `${candidate.source} for ${measured}`);
   const split = new Map(
-    splitPictures(kept, { ...dataset, testFraction: 0.1, seed: 0 }).pictures.map((p) => [
+    (await splitPictures(kept, { ...dataset, testFraction: 0.1, seed: 0 })).pictures.map((p) => [
       p.candidate.source,
       p.split,
     ]),

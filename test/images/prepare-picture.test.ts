@@ -205,7 +205,7 @@ describe('preparing a picture', () => {
         .toBuffer(),
     );
     const thumbnails = [plain, copy, far].map(({ measures }) => measures.thumbnail);
-    expect(likePairs(thumbnails, { bits: 12, correlation: 0.7 })).toMatchObject([{ a: 0, b: 1 }]);
+    expect(await likePairs(thumbnails, { bits: 12, correlation: 0.7 })).toMatchObject([{ a: 0, b: 1 }]);
   });
 
   it('keeps or drops whatever bytes it is given, and never throws', async () => {

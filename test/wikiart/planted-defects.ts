@@ -77,7 +77,7 @@ export async function measureDefects(p: {
   const wanted = outcomes.filter(({ row }) => row.style === config.style);
   const candidates = wanted.flatMap(({ candidate }) => (candidate === null ? [] : [candidate]));
   const byOrder = new Map(wanted.map((o) => [o.row.index, o]));
-  for (const { candidate, reason } of chooseKept(candidates, config, p.seed).dropped)
+  for (const { candidate, reason } of (await chooseKept(candidates, config, p.seed)).dropped)
     (byOrder.get(candidate.order) as Outcome).reason = reason;
   const scores = new Map<string, Score>();
   scoreReasons(wanted, scores);

@@ -1,6 +1,5 @@
 import { mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { DatasetConfig } from '../../domain/config/run-config.ts';
 import { chooseKept, thumbnailOf } from '../../domain/dataset/filters.ts';
 import { likePairs } from '../../domain/dataset/likeness.ts';
 import type { Candidate } from '../../domain/dataset/measures.ts';
@@ -37,14 +36,11 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
       where.set(candidate.source, { pack: result.pack, png });
       (kind === 'wanted' ? wanted : neighbors).push(candidate);
     }
-  await input.onCompare?.();
-  const chosen = chooseKept(wanted, input.config, input.seed);
-  await input.onCompare?.();
-  const dealt = splitPictures(chosen.kept, { ...input.config, seed: input.seed });
+  const { giveWay } = input;
+  const chosen = await chooseKept(wanted, input.config, input.seed, giveWay);
+  const dealt = await splitPictures(chosen.kept, { ...input.config, seed: input.seed }, giveWay);
   const firstFree = dealt.pictures.reduce((next, { cluster }) => Math.max(next, cluster + 1), 0);
-  await input.onCompare?.();
-  const others = chooseNeighbors(neighbors, chosen.kept, input.config, input.seed);
-  await input.onCompare?.();
+  const others = await chooseNeighbors(neighbors, chosen.kept, input);
   const placed: Placed[] = [
     ...dealt.pictures,
     ...others.map((candidate, at) => ({ candidate, split: 'neighbors' as const, cluster: firstFree + at })),
@@ -133,17 +129,17 @@ export async function assemble(input: AssembleInput): Promise<Assembled> {
 }
 
 /** Neighbors per style by hash, none of them close to a kept picture or to another neighbor. */
-function chooseNeighbors(
+async function chooseNeighbors(
   candidates: readonly Candidate[],
   kept: readonly Candidate[],
-  config: DatasetConfig,
-  seed: number,
-): Candidate[] {
+  { config, seed, giveWay }: Pick<AssembleInput, 'config' | 'seed' | 'giveWay'>,
+): Promise<Candidate[]> {
   const ranked = [...candidates].sort(byRank(seed, 'neighbor', (c) => c.source));
   const all = [...kept, ...ranked];
   const taken = new Set(kept.map((_, at) => at));
   const closeTo = new Map<number, number[]>();
-  for (const { a, b } of likePairs(all.map(thumbnailOf), kinLimits(config.nearDuplicateBits)))
+  const limits = kinLimits(config.nearDuplicateBits);
+  for (const { a, b } of await likePairs(all.map(thumbnailOf), limits, giveWay))
     closeTo.set(b, [...(closeTo.get(b) ?? []), a]);
   const perStyle = new Map<string, number>();
   return ranked

@@ -1,4 +1,5 @@
 import type { DatasetConfig } from '../../domain/config/run-config.ts';
+import type { GiveWay } from '../../domain/dataset/likeness.ts';
 import type { Candidate } from '../../domain/dataset/measures.ts';
 import type { Split } from '../../domain/dataset/record.ts';
 import type { CommitRef, Sha256 } from '../../domain/refs.ts';
@@ -25,9 +26,9 @@ export interface AssembleInput {
   store: PrepareStore;
   /** Folder for the files; emptied first. */
   out: string;
-  /** Called before each comparison of all pictures with all, which gives the process nothing else to do for a while. */
-  onCompare?: () => Promise<void>;
   onGroup(): void;
+  /** Called again and again while pictures are compared: a turn for heartbeats. */
+  giveWay?: GiveWay;
 }
 
 /** A picture of the dataset: its split, its cluster and where its bytes are. */

@@ -58,7 +58,6 @@ async function publish(deps: PublishDeps, context: RunContext, target: Preparati
   const groups = await readGroups(store, plan, work);
   const out = join(folder, `dataset-${randomUUID()}`);
   let written = 0;
-  let compared = 0;
   const assembled = await assemble({
     key: target.key,
     settings: { ...settingsOf(config), seed: context.config.seed },
@@ -73,8 +72,9 @@ async function publish(deps: PublishDeps, context: RunContext, target: Preparati
     bytesRead: groups.reduce((sum, { bytesRead }) => sum + bytesRead, plan.labelBytes),
     store,
     out,
-    onCompare: async () => {
-      deps.heartbeat({ stage: 'comparing', done: compared++, total: 4 });
+    giveWay: async () => {
+      signal?.throwIfAborted();
+      deps.heartbeat({ stage: 'comparing', done: 0, total: groups.length });
       await setImmediate();
     },
     onGroup: () => {

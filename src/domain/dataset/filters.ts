@@ -1,6 +1,6 @@
 import type { DatasetConfig } from '../config/run-config.ts';
 import { isUnknownArtist } from './labels.ts';
-import { type Likeness, likePairs } from './likeness.ts';
+import { type GiveWay, type Likeness, likePairs } from './likeness.ts';
 import type { Candidate, Drop, PictureMeasures } from './measures.ts';
 import { byRank } from './order.ts';
 
@@ -56,10 +56,15 @@ export const COPY_CORRELATION = 0.7;
  * Of near-duplicates keeps the better one: a picture goes when it is like a kept, better one, which is named with the bits
  * between their hashes and how well they correlate.
  */
-export function withoutNearDuplicates(candidates: readonly Candidate[], bits: number): Filtered {
+export async function withoutNearDuplicates(
+  candidates: readonly Candidate[],
+  bits: number,
+  giveWay?: GiveWay,
+): Promise<Filtered> {
   const ordered = [...candidates].sort(bestFirst);
   const likeBetter = new Map<number, Likeness[]>();
-  for (const pair of likePairs(ordered.map(thumbnailOf), { bits, correlation: COPY_CORRELATION }))
+  const limits = { bits, correlation: COPY_CORRELATION };
+  for (const pair of await likePairs(ordered.map(thumbnailOf), limits, giveWay))
     likeBetter.set(pair.b, [...(likeBetter.get(pair.b) ?? []), pair]);
   const gone = new Set<number>();
   return partition(ordered, (_, at) => {
@@ -120,17 +125,22 @@ export function withinLimit(candidates: readonly Candidate[], most: number | nul
 }
 
 /** Every filter that compares pictures, in order: blur, duplicates, near-duplicates, artist cap, limit. */
-export function chooseKept(candidates: readonly Candidate[], config: DatasetConfig, seed: number): Filtered {
+export async function chooseKept(
+  candidates: readonly Candidate[],
+  config: DatasetConfig,
+  seed: number,
+  giveWay?: GiveWay,
+): Promise<Filtered> {
   const dropped: DroppedCandidate[] = [];
   let kept = [...candidates];
   for (const filter of [
     withoutBlurred,
     withoutExactDuplicates,
-    (all: Candidate[]) => withoutNearDuplicates(all, config.nearDuplicateBits),
+    (all: Candidate[]) => withoutNearDuplicates(all, config.nearDuplicateBits, giveWay),
     (all: Candidate[]) => withinArtistCap(all, config.maxPerArtist, seed),
     (all: Candidate[]) => withinLimit(all, config.maxImages, seed),
   ]) {
-    const result = filter(kept);
+    const result = await filter(kept);
     kept = result.kept;
     dropped.push(...result.dropped);
   }

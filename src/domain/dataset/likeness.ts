@@ -40,17 +40,32 @@ export interface LikeLimits {
   anyway?: number;
 }
 
+/** Lets whatever else the thread has to do have its turn: comparing thousands of pictures takes minutes. */
+export type GiveWay = () => Promise<void>;
+/** Comparisons of hashes between two turns: some 20 ms. */
+const COMPARISONS_A_TURN = 500_000;
+
 /**
  * Pairs of pictures of which one may be a reproduction of the other, other crop, tones, border and size allowed: a hash of one
  * picture against those of windows of the other finds them, and the correlation of local contrast at the best place confirms.
  */
-export function likePairs(thumbnails: readonly string[], limits: LikeLimits): Likeness[] {
+export async function likePairs(
+  thumbnails: readonly string[],
+  limits: LikeLimits,
+  giveWay?: GiveWay,
+): Promise<Likeness[]> {
   const count = thumbnails.length;
   const looks = thumbnails.map(lookOf);
   const windows = WINDOWS.slice(0, Math.max(1, Math.floor(MAX_COMPARISONS / Math.max(1, count * count))));
   const hashes = looks.map((look) => hashesOf(look, windows));
   const pairs: Likeness[] = [];
-  for (let a = 0; a < count; a++)
+  let compared = 0;
+  for (let a = 0; a < count; a++) {
+    compared += (count - a) * windows.length;
+    if (compared > COMPARISONS_A_TURN && giveWay !== undefined) {
+      await giveWay();
+      compared = 0;
+    }
     for (let b = a + 1; b < count; b++) {
       const near = nearestWindow(hashes, a, b);
       if (near.bits > limits.bits) continue;
@@ -62,6 +77,7 @@ export function likePairs(thumbnails: readonly string[], limits: LikeLimits): Li
       if (correlation >= limits.correlation || near.bits <= (limits.anyway ?? -1))
         pairs.push({ a, b, bits: near.bits, correlation: Math.round(correlation * 1000) / 1000 });
     }
+  }
   return pairs;
 }
 

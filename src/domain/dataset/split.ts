@@ -1,7 +1,7 @@
 import { type ClosePair, closePictures, groupPairs } from './duplicates.ts';
 import { thumbnailOf } from './filters.ts';
 import { isUnknownArtist } from './labels.ts';
-import { type LikeLimits, likePairs } from './likeness.ts';
+import { type GiveWay, type LikeLimits, likePairs } from './likeness.ts';
 import type { Candidate } from './measures.ts';
 import { byRank } from './order.ts';
 import { SPLITS, type Split } from './record.ts';
@@ -48,8 +48,12 @@ type Held = 'held_out' | 'test';
  * Deals pictures into train, held-out and test by near-duplicate cluster, so that no cluster crosses. About half of each
  * held split are whole artists that training never sees, the rest works of known artists; both chosen by hash.
  */
-export function splitPictures(candidates: readonly Candidate[], settings: SplitSettings): SplitResult {
-  const clusters = clustersOf(candidates, settings.nearDuplicateBits);
+export async function splitPictures(
+  candidates: readonly Candidate[],
+  settings: SplitSettings,
+  giveWay?: GiveWay,
+): Promise<SplitResult> {
+  const clusters = await clustersOf(candidates, settings.nearDuplicateBits, giveWay);
   const total = candidates.length;
   const targets: Record<Held, number> = {
     held_out: targetCount(total, settings.heldOutFraction),
@@ -105,9 +109,14 @@ function targetCount(total: number, fraction: number): number {
 }
 
 /** Near-duplicate clusters, numbered in the order of their first pictures. */
-function clustersOf(candidates: readonly Candidate[], bits: number): Cluster[] {
+async function clustersOf(
+  candidates: readonly Candidate[],
+  bits: number,
+  giveWay: GiveWay | undefined,
+): Promise<Cluster[]> {
   const ordered = [...candidates].sort((a, b) => a.order - b.order);
-  const groups = groupPairs(ordered.length, likePairs(ordered.map(thumbnailOf), kinLimits(bits)));
+  const pairs = await likePairs(ordered.map(thumbnailOf), kinLimits(bits), giveWay);
+  const groups = groupPairs(ordered.length, pairs);
   const clusters = new Map<number, Cluster>();
   ordered.forEach((candidate, at) => {
     const group = groups[at] as number;

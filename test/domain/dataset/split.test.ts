@@ -18,20 +18,22 @@ const pictures = fc.array(fc.tuple(fc.nat(7), fc.nat(30), fc.nat(2)), { maxLengt
 );
 
 describe('split', () => {
-  it('deals every picture once', () => {
-    fc.assert(
-      fc.property(pictures, fc.nat(9), (all, seed) => {
-        const dealt = splitPictures(all, { ...settings, seed }).pictures.map((p) => p.candidate.order);
+  it('deals every picture once', async () => {
+    await fc.assert(
+      fc.asyncProperty(pictures, fc.nat(9), async (all, seed) => {
+        const dealt = (await splitPictures(all, { ...settings, seed })).pictures.map(
+          (p) => p.candidate.order,
+        );
         expect(dealt).toEqual(all.map((c) => c.order));
       }),
       { numRuns: 8 },
     );
   });
 
-  it('lets no near-duplicate cluster cross', () => {
-    fc.assert(
-      fc.property(pictures, fc.nat(9), (all, seed) => {
-        const dealt = splitPictures(all, { ...settings, seed }).pictures;
+  it('lets no near-duplicate cluster cross', async () => {
+    await fc.assert(
+      fc.asyncProperty(pictures, fc.nat(9), async (all, seed) => {
+        const dealt = (await splitPictures(all, { ...settings, seed })).pictures;
         const splits = new Map<number, Set<string>>();
         for (const { cluster, split } of dealt)
           splits.set(cluster, (splits.get(cluster) ?? new Set()).add(split));
@@ -49,20 +51,20 @@ describe('split', () => {
     );
   });
 
-  it('keeps pictures together that are alike, though they are no copies', () => {
+  it('keeps pictures together that are alike, though they are no copies', async () => {
     const all = Array.from({ length: 30 }, (_, at) => candidateOf(at, { artist: '' }));
     const [one, other] = [all[0], all[1]] as [(typeof all)[0], (typeof all)[0]];
     other.measures.thumbnail = blended(one.measures.thumbnail, other.measures.thumbnail, 0.6);
-    expect(withoutNearDuplicates(all, 12).dropped).toEqual([]);
-    const dealt = splitPictures(all, settings).pictures;
+    expect((await withoutNearDuplicates(all, 12)).dropped).toEqual([]);
+    const dealt = (await splitPictures(all, settings)).pictures;
     expect(dealt[1]?.cluster).toBe(dealt[0]?.cluster);
     expect(new Set(dealt.map((p) => p.cluster)).size).toBe(29);
   });
 
-  it('keeps every unseen artist in one split', () => {
-    fc.assert(
-      fc.property(pictures, fc.nat(9), (all, seed) => {
-        const result = splitPictures(all, { ...settings, seed });
+  it('keeps every unseen artist in one split', async () => {
+    await fc.assert(
+      fc.asyncProperty(pictures, fc.nat(9), async (all, seed) => {
+        const result = await splitPictures(all, { ...settings, seed });
         for (const split of ['held_out', 'test'] as const)
           for (const artist of result.unseenArtists[split])
             for (const picture of result.pictures)
@@ -72,10 +74,10 @@ describe('split', () => {
     );
   });
 
-  it('never holds out more than was asked for, nor the work of an unknown artist as an unseen one', () => {
-    fc.assert(
-      fc.property(pictures, (all) => {
-        const result = splitPictures(all, settings);
+  it('never holds out more than was asked for, nor the work of an unknown artist as an unseen one', async () => {
+    await fc.assert(
+      fc.asyncProperty(pictures, async (all) => {
+        const result = await splitPictures(all, settings);
         const count = (split: string) => result.pictures.filter((p) => p.split === split).length;
         expect(count('held_out')).toBeLessThanOrEqual(Math.max(1, Math.round(all.length * 0.2)));
         expect(count('test')).toBeLessThanOrEqual(Math.max(1, Math.round(all.length * 0.1)));
@@ -87,9 +89,9 @@ describe('split', () => {
     );
   });
 
-  it('comes near the fractions where pictures are distinct', () => {
+  it('comes near the fractions where pictures are distinct', async () => {
     const all = Array.from({ length: 100 }, (_, at) => candidateOf(at, { artist: `artist-${at % 25}` }));
-    const { pictures: dealt, unseenArtists } = splitPictures(all, settings);
+    const { pictures: dealt, unseenArtists } = await splitPictures(all, settings);
     expect(dealt.filter((p) => p.split === 'held_out').length).toBe(20);
     expect(dealt.filter((p) => p.split === 'test').length).toBe(10);
     expect(unseenArtists.held_out.length).toBeGreaterThan(0);

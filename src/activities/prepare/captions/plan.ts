@@ -1,5 +1,7 @@
 import { AsyncResource } from 'node:async_hooks';
+import { setImmediate } from 'node:timers/promises';
 import { chooseKept } from '../../../domain/dataset/filters.ts';
+import type { GiveWay } from '../../../domain/dataset/likeness.ts';
 import { idOf } from '../../../domain/dataset/measures.ts';
 import { PipelineError } from '../../../domain/errors.ts';
 import type { RepoRef } from '../../../domain/refs.ts';
@@ -54,6 +56,10 @@ async function layOutPieces(
     store,
     known.plan.shards.flatMap((shard) => shard.groups),
     context.config,
+    async () => {
+      heartbeat({ stage: 'comparing', done: 0, total: known.plan.shards.length });
+      await setImmediate();
+    },
   );
   const size = deps.picturesAPiece ?? PICTURES_A_PIECE;
   const tasks: CaptionTask[] = [];
@@ -79,6 +85,7 @@ async function keptPictures(
   store: PrepareStore,
   names: readonly string[],
   { dataset, seed }: Parameters<PipelineActivities['planCaptions']>[0]['context']['config'],
+  giveWay: GiveWay,
 ): Promise<CaptionTask['pictures']> {
   const found: GroupResult['candidates'] = [];
   const packs = new Map<string, string>();
@@ -96,10 +103,11 @@ async function keptPictures(
       }
   }
   const bytes = new Map(found.map(({ candidate, png }) => [candidate.source, png]));
-  const { kept } = chooseKept(
+  const { kept } = await chooseKept(
     found.map(({ candidate }) => candidate),
     dataset,
     seed,
+    giveWay,
   );
   return kept
     .filter((candidate) => dataset.captions === 'model' || candidate.caption === '')
