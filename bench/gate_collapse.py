@@ -19,15 +19,17 @@ import torch
 from PIL import Image
 
 from plein_air.evaluation import features
-from plein_air.evaluation.pictures import read_dataset
+from plein_air.evaluation.pictures import pixels_of, read_dataset
 
 
 def main() -> None:
     """Writes the picture."""
     paintings, out = read_dataset(Path(sys.argv[1]), "test").unseen, Path(sys.argv[2])
     side = int(sys.argv[3])
-    start = features.square(paintings[0].pixels, side)
-    unseen = features.open_encoder("efficientnet-lite0", side).features([p.pixels for p in paintings])
+    by_id = pixels_of(paintings)
+    pixels = [by_id[painting.id] for painting in paintings]
+    start = features.square(pixels[0], side)
+    unseen = features.open_encoder("efficientnet-lite0", side).features(pixels)
     network = features._loaded["efficientnet-lite0"]
     mean, deviation = (
         torch.tensor(values).view(1, 3, 1, 1) for values in (features._IMAGENET_MEAN, features._IMAGENET_DEVIATION)

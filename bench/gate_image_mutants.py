@@ -29,7 +29,7 @@ from PIL import Image
 from image_mutants import MUTANTS, Material, Picture
 from plein_air.evaluation import appearance, evaluate, scene
 from plein_air.evaluation.features import Encoder
-from plein_air.evaluation.pictures import read_dataset, read_samples
+from plein_air.evaluation.pictures import pixels_of, read_dataset, read_samples
 
 ADAPTER = b"an adapter"
 
@@ -76,13 +76,13 @@ def main() -> None:
     test, held_out = (read_dataset(asked.dataset, split) for split in ("test", "held_out"))
     material = Material(
         samples,
-        read_samples(asked.base, samples).pixels,
-        read_samples(asked.candidate, samples).pixels,
-        [painting.pixels for painting in test.train],
-        [(painting.genre, painting.pixels) for painting in held_out.unseen],
-        [painting.pixels for painting in test.neighbors],
+        list(read_samples(asked.base, samples).pixels),
+        list(read_samples(asked.candidate, samples).pixels),
+        list(pixels_of(test.train).values()),
+        [(painting.genre, pixels_of([painting])[painting.id]) for painting in held_out.unseen],
+        list(pixels_of(test.neighbors).values()),
     )
-    second = read_samples(asked.second, samples).pixels if asked.second else None
+    second = list(read_samples(asked.second, samples).pixels) if asked.second else None
     for name, spoil in MUTANTS.items():
         if asked.only is None or name in asked.only:
             measure(asked, sample_set, material, name, spoil, second)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import tracemalloc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,11 @@ import painted_sets
 from conftest import NoEvents
 from painted_sets import SAMPLES, flat, rings, strokes, write_samples
 from plein_air.errors import Stopped, TrainerError
+from plein_air.evaluation import encoding, pictures
 from plein_air.evaluation import evaluate as evaluating
+from plein_air.evaluation.copying import near_to_others
+from plein_air.evaluation.probes import RIDGE, Probe
+from plein_air.evaluation.set_distances import kid_kernel, mmd2
 from plein_air.protocol.schema import load_schema
 
 COUNT = len(SAMPLES)
@@ -296,3 +302,57 @@ def test_prompts_without_the_trigger_stay_out_of_every_figure_but_their_own(
     whole, some = (measure(world, candidate, tmp_path / "report", samples=s)["metrics"] for s in (SAMPLES, free))
     assert some["style.margin"]["n"] == COUNT / 2
     assert some["style.margin"]["estimate"] > whole["style.margin"]["estimate"] + 0.2
+
+
+def test_no_more_than_a_few_pictures_are_in_memory(
+    world: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Features are kept of 104 paintings and 96 samples; pixels only while one batch of them is described."""
+    alive: list[weakref.ref[Any]] = []
+    most = 0
+    decode = pictures._decode
+
+    def counted(data: bytes) -> Any:
+        nonlocal most
+        picture = decode(data)
+        alive.append(weakref.ref(picture))
+        most = max(most, sum(ref() is not None for ref in alive[-400:]))
+        return picture
+
+    monkeypatch.setattr(pictures, "_decode", counted)
+    monkeypatch.setattr(encoding, "_CACHE", {})
+    candidate = write_samples(tmp_path / "candidate", [strokes(i) for i in range(COUNT)], ADAPTER_SHA256)
+    measure(world, candidate, tmp_path / "report")
+    assert len(alive) > 3 * 104
+    # A batch of paintings, or the originals that copies are planted of and what they are blended with.
+    assert most <= 36
+
+
+def test_many_paintings_are_compared_in_little_memory() -> None:
+    """Rows that grow with the dataset are compared a few at a time: no matrix of all against all."""
+    rng = np.random.default_rng(0)
+    count = 3000
+    rows, unseen = rng.normal(0, 1, (count, 12)), rng.normal(0, 1, (50, 12))
+    answers = np.sign(rows[:, :1])
+    tracemalloc.start()
+    try:
+        near_to_others(np.stack([rows, -rows], 1), np.stack([unseen, -unseen], 1), np.arange(count))
+        mmd2(unseen, rows, kid_kernel)
+        probe = Probe.fit(rows, answers)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < count * count * 8 / 2
+    assert np.abs(probe.weights[:, 0]).argmax() == 0
+
+
+@pytest.mark.parametrize("count", [6, 40])
+def test_a_probe_is_the_same_from_few_rows_and_from_many(count: int) -> None:
+    """Ridge regression by its definition, whichever matrix is the smaller one."""
+    rng = np.random.default_rng(1)
+    rows, answers = rng.normal(3, 2, (count, 12)), rng.normal(0, 1, (count, 2))
+    probe = Probe.fit(rows, answers)
+    x, y = (rows - rows.mean(0)) / (rows.std(0) + 1e-6), answers - answers.mean(0)
+    stacked = np.concatenate([x, np.sqrt(RIDGE * count) * np.eye(12)])
+    least = np.linalg.lstsq(stacked, np.concatenate([y, np.zeros((12, 2))]), rcond=None)[0]
+    np.testing.assert_allclose(probe.weights, least, rtol=1e-8, atol=1e-12)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import mkdtemp
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
-from painted_sets import strokes
+from painted_sets import png, strokes
 from plein_air.evaluation.appearance import SIDE, TRAITS, layout, same_hues, traits, way_up
 from plein_air.evaluation.content import Content
 from plein_air.evaluation.copying import Copies, plant
@@ -21,11 +25,17 @@ from plein_air.evaluation.scene import Part
 GENRES = ("landscape", "portrait", "still_life")
 
 
+def drawn(seeds: range) -> list[np.ndarray]:
+    return [np.asarray(strokes(seed).resize((96, 128 if seed % 2 else 96))) for seed in seeds]
+
+
 def painted(seeds: range, genre: str = "landscape") -> list[Painting]:
-    pictures = [np.asarray(strokes(seed).resize((96, 128 if seed % 2 else 96))) for seed in seeds]
-    return [
-        Painting(str(seed), "", "Strokes", genre, seed, picture) for seed, picture in zip(seeds, pictures, strict=True)
-    ]
+    """The same in a parquet file."""
+    folder = Path(mkdtemp())
+    file = folder / "paintings.parquet"
+    rows = [{"image": {"bytes": png(Image.fromarray(picture)), "path": None}} for picture in drawn(seeds)]
+    parquet.write_table(pa.Table.from_pylist(rows), file, row_group_size=5)
+    return [Painting(str(seed), "", "Strokes", genre, seed, file, row) for row, seed in enumerate(seeds)]
 
 
 # Content
@@ -169,20 +179,19 @@ def copies() -> Copies:
 
 
 def test_planted_copies_are_found_however_they_were_changed(copies: Copies) -> None:
-    others = [painting.pixels for painting in painted(range(2000, 2006))]
-    for kind, pictures in plant([painting.pixels for painting in painted(range(6))], others).items():
+    for kind, pictures in plant(drawn(range(6)), drawn(range(2000, 2006))).items():
         found = copies.find(pictures, lambda: None)
         assert (found.likeness > copies.limit).mean() >= 0.8, kind
         assert (found.painting[found.likeness > copies.limit] < 6).all(), kind
 
 
 def test_unseen_paintings_are_no_copies(copies: Copies) -> None:
-    unseen = copies.find([painting.pixels for painting in painted(range(3000, 3040))], lambda: None)
+    unseen = copies.find(drawn(range(3000, 3040)), lambda: None)
     assert (unseen.likeness > copies.limit).sum() == 0
 
 
 def test_one_copy_among_many_pictures_is_counted(copies: Copies) -> None:
-    pictures = [painting.pixels for painting in painted(range(4000, 4009))] + [painted(range(3, 4))[0].pixels]
+    pictures = drawn(range(4000, 4009)) + drawn(range(3, 4))
     figures = copies.figures(copies.find(pictures, lambda: None).likeness, 0.95)
     assert figures["copying.copies"].estimate == 1
     assert figures["copying.detection"].low is not None and figures["copying.detection"].low > 0.75

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +41,39 @@ def layout(pictures: Sequence[Picture], side: int = 8) -> Floats:
         for picture in pictures
     ]
     return np.array(rows).reshape(len(pictures), 3 * side * side)
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What paintings look like, in one pass over their pixels: rows of `rows_of`."""
+
+    rows: Floats
+
+    @staticmethod
+    def rows_of(pictures: Sequence[Picture]) -> Floats:
+        """Traits and layout of each picture, and its layout upside down and in the opposite hues."""
+        views = (pictures, [picture[::-1] for picture in pictures], [_recolored(picture) for picture in pictures])
+        return np.concatenate([traits(pictures), *map(layout, views)], axis=1)
+
+    @property
+    def traits(self) -> Floats:
+        """Figures named by `TRAITS`, shape (n, len(TRAITS))."""
+        return self.rows[:, : len(TRAITS)]
+
+    @property
+    def layouts(self) -> tuple[Floats, Floats, Floats]:
+        """Layout as it is, upside down, and in the opposite hues."""
+        plain, flipped, recolored = np.split(self.rows[:, len(TRAITS) :], 3, axis=1)
+        return plain, flipped, recolored
+
+
+def _recolored(picture: Picture) -> Picture:
+    """The picture with each hue turned to its opposite; light and dark stay."""
+    from PIL import Image
+
+    hues = np.asarray(Image.fromarray(picture).convert("HSV")).copy()
+    hues[..., 0] += 128
+    return np.asarray(Image.fromarray(hues, "HSV").convert("RGB"))
 
 
 def way_up(pictures: Floats, base: Floats) -> Floats:

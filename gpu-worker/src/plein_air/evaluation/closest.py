@@ -10,7 +10,7 @@ import numpy as np
 
 from plein_air.atomic_io import write_atomically
 from plein_air.evaluation.copying import Nearest
-from plein_air.evaluation.pictures import Dataset, SampleFolder
+from plein_air.evaluation.pictures import Dataset, SampleFolder, pixels_of
 
 PAIRS = 8
 """Closest pairs that a report shows."""
@@ -23,12 +23,16 @@ def closest_pairs(
     order = sorted(
         range(len(samples)), key=lambda row: (-round(float(nearest.train_cosine[row]), 9), samples[row]["id"])
     )
+    shown = order[:PAIRS]
+    train_pixels = pixels_of([dataset.train[nearest.train[row]] for row in shown])
+    unseen_pixels = pixels_of([dataset.unseen[nearest.held_out[row]] for row in shown])
     pairs: list[dict[str, Any]] = []
-    for place, row in enumerate(order[:PAIRS], start=1):
+    for place, row in enumerate(shown, start=1):
         train = dataset.train[nearest.train[row]]
         unseen = dataset.unseen[nearest.held_out[row]]
         name = f"{place:02d}.png"
-        write_atomically(folder / name, _side_by_side([candidate.pixels[row], train.pixels, unseen.pixels]))
+        pictures = [candidate.pixels[row], train_pixels[train.id], unseen_pixels[unseen.id]]
+        write_atomically(folder / name, _side_by_side(pictures))
         pairs.append(
             {
                 "sample": samples[row]["id"],

@@ -5,14 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from plein_air.evaluation.diversity import unit_rows
 from plein_air.evaluation.intervals import Floats, Measured, clustered_rate, exact, rate_difference, rate_excess
-from plein_air.evaluation.matching import Matcher, Matches
+from plein_air.evaluation.matching import Matcher, Matches, reduced, squares
+from plein_air.evaluation.pictures import describe_all, stream
 
 if TYPE_CHECKING:
     from plein_air.evaluation.pictures import Painting
@@ -23,6 +24,8 @@ Picture = NDArray[np.uint8]
 FALSE_ALARM_DEVIATIONS = 3.7
 """How far above the likeness of paintings that are no copies the limit is, in standard deviations of its arc tangent
 (hyperbolic): 1 in 9,000 by the normal distribution."""
+_ROWS = 128
+"""Rows that are compared with all training pictures at once."""
 _PLANTED = 16
 """Training pictures that copies are planted of."""
 _PAINTINGS = 96
@@ -54,23 +57,28 @@ class Copies:
     @classmethod
     def of(cls, train: Sequence[Painting], unseen: Sequence[Painting], beat: Callable[[], None]) -> Copies:
         """Calibrated on the training pictures against each other, near-duplicates left out, and on unseen ones."""
-        matcher = Matcher([painting.pixels for painting in train])
+        planes: dict[int, Any] = {}
+        for place, picture in stream(train):
+            planes[place] = reduced(picture)
+            beat()
+        matcher = Matcher([planes[place] for place in range(len(train))])
         clusters = np.array([painting.cluster for painting in train])
         some = list(range(0, len(train), max(1, len(train) // _PAINTINGS)))
         alone = [frozenset(np.flatnonzero(clusters == clusters[row]).tolist()) for row in some]
-        pictures = [*(train[row].pixels for row in some), *(painting.pixels for painting in unseen)]
-        found = matcher.match(pictures, [*alone, *(frozenset() for _ in unseen)], beat).likeness
+        asked = np.concatenate([describe_all([train[row] for row in some], squares), describe_all(unseen, squares)])
+        found = matcher.find(asked, [*alone, *(frozenset() for _ in unseen)], beat).likeness
         found = found[found > -1]
-        chosen = [train[row].pixels for row in range(0, len(train), max(1, len(train) // _PLANTED))][:_PLANTED]
-        kinds = plant([chosen[row % len(chosen)] for row in range(len(chosen))], [p.pixels for p in unseen])
-        flat = [picture for pictures in kinds.values() for picture in pictures]
-        likeness = np.split(matcher.match(flat, None, beat).likeness, len(kinds))
+        originals = train[:: max(1, len(train) // _PLANTED)][:_PLANTED]
+        chosen, others = (dict(stream(paintings)) for paintings in (originals, unseen[: len(originals)]))
+        kinds = plant([chosen[row] for row in sorted(chosen)], [others[row] for row in sorted(others)])
+        asked = np.concatenate([squares(pictures) for pictures in kinds.values()])
+        likeness = np.split(matcher.find(asked, None, beat).likeness, len(kinds))
         limit = _limit(found, np.concatenate(likeness))
         return cls(matcher, limit, found, dict(zip(kinds, likeness, strict=True)))
 
     def find(self, pictures: Sequence[Picture], beat: Callable[[], None]) -> Matches:
         """The training picture that each picture is most like."""
-        return self.matcher.match(pictures, None, beat)
+        return self.matcher.find(squares(pictures), None, beat)
 
     def figures(self, likeness: Floats, confidence: float) -> dict[str, Measured]:
         """How many pictures are copies, how many of the planted ones were found, and how often a painting counts as one."""
@@ -186,9 +194,16 @@ def near_to_others(train: Floats, unseen: Floats, clusters: NDArray[np.int64]) -
         clusters: Near-duplicates of each training picture have its number, shape (m,).
     """
     middle = np.zeros(train.shape[-1])
-    own = _cosines(unit_rows(train[:, 0]), train, middle)
-    own[clusters[:, None] == clusters[None, :]] = -1
-    near = np.concatenate([own.max(1), _cosines(unit_rows(unseen[:, 0]), train, middle).max(1)])
+    rows = np.concatenate([train[:, 0], unseen[:, 0]])
+    # No training picture has the number that stands for unseen ones.
+    names = np.concatenate([clusters, np.full(len(unseen), clusters.min() - 1)])
+    near = np.empty(len(rows))
+    # A few at a time: every training picture against every other one would take gigabytes.
+    for start in range(0, len(rows), _ROWS):
+        part = slice(start, start + _ROWS)
+        cosines = _cosines(unit_rows(rows[part]), train, middle)
+        cosines[names[part, None] == clusters[None, :]] = -1
+        near[part] = cosines.max(1)
     return near[near > -1]
 
 

@@ -13,17 +13,19 @@ import numpy as np
 
 from plein_air.errors import Stopped, TrainerError
 from plein_air.evaluation import models
+from plein_air.evaluation.appearance import Looks
 from plein_air.evaluation.copying import Copies, both_ways
 from plein_air.evaluation.features import Encoder, open_encoder
 from plein_air.evaluation.model_weights import open_copies, open_csd
 from plein_air.evaluation.models import ModelFolder, TextImage
+from plein_air.evaluation.pictures import describe_all
 from plein_air.evaluation.thumbnails import thumbnails
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from plein_air.evaluation.intervals import Floats
-    from plein_air.evaluation.pictures import Dataset
+    from plein_air.evaluation.pictures import Dataset, Painting
     from plein_air.evaluation.scene import Shown
 
     Picture = NDArray[np.uint8]
@@ -55,6 +57,8 @@ class Seen:
     train_set: Floats
     """By the encoder of the sets."""
     neighbors: Floats
+    train_looks: Looks
+    neighbor_looks: Looks
     copies: Copies
     """What was learnt about copies of the training pictures, and each model's copies."""
 
@@ -80,20 +84,19 @@ class Encoding:
 
     def run(self, name: str, side: int, dataset: Dataset, shown: Sequence[Shown], texts: Sequence[str]) -> Seen:
         """Fills in the features and scores of every model's pictures; returns those of the paintings."""
-        real = [[painting.pixels for painting in split] for split in (dataset.unseen, dataset.train, dataset.neighbors)]
-        unseen, train, neighbors = real
+        unseen, train, neighbors = real = (dataset.unseen, dataset.train, dataset.neighbors)
         self._total = self._count(len(shown) * len(texts), *map(len, real))
         encoder = self._set_encoder(name, side)
         files = json.dumps([dataset.files, encoder.weights_sha256, encoder.side])
         seen_set, own, beside = _kept(
-            "set", files, lambda: [self._features(encoder, part) for part in (unseen, train, neighbors)]
+            "set", files, lambda: [self._of_paintings(partial(self._features, encoder), part) for part in real]
         )
         seen = {"set": seen_set}
         for one in shown:
             one.features["set"] = self._features(encoder, one.pixels)
         if "style" in self._folders:
             csd = open_csd(self._folders["style"])
-            seen["style"] = self._features(csd, unseen)
+            seen["style"] = self._of_paintings(partial(self._features, csd), unseen)
             for one in shown:
                 one.features["style"] = self._features(csd, one.pixels)
             del csd
@@ -101,10 +104,22 @@ class Encoding:
         train_seen = self._copies(seen, unseen, train, shown)
         models.forget()
         self._words(seen, unseen, shown, texts)
-        copies = _kept("copies", files, lambda: Copies.of(dataset.train, dataset.unseen, self._beat))
+        copies = _kept("copies", files, lambda: Copies.of(train, unseen, self._beat))
+        train_looks, neighbor_looks = _kept(
+            "looks", files, lambda: [Looks(self._of_paintings(Looks.rows_of, part)) for part in (train, neighbors)]
+        )
         ours = shown[0]
         ours.scores["copying.likeness"] = copies.find(ours.pixels, self._beat).likeness
-        return Seen(encoder, seen, train_seen, own, beside, copies)
+        return Seen(encoder, seen, train_seen, own, beside, train_looks, neighbor_looks, copies)
+
+    def _of_paintings(self, describe: Callable[[Sequence[Picture]], Floats], paintings: list[Painting]) -> Floats:
+        """Features are what is kept of paintings; pixels are not."""
+
+        def described(pictures: Sequence[Picture]) -> Floats:
+            self._beat()
+            return describe(pictures)
+
+        return describe_all(paintings, described)
 
     def _beat(self) -> None:
         if self._stop.is_set():
@@ -129,24 +144,25 @@ class Encoding:
         return Encoder(name, opened.package, opened.weights_sha256, opened.dimensions, opened.side, opened.encode)
 
     def _copies(
-        self, seen: dict[str, Floats], unseen: list[Picture], train: list[Picture], shown: Sequence[Shown]
+        self, seen: dict[str, Floats], unseen: list[Painting], train: list[Painting], shown: Sequence[Shown]
     ) -> Floats:
         """Fills in the role `copies`, from a model where one is named; returns the training pictures'."""
         describe: Callable[[Sequence[Picture]], Floats] = thumbnails
         if "copies" in self._folders:
             model = open_copies(self._folders["copies"])
             describe = partial(self._features, model)
-        seen["copies"], train_seen = both_ways(unseen, describe), both_ways(train, describe)
+        both = partial(both_ways, describe=describe)
+        seen["copies"], train_seen = self._of_paintings(both, unseen), self._of_paintings(both, train)
         for one in shown:
             one.features["copies"] = describe(one.pixels)
         return train_seen
 
     def _words(
-        self, seen: dict[str, Floats], unseen: list[Picture], shown: Sequence[Shown], texts: Sequence[str]
+        self, seen: dict[str, Floats], unseen: list[Painting], shown: Sequence[Shown], texts: Sequence[str]
     ) -> None:
         if "clip" in self._folders:
             clip = models.open_clip(self._folders["clip"])
-            seen["clip"] = self._features(clip.pictures, unseen)
+            seen["clip"] = self._of_paintings(partial(self._features, clip.pictures), unseen)
             for one in shown:
                 one.features["clip"], one.scores["clip"] = self._scored(clip, one, texts)
             del clip

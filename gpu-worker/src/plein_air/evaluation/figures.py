@@ -304,9 +304,9 @@ def leak(scene: Scene, ours: Shown, base: Shown, samples: Sequence[dict[str, Any
 
 
 def take(shown: Shown, part: Part) -> Shown:
-    """The rows of one part."""
+    """What was seen in the rows of one part; their pixels are not looked at again."""
     rows = part.rows
-    return Shown([shown.pixels[row] for row in rows], _rows(shown.features, rows), _rows(shown.scores, rows))
+    return Shown((), _rows(shown.features, rows), _rows(shown.scores, rows))
 
 
 def _rows(arrays: Mapping[str, Floats], rows: NDArray[np.int64]) -> dict[str, Floats]:
@@ -324,7 +324,7 @@ def _rate(scene: Scene, values: Floats, part: Part, what: str) -> Measured:
     return clustered_rate(values[part.rows], part.prompts, scene.confidence, f"{what}; Clopper and Pearson by prompt")
 
 
-def _changes(ours: list[NDArray[np.uint8]], theirs: list[NDArray[np.uint8]]) -> Floats:
+def _changes(ours: Sequence[NDArray[np.uint8]], theirs: Sequence[NDArray[np.uint8]]) -> Floats:
     return np.array([pixel_change(a, b) for a, b in zip(ours, theirs, strict=True)])
 
 

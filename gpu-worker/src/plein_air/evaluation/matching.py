@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from plein_air.evaluation.intervals import Floats
+
     Picture = NDArray[np.uint8]
     Plane = NDArray[np.float32]
 
@@ -48,6 +50,20 @@ class Matches:
 def lightness(picture: Picture) -> Plane:
     """Mean of the largest and the smallest channel, shape (h, w)."""
     return (picture.max(-1).astype(np.float32) + picture.min(-1)) / 2
+
+
+def reduced(picture: Picture) -> NDArray[np.uint16]:
+    """What is kept of a painting: lightness at no more than is compared, in 1/256 of a level; 44 KB at most as a rule."""
+    return np.round(_at_most(lightness(picture), _SHORT) * 256).astype(np.uint16)
+
+
+def squares(pictures: Sequence[Picture]) -> Floats:
+    """The central square of each picture at both sizes that are compared, shape (n, COARSE² + FINE²)."""
+    rows = np.empty((len(pictures), COARSE**2 + FINE**2))
+    for row, picture in enumerate(pictures):
+        square = central_square(lightness(picture))
+        rows[row] = np.concatenate([_resized(square, side, side).ravel() for side in (COARSE, FINE)])
+    return rows
 
 
 def central_square(plane: Plane) -> Plane:
@@ -122,36 +138,40 @@ def _whitening(windows: Sequence[Plane]) -> Plane:
 class Matcher:
     """Finds, among paintings, those that pictures repeat."""
 
-    def __init__(self, paintings: Sequence[Picture]) -> None:
-        """Learns from the paintings which directions say little, since most windows share them."""
-        self._planes = [_at_most(lightness(painting), _SHORT) for painting in paintings]
-        every = max(1, len(self._planes) // 60)
-        self._white = _whitening([_coarse_windows(plane) for plane in self._planes[::every]])
+    def __init__(self, paintings: Sequence[NDArray[np.uint16]]) -> None:
+        """Learns from `reduced` paintings which directions say little, since most windows share them."""
+        self._paintings = paintings
+        every = max(1, len(paintings) // 60)
+        chosen = range(0, len(paintings), every)
+        self._white = _whitening([_coarse_windows(self._plane(index)) for index in chosen])
         self._small: dict[tuple[int, bool, int], Plane] = {}
 
-    def match(
+    def _plane(self, index: int) -> Plane:
+        return np.asarray(self._paintings[index] / 256, dtype=np.float32)
+
+    def find(
         self,
-        pictures: Sequence[Picture],
+        pictures: Floats,
         excluded: Sequence[frozenset[int]] | None = None,
         on_painting: Callable[[], None] = lambda: None,
     ) -> Matches:
         """The painting that each picture is most like.
 
         Args:
-            pictures: RGB, any size; what is compared is their central square.
+            pictures: `squares` of them.
             excluded: For each picture, paintings that it is not compared with: itself and its near-duplicates.
             on_painting: Called after each painting of the coarse pass.
         """
-        if not pictures:
+        if len(pictures) == 0:
             return Matches(np.zeros(0, np.int64), np.zeros(0))
-        squares = [central_square(lightness(picture)) for picture in pictures]
-        asked = np.stack([_turned(_resized(square, COARSE, COARSE)) for square in squares])
+        coarse, fine = np.split(pictures.astype(np.float32), [COARSE**2], axis=1)
+        asked = np.stack([_turned(square) for square in coarse.reshape(-1, COARSE, COARSE)])
         flat = asked.reshape(-1, COARSE * COARSE)
         query = _unit((flat - flat.mean(1, keepdims=True)) @ self._white)
-        scores = np.full((len(pictures), len(self._planes)), -1.0, dtype=np.float32)
-        best = np.zeros((len(pictures), len(self._planes), 2), dtype=np.int32)
-        for index, plane in enumerate(self._planes):
-            found = query @ _unit(_coarse_windows(plane) @ self._white).T
+        scores = np.full((len(pictures), len(self._paintings)), -1.0, dtype=np.float32)
+        best = np.zeros((len(pictures), len(self._paintings), 2), dtype=np.int32)
+        for index in range(len(self._paintings)):
+            found = query @ _unit(_coarse_windows(self._plane(index)) @ self._white).T
             window = found.argmax(1).reshape(-1, 4)
             top = found.max(1).reshape(-1, 4)
             turn = top.argmax(1)
@@ -161,14 +181,14 @@ class Matcher:
             on_painting()
         for row, paintings in enumerate(excluded or []):
             scores[row, list(paintings)] = -1
-        return self._aligned(squares, scores, best)
+        return self._aligned(fine.reshape(-1, FINE, FINE), scores, best)
 
-    def _aligned(self, squares: list[Plane], scores: Plane, best: NDArray[np.int32]) -> Matches:
+    def _aligned(self, fine: Plane, scores: Plane, best: NDArray[np.int32]) -> Matches:
         count = min(SHORTLIST, scores.shape[1])
         chosen = np.argsort(-scores, axis=1, kind="stable")[:, :count]
-        likeness = np.full(len(squares), -1.0)
+        likeness = np.full(len(fine), -1.0)
         painting = chosen[:, 0].astype(np.int64)
-        turned = [_turned(_sharp(_resized(square, FINE, FINE))).reshape(4, -1) for square in squares]
+        turned = [_turned(_sharp(square)).reshape(4, -1) for square in fine]
         turned = [_unit(one - one.mean(1, keepdims=True)) for one in turned]
         for index in np.unique(chosen):
             for row in np.flatnonzero((chosen == index).any(1)):
@@ -183,7 +203,7 @@ class Matcher:
 
     def _fine(self, index: int, window: int, query: Plane) -> float:
         found = -1.0
-        squeezed, coarse_scale, y, x = _place(self._planes[index], window)
+        squeezed, coarse_scale, y, x = _place(self._plane(index), window)
         for scale in sorted({min(1.0, coarse_scale * factor) for factor in NEARBY}):
             small = self._sharpened(index, squeezed, scale)
             height, width = small.shape
@@ -199,7 +219,7 @@ class Matcher:
         """A painting at the fine size without its slow changes."""
         key = (index, squeezed, round(scale * 1000))
         if key not in self._small:
-            plane = self._planes[index]
+            plane = self._plane(index)
             shapes = _shapes(plane, FINE, scale)
             self._small[key] = _sharp(_resized(plane, *shapes[1 if squeezed and len(shapes) > 1 else 0]))
         return self._small[key]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -17,22 +17,28 @@ from plein_air.errors import TrainerError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from plein_air.evaluation.intervals import Floats
+
     Picture = NDArray[np.uint8]
 
+_AT_ONCE = 16
+"""Paintings that are described together."""
 _FLAT = 1.0
 """Standard deviation of pixel values (0 to 255) up to which a picture counts as blank."""
 
 
 @dataclass(frozen=True)
 class Painting:
-    """A real painting of a prepared dataset."""
+    """A real painting of a prepared dataset, without its pixels: 9,000 of 512 pixels would take 7 GB."""
 
     id: str
     caption: str
     style: str
     genre: str
     cluster: int
-    pixels: Picture
+    #: Parquet file and row that hold its encoded bytes.
+    file: Path
+    row: int
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class SampleFolder:
 
     manifest: dict[str, Any]
     manifest_sha256: str
-    pixels: list[Picture]
+    pixels: Sequence[Picture]
     faults: dict[str, str]
     """By sample id: `nan`, `blank` or `size`."""
 
@@ -91,14 +97,81 @@ def _read_split(folder: Path, split: str, files: dict[str, str]) -> list[Paintin
     paintings: list[Painting] = []
     for file in sorted((folder / "data").glob(f"{split}-*.parquet")):
         files[f"data/{file.name}"] = sha256_file(file)
-        for row in parquet.read_table(
-            file, columns=["id", "caption", "style", "genre", "cluster", "image"]
-        ).to_pylist():
-            pixels = _decode(row["image"]["bytes"])
-            paintings.append(
-                Painting(row["id"], row["caption"], row["style"], row["genre"], int(row["cluster"]), pixels)
-            )
+        rows = parquet.read_table(file, columns=["id", "caption", "style", "genre", "cluster"]).to_pylist()
+        paintings += [
+            Painting(row["id"], row["caption"], row["style"], row["genre"], int(row["cluster"]), file, number)
+            for number, row in enumerate(rows)
+        ]
     return sorted(paintings, key=lambda painting: painting.id)
+
+
+def stream(paintings: Sequence[Painting]) -> Iterator[tuple[int, Picture]]:
+    """Place in the list, and pixels, of one painting after another, in the order of the files that hold them."""
+    import pyarrow.parquet as parquet
+
+    places: dict[Path, dict[int, list[int]]] = {}
+    for place, painting in enumerate(paintings):
+        places.setdefault(painting.file, {}).setdefault(painting.row, []).append(place)
+    for file, wanted in sorted(places.items()):
+        first = 0
+        source = parquet.ParquetFile(file, memory_map=True)
+        for group in range(source.num_row_groups):
+            size = source.metadata.row_group(group).num_rows
+            rows = [row for row in range(first, first + size) if row in wanted]
+            images = source.read_row_group(group, columns=["image"]).column("image") if rows else []
+            for row in rows:
+                picture = _decode(images[row - first]["bytes"].as_py())
+                for place in wanted[row]:
+                    yield place, picture
+            first += size
+
+
+def describe_all(paintings: Sequence[Painting], describe: Callable[[Sequence[Picture]], Floats]) -> Floats:
+    """What `describe` makes of each painting, in the order of the list; a few are in memory at a time."""
+    found = np.empty((len(paintings), *describe([]).shape[1:]))
+    places: list[int] = []
+    pictures: list[Picture] = []
+    for place, picture in stream(paintings):
+        places.append(place)
+        pictures.append(picture)
+        if len(pictures) == _AT_ONCE:
+            found[places] = describe(pictures)
+            places, pictures = [], []
+    if pictures:
+        found[places] = describe(pictures)
+    return found
+
+
+def pixels_of(paintings: Sequence[Painting]) -> dict[str, Picture]:
+    """Pixels of a few paintings, by their ids, in the order of the list."""
+    found = dict(stream(paintings))
+    return {paintings[place].id: found[place] for place in sorted(found)}
+
+
+class Decoded(Sequence["Picture"]):
+    """Pictures in files, decoded each time one is looked at: a thousand of 768 pixels would take 1.8 GB."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        """Reads nothing yet."""
+        self._files = files
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._files)
+
+    @overload
+    def __getitem__(self, index: int) -> Picture: ...
+    @overload
+    def __getitem__(self, index: slice) -> Decoded: ...
+    def __getitem__(self, index: int | slice) -> Picture | Decoded:
+        """One picture; of a slice nothing is read yet."""
+        if isinstance(index, slice):
+            return Decoded(self._files[index])
+        return _decode(self._files[index].read_bytes())
+
+    def rows(self, rows: Sequence[int] | NDArray[np.int64]) -> Decoded:
+        """Some of them."""
+        return Decoded([self._files[row] for row in rows])
 
 
 def read_samples(folder: Path, wanted: Sequence[dict[str, str]]) -> SampleFolder:
@@ -111,7 +184,7 @@ def read_samples(folder: Path, wanted: Sequence[dict[str, str]]) -> SampleFolder
             "Corrupt", f"Expected a sample manifest at {path}, got: {error}. Sample again; finished pictures are kept."
         ) from error
     entries = {entry["id"]: entry for entry in manifest["samples"]}
-    pixels: list[Picture] = []
+    files: list[Path] = []
     faults: dict[str, str] = {}
     for sample in wanted:
         entry = entries.get(sample["id"])
@@ -131,8 +204,8 @@ def read_samples(folder: Path, wanted: Sequence[dict[str, str]]) -> SampleFolder
         fault = "nan" if entry["nonFinite"] else fault_of(picture, int(manifest["size"]))
         if fault is not None:
             faults[sample["id"]] = fault
-        pixels.append(picture)
-    return SampleFolder(manifest, sha256_file(path), pixels, faults)
+        files.append(file)
+    return SampleFolder(manifest, sha256_file(path), Decoded(files), faults)
 
 
 def fault_of(picture: Picture, size: int) -> str | None:

@@ -31,8 +31,13 @@ class Probe:
         root = np.sqrt(share)[:, None]
         offset = (answers * share[:, None]).sum(0) / share.sum()
         rows, wanted = (features - mean) / deviation * root, (answers - offset) * root
-        gram = rows @ rows.T + RIDGE * len(rows) * np.eye(len(rows))
-        return cls(mean, deviation, rows.T @ np.linalg.solve(gram, wanted), offset)
+        penalty = RIDGE * len(rows)
+        # The same weights either way; the smaller matrix, since 18,000 rows would take 2.6 GB.
+        if rows.shape[0] > rows.shape[1]:
+            found = np.linalg.solve(rows.T @ rows + penalty * np.eye(rows.shape[1]), rows.T @ wanted)
+        else:
+            found = rows.T @ np.linalg.solve(rows @ rows.T + penalty * np.eye(len(rows)), wanted)
+        return cls(mean, deviation, found, offset)
 
     def scores(self, features: Floats) -> Floats:
         """Answers for features of shape (n, d), shape (n, k)."""

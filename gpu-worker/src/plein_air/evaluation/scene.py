@@ -15,6 +15,8 @@ from plein_air.evaluation.set_distances import Kernel, gaussian_kernel, kid_kern
 from plein_air.evaluation.style import StyleMap
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from plein_air.evaluation.encoding import Seen
@@ -33,9 +35,9 @@ CMMD_BANDWIDTH = 10.0
 class Shown:
     """One model's pictures, row i for sample i of the set; what a profile cannot measure stays out of the dicts."""
 
-    pixels: list[NDArray[np.uint8]]
+    pixels: Sequence[NDArray[np.uint8]]
     features: dict[str, Floats] = field(default_factory=dict)
-    """By role: `set`, `copies` and `traits` always; `clip` and `style` where there is such a model."""
+    """By role: `set`, `copies`, `traits` and `layout` always; `clip` and `style` where there is such a model."""
     scores: dict[str, Floats] = field(default_factory=dict)
     """By metric, one figure a picture: `clip`, `vqa`, `preference`, and what the probes see."""
 
@@ -100,12 +102,14 @@ class Scene:
         train_clusters = np.array([painting.cluster for painting in dataset.train])
         near = near_to_others(seen.train, seen.unseen["copies"], train_clusters)
         limit = float(np.quantile(near, CLOSE_QUANTILE))
-        ours, others = ([painting.pixels for painting in part] for part in (dataset.train, dataset.neighbors))
-        own_traits = traits(ours)
+        own_traits = seen.train_looks.traits
         # A dataset of one style alone: the base's pictures stand for the others.
-        alone = not others
+        alone = not dataset.neighbors
         beside = base.features["set"] if alone else seen.neighbors
-        beside_traits = traits(base.pixels if alone else others)
+        beside_traits = traits(base.pixels) if alone else seen.neighbor_looks.traits
+        plain, flipped, recolored = (
+            np.concatenate(views) for views in zip(seen.train_looks.layouts, seen.neighbor_looks.layouts, strict=True)
+        )
         return cls(
             unseen=seen.unseen,
             train=seen.train,
@@ -118,8 +122,8 @@ class Scene:
             copies=seen.copies,
             style_probe=_against(seen.train_set, beside),
             plain_probe=_against(own_traits, beside_traits),
-            upright_probe=_against(layout([*ours, *others]), layout([one[::-1] for one in [*ours, *others]])),
-            color_probe=_against(layout([*ours, *others]), layout([_recolored(one) for one in [*ours, *others]])),
+            upright_probe=_against(plain, flipped),
+            color_probe=_against(plain, recolored),
             traits=(own_traits.mean(0), np.maximum(own_traits.std(0), LEAST_SPREAD)),
             kernels={"kid": ("set", kid_kernel), "cmmd": (clip, gaussian_kernel(bandwidth))},
             confidence=confidence,
@@ -128,8 +132,10 @@ class Scene:
 
     def look_at(self, shown: Shown, base: Shown, content: Content) -> None:
         """Fills in what the probes see in one model's pictures; `base` are those of the same prompts and seeds."""
-        features, drawn, below = shown.features["set"], layout(shown.pixels), layout(base.pixels)
-        shown.features["traits"] = traits(shown.pixels)
+        for one in (shown, base):
+            if "traits" not in one.features:
+                one.features |= {"traits": traits(one.pixels), "layout": layout(one.pixels)}
+        features, drawn, below = shown.features["set"], shown.features["layout"], base.features["layout"]
         shown.scores |= {
             "style.score": self.style_probe.scores(features)[:, 0],
             "style.plain": self.plain_probe.scores(shown.features["traits"])[:, 0],
@@ -153,12 +159,3 @@ def _against(wanted: Floats, others: Floats) -> Probe:
     rows = np.concatenate([wanted, others])
     answers = np.concatenate([np.ones(len(wanted)), -np.ones(len(others))])[:, None]
     return Probe.fit(rows, answers if len(others) else answers * 0)
-
-
-def _recolored(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture with each hue turned to its opposite; light and dark stay."""
-    from PIL import Image
-
-    hues = np.asarray(Image.fromarray(picture).convert("HSV")).copy()
-    hues[..., 0] += 128
-    return np.asarray(Image.fromarray(hues, "HSV").convert("RGB"))
