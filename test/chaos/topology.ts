@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { type Child, startChild } from '../../src/cli/stack/child.ts';
 import { FEW_ARENAS, LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
-import { readEnvironment, temporalPath } from '../../src/config/env.ts';
+import { pythonPath, readEnvironment, temporalPath } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { SEARCH_ATTRIBUTES } from '../../src/domain/run/search-attributes.ts';
 import { connectHub } from '../../src/hub/client.ts';
@@ -30,6 +30,8 @@ export interface TopologyOptions {
   metrics?: boolean;
   /** Whether each kind's files get a small file system that can be filled, where this user may mount one. */
   smallDisks?: boolean;
+  /** Whether the Hub runs Spaces' apps, which may then read private releases. */
+  runSpaces?: boolean;
   /** Whether parts get wall clocks that can be moved, where libfaketime is installed. */
   clocks?: boolean;
   /** Whether the Hub speaks TLS; this process must trust the authority in `root/hub` from its start. */
@@ -114,6 +116,7 @@ export class Topology {
         '--port',
         String(ports.hub),
         ...(options.tls === true ? ['--tls-self-signed'] : []),
+        ...(options.runSpaces === true ? ['--run-spaces', pythonPath(readEnvironment())] : []),
       ],
       ready: async () =>
         (await fetch(`${hubUrl}/api/whoami-v2`, { headers: { authorization: `Bearer ${LOCAL_TOKEN}` } })).ok,
@@ -175,6 +178,7 @@ export class Topology {
       HF_ENDPOINT: `${this.hubScheme}://127.0.0.1:${seen.hub}`,
       HF_TOKEN: LOCAL_TOKEN,
       PLEIN_AIR_GRACE_SECONDS: '20',
+      ...(options.runSpaces === true ? { PLEIN_AIR_SPACE_TOKEN: LOCAL_TOKEN } : {}),
       ...(options.stepMs === null ? {} : { PLEIN_AIR_PYTHON: this.simulatedPython(options.stepMs) }),
       ...options.env,
     };
