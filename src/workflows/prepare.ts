@@ -34,6 +34,7 @@ export interface PreparationOptions {
 export async function prepare(input: unknown = {}): Promise<PreparationResult> {
   const config = accepted('prepare', parseRunConfig(input));
   const pause = new Pause();
+  pause.listen();
   reportUnknownSignals(['pause', 'resume']);
   return endingAsAsked(async () => {
     const { workflowId, runId } = workflowInfo();
@@ -43,6 +44,7 @@ export async function prepare(input: unknown = {}): Promise<PreparationResult> {
     const gpu = new GpuWatch(config.budget.gpuHours, ({ worker, stage, step, steps }) =>
       say(worker === null ? `${stage} that captions pictures` : `${stage}: ${step} of ${steps} on ${worker}`),
     );
+    gpu.listen();
     const dataset = await prepareDataset(context, { say, gpu, pause });
     const analysis = await pause.step(() => analyze({ context, dataset }));
     setCurrentDetails(`**${context.run}**: ${analysis.verdict}`);

@@ -37,6 +37,7 @@ async function reevaluateModel({ model, namespace, onFail }: ReevaluateInput): P
     setCurrentDetails(`**${model}**: ${words}`);
   };
   const watch = new GpuWatch(Number.POSITIVE_INFINITY);
+  watch.listen();
   reportUnknownSignals([]);
   setHandler(releaseStatusQuery, () => ({ model, now, gpu: watch.work }));
 

@@ -17,6 +17,10 @@ export class ApprovalDesk {
 
   constructor(phase: () => string) {
     this.#phase = phase;
+  }
+
+  /** Hears messages from now on; those that came before are heard at once, so what they lead to must be there. */
+  listen(): void {
     for (const [decision, signal, update] of [
       ['approved', approveSignal, approveUpdate],
       ['rejected', rejectSignal, rejectUpdate],

@@ -57,6 +57,7 @@ export class RunState {
     });
     this.gpu = new GpuWatch(this.#gpuHours, (work) => this.#onGpuWork(work));
     setHandler(statusQuery, () => this.status);
+    for (const part of [this.desk, this.pause, this.gpu]) part.listen();
     reportUnknownSignals(['approve', 'reject', 'pause', 'resume', 'budgetSpent']);
   }
 

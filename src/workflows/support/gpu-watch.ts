@@ -12,6 +12,10 @@ export class GpuWatch {
   constructor(gpuHours: number, changed: (work: GpuWork) => void = () => undefined) {
     this.gpuHours = gpuHours;
     this.changed = changed;
+  }
+
+  /** Hears reports from now on; those that came before are heard at once, so what they lead to must be there. */
+  listen(): void {
     setHandler(progressSignal, (message) => {
       const report = GpuReport.safeParse(message);
       if (report.success) this.hear(report.data);

@@ -39,13 +39,17 @@ export class Pause {
 
   constructor(listener: PauseListener = {}) {
     this.#listener = listener;
+  }
+
+  /** Hears messages from now on; those that came before are heard at once, so what they lead to must be there. */
+  listen(): void {
     setHandler(pauseSignal, () => {
       this.#asked = true;
       for (const scope of this.#interruptible) {
         this.#stopping.add(scope);
         scope.cancel();
       }
-      listener.onSignal?.(pauseSignal);
+      this.#listener.onSignal?.(pauseSignal);
       this.#show();
     });
     setHandler(budgetSpentSignal, (why) => {
@@ -54,7 +58,7 @@ export class Pause {
     });
     setHandler(resumeSignal, () => {
       this.#asked = false;
-      listener.onSignal?.(resumeSignal);
+      this.#listener.onSignal?.(resumeSignal);
       this.#show();
     });
   }

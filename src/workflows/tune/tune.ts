@@ -45,6 +45,8 @@ export async function tune(
   const watch = given === null ? new GpuWatch(config.budget.gpuHours) : null;
   const pause = new Pause(given === null ? {} : { onState: tellRun });
   setHandler(studyQuery, () => ({ ...study.status(), paused: pause.asked, gpu: watch?.work ?? null }));
+  watch?.listen();
+  pause.listen();
   reportUnknownSignals(['pause', 'resume']);
   return endingAsAsked(async () => {
     const { context, dataset } = given ?? (await open(config, pause, watch));
