@@ -43,6 +43,15 @@ def test_a_schedule_has_the_rates_of_its_table(schedule: Schedule) -> None:
     assert found == pytest.approx(RATES[schedule], abs=1e-12)
 
 
+def test_a_rate_stays_what_it_is_at_the_schedules_end_and_needs_no_room_after_the_warm_up() -> None:
+    late = [
+        learning_rate(20, peak=1, schedule=s, warmup_steps=2, schedule_steps=12) for s in ("linear", "cosine", "rex")
+    ]
+    assert late == pytest.approx([0, 0, 0], abs=1e-12)
+    # A warm-up as long as the schedule: the step after it is the schedule's whole way.
+    assert learning_rate(5, peak=1, schedule="linear", warmup_steps=4, schedule_steps=4) == 0
+
+
 def test_a_schedule_that_is_not_implemented_is_an_error_and_trains_as_no_other() -> None:
     unknown: Any = "cosine-with-restarts"
     with pytest.raises(AssertionError):

@@ -5,6 +5,7 @@ import {
   beginAttempt,
   emptyLedger,
   ledgerTotals,
+  publishedCheckpoints,
   TrainingLedger,
   updateAttempt,
 } from '../../../src/domain/training/ledger.ts';
@@ -69,6 +70,32 @@ describe('the ledger of a lane', () => {
     }
     expect(ledgerTotals(ledger)).toEqual({ preemptions: 50, repeatedSteps: 150, gpuSeconds: 100 });
     expect(TrainingLedger.parse(JSON.parse(JSON.stringify(ledger)))).toEqual(ledger);
+  });
+
+  it('credits what heartbeats had said to the newest attempt alone, and never less than was known', () => {
+    const open = {
+      ...emptyLedger('main'),
+      attempts: [record(1, { reached: 5 }), record(2, { reached: 20, gpuSeconds: 4, packs: 3 })],
+    };
+    const { attempts } = beginAttempt(open, record(3), { step: 12, gpuSeconds: 9, packs: 2 });
+    expect(attempts.map(({ reached, gpuSeconds, packs }) => [reached, gpuSeconds, packs])).toEqual([
+      [5, 0, 0],
+      [20, 9, 3],
+      [0, 0, 0],
+    ]);
+    const later = beginAttempt(open, record(3), { step: 40, gpuSeconds: 1, packs: 8 });
+    expect(later.attempts[1]).toMatchObject({ reached: 40, gpuSeconds: 4, packs: 8 });
+  });
+
+  it('changes its newest attempt alone, and has one to change', () => {
+    const two = { ...emptyLedger('main'), attempts: [record(1), record(2)] };
+    expect(updateAttempt(two, { packs: 7 }).attempts).toEqual([record(1), record(2, { packs: 7 })]);
+    expect(() => updateAttempt(emptyLedger('main'), { packs: 7 })).toThrow('expected an attempt');
+  });
+
+  it('counts the checkpoints of all attempts', () => {
+    const attempts = [record(1, { checkpoints: 2 }), record(2), record(3, { checkpoints: 5 })];
+    expect(publishedCheckpoints({ ...emptyLedger('main'), attempts })).toBe(7);
   });
 
   it('forgets its result when training goes on', () => {
