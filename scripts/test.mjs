@@ -1,13 +1,19 @@
-/** Sets up, then runs every check and test; prints `N passed, N failed` last. `--only NAME` runs one suite. */
+/**
+ * Sets up, then runs every check and test; prints `N passed, N failed` last. `--only NAME` runs one suite, `--phase NAME`
+ * the tests of one phase (`scripts/phases.mjs`).
+ */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { testsOf } from './phases.mjs';
 import { setUp } from './setup.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const only = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : null;
+const option = (name) => (process.argv.includes(name) ? process.argv[process.argv.indexOf(name) + 1] : null);
+const only = option('--only');
+const phase = option('--phase');
 const rest = process.argv.includes('--') ? process.argv.slice(process.argv.indexOf('--') + 1) : [];
 const scratch = mkdtempSync(join(tmpdir(), 'plein-air-test-'));
 const node = (...args) => [process.execPath, args];
@@ -31,6 +37,7 @@ const CHECKS = [
   ],
 ];
 
+let chosen = null;
 let passed = 0;
 const failures = [];
 const failedTests = [];
@@ -72,7 +79,14 @@ async function checks() {
 
 async function jest() {
   const report = join(scratch, 'jest.json');
-  const args = [module('jest/bin/jest.js'), '--maxWorkers=2', '--json', `--outputFile=${report}`, ...rest];
+  const args = [
+    module('jest/bin/jest.js'),
+    '--maxWorkers=2',
+    '--json',
+    `--outputFile=${report}`,
+    ...(chosen?.jest ?? []),
+    ...rest,
+  ];
   const env = {
     NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
     OMP_NUM_THREADS: '1',
@@ -99,6 +113,7 @@ async function pytest() {
     '--no-header',
     `--junitxml=${report}`,
     join(gpuWorker, 'tests'),
+    ...(chosen?.pytest ?? []),
     ...rest,
   ];
   const env = { PYTHONPATH: join(gpuWorker, 'src'), OMP_NUM_THREADS: '1', HF_HUB_OFFLINE: '1' };
@@ -131,12 +146,20 @@ if (only !== null && !(only in SUITES)) {
   process.exit(2);
 }
 try {
+  chosen = phase === null ? null : testsOf(phase);
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exit(2);
+}
+try {
   await setUp({ dev: true });
 } catch (error) {
   process.stderr.write(`set-up: ${error.message}\n0 passed, 1 failed\n`);
   process.exit(1);
 }
-for (const [name, suite] of Object.entries(SUITES)) if (only === null || only === name) await suite();
+const skipped = (name) =>
+  (only !== null && only !== name) || (chosen !== null && (name === 'lint' || chosen[name] === null));
+for (const [name, suite] of Object.entries(SUITES)) if (!skipped(name)) await suite();
 rmSync(scratch, { recursive: true, force: true });
 const failed = failures.reduce((sum, [, bad]) => sum + bad, 0);
 for (const name of failedTests) process.stdout.write(`failed: ${name}\n`);
