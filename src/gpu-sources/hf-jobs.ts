@@ -46,14 +46,10 @@ export function createJobsSource(config: SourceConfigOf<'hf-jobs'>, ground: Jobs
       });
     } catch (error) {
       signal?.throwIfAborted();
-      throw new SourceRefusal('failed', `${config.name}: ${method} jobs: ${reasonOf(error)}`);
+      throw new SourceRefusal('failed', `${config.name}: the Hub did not answer: ${reasonOf(error)}`);
     }
     const text = await readAtMost(response, MAX_BYTES);
-    if (!response.ok)
-      throw new SourceRefusal(
-        refusalOf(response.status),
-        `${config.name}: the Hub answered ${response.status}: ${messageOf(text)}`,
-      );
+    if (!response.ok) throw refused(config.name, response.status, text);
     return { text, next: nextPage(response, url) };
   };
 
@@ -154,7 +150,23 @@ function messageOf(text: string): string {
   return text.slice(0, 300);
 }
 
-const reasonOf = (error: unknown) =>
-  error instanceof Error
-    ? `${error.message}${error.cause instanceof Error ? `: ${error.cause.message}` : ''}`
-    : String(error);
+/** What a person can do about a refusal. */
+const ADVICE: Partial<Record<Refusal, string>> = {
+  credentials: 'give the pipeline worker an HF_TOKEN that is valid',
+  'no-entitlement': 'check the plan and the credit of the account that pays',
+  quota: 'wait, or cancel jobs (hf jobs ps, hf jobs cancel)',
+};
+
+function refused(source: string, status: number, text: string): SourceRefusal {
+  const reason = refusalOf(status);
+  const advice = ADVICE[reason] === undefined ? '' : `; ${ADVICE[reason]}`;
+  return new SourceRefusal(
+    reason,
+    `${source}: the Hub answered ${status}: ${messageOf(text).replace(/\.$/, '')}${advice}`,
+  );
+}
+
+function reasonOf(error: unknown): string {
+  const { message = String(error), cause } = error as { message?: string; cause?: { message?: string } };
+  return cause?.message === undefined ? message : `${message}: ${cause.message}`;
+}

@@ -36,6 +36,8 @@ export interface TopologyOptions {
   clocks?: boolean;
   /** Whether the Hub speaks TLS; this process must trust the authority in `root/hub` from its start. */
   tls?: boolean;
+  /** Whether the Hub runs jobs as processes. */
+  runJobs?: boolean;
   /** Ports that workers use, where a proxy stands before the servers. */
   through?: (real: Ports) => Promise<Ports>;
 }
@@ -117,6 +119,7 @@ export class Topology {
         String(ports.hub),
         ...(options.tls === true ? ['--tls-self-signed'] : []),
         ...(options.runSpaces === true ? ['--run-spaces', pythonPath(readEnvironment())] : []),
+        ...(options.runJobs === true ? ['--run-jobs'] : []),
       ],
       ready: async () =>
         (await fetch(`${hubUrl}/api/whoami-v2`, { headers: { authorization: `Bearer ${LOCAL_TOKEN}` } })).ok,

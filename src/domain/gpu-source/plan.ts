@@ -73,11 +73,14 @@ const LISTING_DELAY_MS = 20_000;
 export function planFleet(file: SourcesFile, view: FleetView): FleetPlan {
   const open = view.sessions.filter(({ closedAt }) => closedAt === null);
   const kept: GpuSession[] = [];
+  // Sessions that are there until they are closed, which takes its time: their source has no place for another yet.
+  const leaving: GpuSession[] = [];
   const actions: FleetAction[] = [];
   for (const session of open) {
     const action = nextOf(session, file, view);
     if (action !== null) actions.push(action);
     if (action?.do !== 'close') kept.push(session);
+    else if (action.ended !== 'lost') leaving.push(session);
   }
   for (const [source, names] of view.listed)
     for (const name of names ?? [])
@@ -101,7 +104,7 @@ export function planFleet(file: SourcesFile, view: FleetView): FleetPlan {
       why: 'asked for by hand',
     });
   for (const work of uncovered(kept, view, [...view.waiting, ...abandoned(kept, view)])) {
-    const found = choose(work, file, view, kept);
+    const found = choose(work, file, view, [...kept, ...leaving]);
     if (found.choice === null) obstacles.push(...found.obstacles);
     else actions.push({ do: 'open', name: nextName(), at: view.now, ...found.choice });
   }
@@ -238,7 +241,8 @@ function choose(
           },
           obstacles,
         };
-      obstacles.push(`${name} ${accelerator}: ${wait.detail}; tried again at ${clock(wait.until)}`);
+      const why = wait.detail.startsWith(`${name}: `) ? wait.detail.slice(name.length + 2) : wait.detail;
+      obstacles.push(`${name} ${accelerator}: ${why}; tried again at ${clock(wait.until)}`);
     }
   }
   if (file.sources.length === 0) obstacles.push('no GPU source is configured');
