@@ -9,6 +9,7 @@ COPY scripts scripts
 COPY temporal temporal
 COPY gpu-worker gpu-worker
 COPY space space
+COPY studio studio
 COPY src src
 RUN npm run setup && npm cache clean --force && chown -R node:node /app \
   && mkdir -p /hub/tls && chown -R node:node /hub

@@ -7,6 +7,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { isLoopback } from './loopback.ts';
+import { strangeRequest } from './own-page.ts';
 
 /** A door before a web service that answers anybody. */
 export interface WebDoor {
@@ -15,14 +16,13 @@ export interface WebDoor {
 }
 
 /**
- * Passes on to a web service what this machine's own browser asks under this machine's own name. A page of the web can make
- * its name point at 127.0.0.1, or post here without asking: the first shows in `Host`, the second in `Origin`.
+ * Passes on to a web service what this machine's own browser asks under this machine's own name.
  */
 export async function openWebDoor(p: { to: string; host?: string; port: number }): Promise<WebDoor> {
   const { host = '127.0.0.1', port } = p;
   const to = new URL(p.to);
   const server = createServer({ headersTimeout: 15_000 }, (request, response) => {
-    const why = refusal(request);
+    const why = strangeRequest(request, LOOPBACK);
     if (why === null) pass(request, response, to);
     else response.writeHead(403, { 'content-type': 'text/plain' }).end(`${why}\n`);
   });
@@ -37,19 +37,7 @@ export async function openWebDoor(p: { to: string; host?: string; port: number }
   };
 }
 
-/** Why a request is not let in; null: it is. */
-function refusal({ method, headers }: IncomingMessage): string | null {
-  const { host = '', origin } = headers;
-  if (!isLoopback(host.replace(/:\d+$/, '')))
-    return 'Expected a request for localhost or 127.0.0.1, got one for another name';
-  if (origin !== undefined && origin !== `http://${host}`)
-    return 'Expected a request of a page of this service, got one of another origin';
-  const site = headers['sec-fetch-site'];
-  const isLink = method === 'GET' && headers['sec-fetch-mode'] === 'navigate';
-  if (site !== undefined && site !== 'same-origin' && site !== 'none' && !isLink)
-    return 'Expected a request of a page of this service, got one of another site';
-  return null;
-}
+const LOOPBACK = { scheme: 'http', isOwnHost: isLoopback, names: 'localhost or 127.0.0.1' } as const;
 
 function pass(request: IncomingMessage, response: ServerResponse, to: URL): void {
   const { hostname, port } = to;

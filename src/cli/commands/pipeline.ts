@@ -13,6 +13,7 @@ import { addRunCommands } from './run.ts';
 import { addRunHereCommand } from './run-here.ts';
 import { addScheduleCommands } from './schedule.ts';
 import { addSteerCommands } from './steer.ts';
+import { addStudioCommand } from './studio.ts';
 import { addUpCommand } from './up.ts';
 
 /** Adds every command that has to do with runs, in the order in which people meet them. */
@@ -20,6 +21,7 @@ export function addPipelineCommands(program: Command): void {
   addDemoCommand(program);
   addRunHereCommand(program);
   addUpCommand(program);
+  addStudioCommand(program);
   addRunCommands(program);
   addPrepareCommand(program);
   addSteerCommands(program);

@@ -11,6 +11,8 @@ export const StackFile = z.strictObject({
   temporal: z.strictObject({ address: z.string(), ui: z.string() }),
   /** Another Hub than the embedded one wants a token that no file holds. */
   hub: z.strictObject({ url: z.string(), embedded: z.boolean().default(true) }),
+  /** Absent: none is served. */
+  studio: z.strictObject({ url: z.string() }).optional(),
   processes: z.array(z.strictObject({ name: z.string(), pid: z.int() })),
 });
 export type StackFile = z.infer<typeof StackFile>;

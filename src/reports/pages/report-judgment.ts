@@ -151,7 +151,8 @@ function interval(row: GateRow): string {
   return row.low === null || row.high === null ? 'not measured' : `${figure(row.low)} … ${figure(row.high)}`;
 }
 
-function gateTable(rows: GateRow[]): Block {
+/** Every rule with its figure, its interval and what it asks for. */
+export function gateTable(rows: readonly GateRow[]): Block {
   return {
     kind: 'table',
     head: ['rule', 'estimate', 'interval', 'must be', 'holds'],

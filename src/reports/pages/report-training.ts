@@ -75,28 +75,7 @@ async function training(build: ReportBuild): Promise<Section[]> {
       ['Interruptions', String(made.preemptions)],
     ],
   });
-  if (attempts.length > 0)
-    blocks.push({
-      kind: 'table',
-      caption: 'Attempts, as the ledger of the checkpoint repository tells them.',
-      head: ['attempt', 'machine', 'began (UTC)', 'from step', 'to step', 'checkpoints', 'GPU time', 'end'],
-      right: [0, 3, 4, 5, 6],
-      rows: attempts.map((a): Rich[] => [
-        String(a.token),
-        a.machine ?? 'not told',
-        moment(a.startedAt),
-        String(a.resumedFrom),
-        String(a.reached),
-        String(a.checkpoints),
-        duration(a.gpuSeconds),
-        [
-          { mark: a.ended === 'preempted' ? 'interrupted' : a.ended, tone: END[a.ended] },
-          ...(a.failure === null ? [] : [`: ${a.failure}`]),
-          ...(a.damaged.length === 0 ? [] : [`; skipped as corrupt: ${a.damaged.join(', ')}`]),
-          ...(a.accepted.length === 0 ? [] : [`; differences accepted: ${a.accepted.join(', ')}`]),
-        ],
-      ]),
-    });
+  if (attempts.length > 0) blocks.push(attemptTable(attempts));
   return [
     {
       id: 'training',
@@ -113,6 +92,31 @@ async function training(build: ReportBuild): Promise<Section[]> {
     },
     ...(await strips(build)),
   ];
+}
+
+/** Attempts at a training: where, from which step to which, and how each ended. */
+export function attemptTable(attempts: readonly AttemptRecord[]): Block {
+  return {
+    kind: 'table',
+    caption: 'Attempts, as the ledger of the checkpoint repository tells them.',
+    head: ['attempt', 'machine', 'began (UTC)', 'from step', 'to step', 'checkpoints', 'GPU time', 'end'],
+    right: [0, 3, 4, 5, 6],
+    rows: attempts.map((a): Rich[] => [
+      String(a.token),
+      a.machine ?? 'not told',
+      moment(a.startedAt),
+      String(a.resumedFrom),
+      String(a.reached),
+      String(a.checkpoints),
+      duration(a.gpuSeconds),
+      [
+        { mark: a.ended === 'preempted' ? 'interrupted' : a.ended, tone: END[a.ended] },
+        ...(a.failure === null ? [] : [`: ${a.failure}`]),
+        ...(a.damaged.length === 0 ? [] : [`; skipped as corrupt: ${a.damaged.join(', ')}`]),
+        ...(a.accepted.length === 0 ? [] : [`; differences accepted: ${a.accepted.join(', ')}`]),
+      ],
+    ]),
+  };
 }
 
 /** Device and software of the attempt that wrote the final checkpoint. */

@@ -81,7 +81,8 @@ function outcome(summary: RunSummary): ReportDocument['outcome'] {
   return { word, tone: OUTCOME_TONES[known.kind], sentence: firstSentence(sentence) };
 }
 
-const OUTCOME_TONES: Record<Outcome['kind'], Tone> = {
+/** Color of an outcome. */
+export const OUTCOME_TONES: Record<Outcome['kind'], Tone> = {
   released: 'good',
   'released-against-gate': 'unsure',
   refused: 'bad',
@@ -160,26 +161,27 @@ function phaseSection(summary: RunSummary): Section {
     id: 'phases',
     title: 'What happened',
     source: [{ link: 'records/summary.json', href: '../records/summary.json' }],
-    blocks: [
-      ...failure,
-      {
-        kind: 'table',
-        head: ['phase', 'outcome', 'result', 'began (UTC)', 'took'],
-        right: [4],
-        rows: phases.map((p) => {
-          const [word, tone] = STATUS[p.status];
-          const seconds =
-            p.startedAt === null || p.endedAt === null ? null : (p.endedAt - p.startedAt) / 1000;
-          return [
-            { strong: p.name },
-            { mark: word, tone },
-            p.result,
-            p.startedAt === null ? '' : moment(p.startedAt),
-            seconds === null ? '' : duration(seconds),
-          ];
-        }),
-      },
-    ],
+    blocks: [...failure, phaseTable(phases)],
+  };
+}
+
+/** What each phase did, and when. */
+export function phaseTable(phases: readonly PhaseRecord[]): Block {
+  return {
+    kind: 'table',
+    head: ['phase', 'outcome', 'result', 'began (UTC)', 'took'],
+    right: [4],
+    rows: phases.map((p) => {
+      const [word, tone] = STATUS[p.status];
+      const seconds = p.startedAt === null || p.endedAt === null ? null : (p.endedAt - p.startedAt) / 1000;
+      return [
+        { strong: p.name },
+        { mark: word, tone },
+        p.result,
+        p.startedAt === null ? '' : moment(p.startedAt),
+        seconds === null ? '' : duration(seconds),
+      ];
+    }),
   };
 }
 

@@ -19,10 +19,12 @@ export interface Shown {
   seeds: number;
 }
 
-const StoredSamples = z.array(
+/** `samples.json` of an evaluation: every standard sample in the set's order. */
+export const StoredSamples = z.array(
   z.object({ id: z.string(), prompt: z.string(), seed: z.int(), promptId: z.string(), genre: z.string() }),
 );
-type StoredSample = z.infer<typeof StoredSamples>[number];
+export type StoredSamples = z.infer<typeof StoredSamples>;
+type StoredSample = StoredSamples[number];
 
 /** Rules with figures, standard samples and closest training pictures, as evaluation and gate stored them. */
 export async function readEvaluationRecords(
@@ -71,7 +73,8 @@ function folderOf(hub: Hub, report: FileRef): Read {
   return (path) => hub.read(repo, report.commit, `${folder}${path}`);
 }
 
-function gateRow(rule: RuleOutcome): GateRow {
+/** A rule as people read it. */
+export function gateRow(rule: RuleOutcome): GateRow {
   return {
     metric: nameOf(rule),
     low: rule.low,

@@ -64,7 +64,8 @@ async function readStrips(
   return read.flat();
 }
 
-type TrainingRecords = Pick<RunRecords, 'curves' | 'preemptionSteps' | 'attempts' | 'measuredAt'>;
+/** Curves and attempts of a lane. */
+export type TrainingRecords = Pick<RunRecords, 'curves' | 'preemptionSteps' | 'attempts' | 'measuredAt'>;
 
 /** What a run without a training has to show of one. */
 export const NO_TRAINING: TrainingRecords = {
@@ -86,8 +87,13 @@ export const NO_EVALUATION: EvaluationRecords = {
 };
 
 /** Curves and attempts of a training, from the checkpoint repository at the checkpoint's commit. */
-export async function readTrainingRecords(hub: Hub, training: Training): Promise<TrainingRecords> {
-  const { type, repo, commit } = training.checkpoint;
+export function readTrainingRecords(hub: Hub, training: Training): Promise<TrainingRecords> {
+  return readLaneRecords(hub, training.checkpoint);
+}
+
+/** Curves and attempts of a lane at one commit of its branch. */
+export async function readLaneRecords(hub: Hub, lane: CommitRef): Promise<TrainingRecords> {
+  const { type, repo, commit } = lane;
   const read = (path: string) => hub.read({ type, repo }, commit, path);
   const [log, ledger] = await Promise.all([read('metrics.jsonl'), read('ledger.json')]);
   const logged = parseMetricLog(log?.toString('utf8') ?? '');

@@ -46,12 +46,13 @@ function section(s: Section): string {
   const source = s.source === null ? '' : `<p class="source">Source: ${rich(s.source)}</p>`;
   return `<section id="${s.id}" aria-labelledby="${s.id}-title">
 <h2 id="${s.id}-title">${escapeHtml(s.title)}</h2>
-${s.blocks.map(block).join('\n')}
+${s.blocks.map(renderBlock).join('\n')}
 ${source}
 </section>`;
 }
 
-function block(b: Block): string {
+/** A block as HTML. */
+export function renderBlock(b: Block): string {
   switch (b.kind) {
     case 'paragraph':
       return `<p${b.lead === true ? ' class="lead"' : ''}>${rich(b.text)}</p>`;
