@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { mergeDeep, type RunConfig } from '../domain/config/run-config.ts';
-import { FEWEST_PICTURES, SMALL_SET, smallSetSettings } from '../domain/dataset/small-set.ts';
+import { MIN_PICTURES, SMALL_SET, smallSetSettings } from '../domain/dataset/small-set.ts';
 import { PipelineError } from '../domain/errors.ts';
 import type { RepoId } from '../domain/refs.ts';
 import type { Hub } from '../hub/hub.ts';
@@ -53,10 +53,10 @@ export async function lookAtFrom(
   });
   for (const line of describeFolder(source)) say(line);
   refuseContradictions(source);
-  if (source.wanted < FEWEST_PICTURES)
+  if (source.wanted < MIN_PICTURES)
     throw new PipelineError(
       'InvalidInput',
-      `expected at least ${FEWEST_PICTURES} pictures of the style, got ${source.wanted} in ${source.folder}: add some, since what is measured on fewer says nothing`,
+      `expected at least ${MIN_PICTURES} pictures of the style, got ${source.wanted} in ${source.folder}: add some, since what is measured on fewer says nothing`,
     );
   return source;
 }

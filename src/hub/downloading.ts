@@ -129,8 +129,8 @@ async function verifies(
   const known = hashed.get(state);
   if (known !== undefined) return known === file.sha256;
   const sha256 = await sha256OfFile(path, onHashed);
-  if (file.bytes >= LEAST_REMEMBERED) {
-    if (hashed.size >= MOST_REMEMBERED) hashed.clear();
+  if (file.bytes >= MIN_REMEMBERED) {
+    if (hashed.size >= MAX_REMEMBERED) hashed.clear();
     hashed.set(state, sha256);
   }
   return sha256 === file.sha256;
@@ -138,9 +138,9 @@ async function verifies(
 
 /** sha256 of files by device, inode, size and times of change. */
 const hashed = new Map<string, Sha256>();
-const MOST_REMEMBERED = 10_000;
+const MAX_REMEMBERED = 10_000;
 /** Reading so much takes longer than a file system's clock ticks: a change that comes after it shows in the file's time. */
-const LEAST_REMEMBERED = 16_000_000;
+const MIN_REMEMBERED = 16_000_000;
 
 /** Appends to a `.part` what it still lacks; `restart` is called when bytes came, so that only silence uses up tries. */
 async function continuePart(

@@ -13,7 +13,7 @@ export interface ListedFile extends HubEntry {
 }
 
 /** A listing that does not end is no listing: more files than the Hub advises to keep in one repository, ten times over. */
-const MOST_FILES = 1_000_000;
+const MAX_FILES = 1_000_000;
 
 interface Listed {
   path: string;
@@ -50,10 +50,10 @@ export async function listFolder(
     });
     for await (const entry of entries) {
       if (entry.type === 'file') files.push(toFile(entry));
-      if (files.length > MOST_FILES)
+      if (files.length > MAX_FILES)
         throw new PipelineError(
           'Corrupt',
-          `expected at most ${MOST_FILES} files in ${describeRepo(p.repo)}, got more`,
+          `expected at most ${MAX_FILES} files in ${describeRepo(p.repo)}, got more`,
         );
     }
   } catch (error) {

@@ -6,9 +6,9 @@ sharp.concurrency(1);
 sharp.cache(false);
 
 /** Most pixels that a picture may unfold to: beyond it is a decompression bomb, or needs more memory than a worker has. */
-export const MOST_PIXELS = 120_000_000;
+export const MAX_PIXELS = 120_000_000;
 /** Most bytes of an encoded picture that are looked at. */
-export const MOST_BYTES = 256 * 1024 * 1024;
+export const MAX_BYTES = 256 * 1024 * 1024;
 /** Seconds after which libvips gives a picture up. */
 const TIMEOUT_SECONDS = 60;
 /** Formats that pictures of paintings come in; vector formats and documents are refused. */
@@ -40,11 +40,9 @@ export const SURVEY_SIDE = 512;
  * a JPEG that was cut off and ended anew gives no more than that, and its lower half is gray.
  */
 function strictSharp(bytes: Uint8Array, header: Metadata): Sharp {
-  const strict = sharp(bytes, { failOn: 'warning', limitInputPixels: MOST_PIXELS, autoOrient: true }).timeout(
-    {
-      seconds: TIMEOUT_SECONDS,
-    },
-  );
+  const strict = sharp(bytes, { failOn: 'warning', limitInputPixels: MAX_PIXELS, autoOrient: true }).timeout({
+    seconds: TIMEOUT_SECONDS,
+  });
   const isPlain = header.space === 'srgb' && header.channels === 3 && header.depth === 'uchar';
   if (isPlain) return strict;
   // Without it sharp brings 16 bits with a profile to Display P3, whose numbers would be taken for sRGB's.
@@ -57,8 +55,8 @@ export async function decodePicture(
   bytes: Uint8Array | null,
 ): Promise<{ ok: true; picture: Decoded } | { ok: false; drop: Drop }> {
   if (bytes === null || bytes.length === 0) return broken('no bytes');
-  if (bytes.length > MOST_BYTES)
-    return { ok: false, drop: { reason: 'too-many-pixels', measured: bytes.length, limit: MOST_BYTES } };
+  if (bytes.length > MAX_BYTES)
+    return { ok: false, drop: { reason: 'too-many-pixels', measured: bytes.length, limit: MAX_BYTES } };
   const header = await sharp(bytes, { limitInputPixels: false })
     .metadata()
     .catch(() => null);
@@ -68,8 +66,8 @@ export async function decodePicture(
     return broken('HEIC (HEVC), which cannot be decoded here: convert it to JPEG');
   try {
     const pixels = header.width * header.height;
-    if (pixels > MOST_PIXELS)
-      return { ok: false, drop: { reason: 'too-many-pixels', measured: pixels, limit: MOST_PIXELS } };
+    if (pixels > MAX_PIXELS)
+      return { ok: false, drop: { reason: 'too-many-pixels', measured: pixels, limit: MAX_PIXELS } };
     const turned = (header.orientation ?? 1) >= 5;
     const pixelsOf =
       pixels <= ONCE_PIXELS ? await decodedOnce(bytes, header) : () => strictSharp(bytes, header);

@@ -7,7 +7,7 @@ const SAME_COLOR = 14;
 /** Part of a side beyond which uniform lines are the picture itself, not its frame. */
 const WIDEST_FRAME = 0.3;
 /** Frame within mat within margin: how many bands are peeled off. */
-const MOST_BANDS = 3;
+const MAX_BANDS = 3;
 
 /** The whole of a raster. */
 export function wholeOf(raster: Raster): Box {
@@ -20,7 +20,7 @@ export function wholeOf(raster: Raster): Box {
  */
 export function insideFrame(raster: Raster): Box {
   let box = wholeOf(raster);
-  for (let band = 0; band < MOST_BANDS; band++) {
+  for (let band = 0; band < MAX_BANDS; band++) {
     const inner = peel(raster, box);
     if (inner === null) break;
     box = inner;

@@ -18,11 +18,11 @@ const SURROUND = 12;
 const SHORTEST = 6;
 const TALLEST = 48;
 /** Length in heights of the longest shape that may be letters that touch. */
-const LONGEST_WORD = 14;
+const MAX_WORD = 14;
 /** Fewest shapes on a line that are read as letters which touch. */
-const FEWEST_SHAPES = 3;
+const MIN_SHAPES = 3;
 /** Components beyond which a picture is texture through and through, and lines would be found by chance. */
-const MOST_GLYPHS = 1500;
+const MAX_GLYPHS = 1500;
 
 /** Part of the picture's height, from its foot, in which a signature is looked for. */
 const FOOT = 0.22;
@@ -37,7 +37,7 @@ export function letteringOf(luma: Plane): Lettering {
   const found: Lettering = { text: 0, signature: false };
   for (const marks of marksOf(luma, around)) {
     const glyphs = glyphsOf(luma, around, marks);
-    if (glyphs.length > MOST_GLYPHS) continue;
+    if (glyphs.length > MAX_GLYPHS) continue;
     if (marks.least !== SIGNED_CONTRAST)
       found.text = Math.max(found.text, longestLine(glyphs.filter(isLetter)));
     found.signature ||= isSigned(glyphs, luma);
@@ -80,7 +80,7 @@ function isOfOneTone(g: Glyph): boolean {
 function isLetter(g: Glyph): boolean {
   const height = heightOf(g);
   const width = widthOf(g);
-  if (height < SHORTEST || height > TALLEST || width > height * LONGEST_WORD || width < 2) return false;
+  if (height < SHORTEST || height > TALLEST || width > height * MAX_WORD || width < 2) return false;
   const fill = g.area / (width * height);
   // Letters that touch are one shape; it fills its box as evenly as they do.
   const least = width > height * 1.5 ? 0.3 : 0.2;
@@ -119,7 +119,7 @@ function longestLine(letters: readonly Glyph[]): number {
 }
 
 /** Letters a shape on a line may stand for on average: pairs touch, while rows of brushstrokes are wide throughout. */
-const MOST_PER_SHAPE = 2;
+const MAX_PER_SHAPE = 2;
 /** Luma by which a short line must stand out on average: people letter what is to be read. */
 const STANDS_OUT = 60;
 /** Shapes of a line that is long enough to be read as letters however faint it is. */
@@ -128,11 +128,11 @@ const LONG_LINE = 8;
 /** Letters on a line of shapes. */
 function lettersOn(line: readonly Glyph[]): number {
   // One or two long shapes are twigs, not words.
-  if (line.length < FEWEST_SHAPES) return line.length;
+  if (line.length < MIN_SHAPES) return line.length;
   const contrast = line.reduce((sum, g) => sum + Math.abs(g.sum - g.ground) / g.area, 0) / line.length;
-  if (line.length < LONG_LINE && contrast < STANDS_OUT) return FEWEST_SHAPES;
+  if (line.length < LONG_LINE && contrast < STANDS_OUT) return MIN_SHAPES;
   const count = line.reduce((sum, g) => sum + lettersOf(g), 0);
-  return Math.min(count, line.length * MOST_PER_SHAPE);
+  return Math.min(count, line.length * MAX_PER_SHAPE);
 }
 
 /** Letters that make a signature, and the length in heights of a running line that is one. */

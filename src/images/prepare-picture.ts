@@ -77,7 +77,7 @@ function boxInSource(picture: Decoded, inner: Box): Box {
 }
 
 /** Pixels beyond the bucket along one side from which on storing them is worth it. */
-const LEAST_SURPLUS = 16;
+const MIN_SURPLUS = 16;
 
 /**
  * The size a picture is resized to so that it covers its bucket: one side is the bucket's, the other exceeds it by less
@@ -92,7 +92,7 @@ export function storedSize(
   const width = Math.max(bucket.width, Math.round(box.width * scale));
   const height = Math.max(bucket.height, Math.round(box.height * scale));
   const surplus = Math.max(width - bucket.width, height - bucket.height);
-  return randomCrop && surplus >= LEAST_SURPLUS ? { width, height } : bucket;
+  return randomCrop && surplus >= MIN_SURPLUS ? { width, height } : bucket;
 }
 
 async function fitToBucket(

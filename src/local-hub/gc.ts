@@ -30,7 +30,7 @@ export async function gc(root: string): Promise<GcReport> {
 async function sweep(root: string): Promise<GcReport> {
   const collection = new RepoCollection(root);
   const wanted = new Set<string>();
-  const doomed: string[] = [];
+  const orphans: string[] = [];
   const journals: Repo[] = [];
   for (const type of RepoType.options) {
     for (const repo of await collection.list(type)) {
@@ -40,10 +40,10 @@ async function sweep(root: string): Promise<GcReport> {
         throw new Error(`Expected sound repos before removing anything: ${problems[0]}. Run fsck.`);
       for (const sha256 of files.keys()) wanted.add(sha256);
       for await (const { oid, path } of hashedFiles(join(repo.folder, 'objects')))
-        if (!records.has(oid)) doomed.push(path);
+        if (!records.has(oid)) orphans.push(path);
     }
   }
-  for (const path of doomed) await rm(path, { force: true });
+  for (const path of orphans) await rm(path, { force: true });
   let keptBlobs = 0;
   let removedBlobs = 0;
   let removedBytes = 0;
@@ -64,7 +64,7 @@ async function sweep(root: string): Promise<GcReport> {
     keptBlobs,
     removedBlobs,
     removedBytes,
-    removedRecords: doomed.length,
+    removedRecords: orphans.length,
     temporaryFiles: temporary.length,
   };
 }

@@ -9,7 +9,7 @@ interface WirePayload {
   data?: string;
 }
 
-const LONGEST_BODY = 64 * 2 ** 20;
+const MAX_BODY = 64 * 2 ** 20;
 
 /**
  * Serves `/encode` and `/decode` for the Temporal UI and `temporal --codec-endpoint`, to pages of these origins only, and
@@ -61,7 +61,7 @@ async function answer(
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > LONGEST_BODY) throw new Error(`expected at most ${LONGEST_BODY} bytes`);
+    if (size > MAX_BODY) throw new Error(`expected at most ${MAX_BODY} bytes`);
     chunks.push(chunk);
   }
   const body = JSON.parse(Buffer.concat(chunks).toString('utf8')) as { payloads?: WirePayload[] };

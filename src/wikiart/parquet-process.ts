@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { PipelineError } from '../domain/errors.ts';
-import { MOST_MEGABYTES, PARQUET_PROGRAM } from './parquet-program.ts';
+import { MAX_MEGABYTES, PARQUET_PROGRAM } from './parquet-program.ts';
 
 /**
  * Decodes parquet in a process of its own. A run length of two thousand million in a page of eight values sends the decoder
@@ -52,9 +52,9 @@ const ENDED_BY_CONTENT: ReadonlySet<NodeJS.Signals> = new Set([
   'SIGXCPU',
 ]);
 /** Processes that are kept for the next file. */
-const MOST_IDLE = 2;
+const MAX_IDLE = 2;
 /** Bytes of a file beyond which a process is not kept: what a row group leaves on its heap stays there until the next one. */
-const MOST_KEPT = 8 * 1024 * 1024;
+const MAX_KEPT = 8 * 1024 * 1024;
 
 const LIBRARY = new URL('../../node_modules/hyparquet/src/index.js', import.meta.url).href;
 /** Codecs beyond snappy: gzip, zstd (Polars' default), brotli and LZ4. */
@@ -110,7 +110,7 @@ export async function inParquetProcess<T>(
   } finally {
     clearTimeout(deadline);
     clearInterval(pulse);
-    giveBack(child, isWell && read < MOST_KEPT);
+    giveBack(child, isWell && read < MAX_KEPT);
   }
 }
 
@@ -166,7 +166,7 @@ function takeChild(): ChildProcess {
     }
   return spawn(
     process.execPath,
-    [`--max-old-space-size=${MOST_MEGABYTES.heap}`, '-e', PARQUET_PROGRAM, LIBRARY, CODECS],
+    [`--max-old-space-size=${MAX_MEGABYTES.heap}`, '-e', PARQUET_PROGRAM, LIBRARY, CODECS],
     {
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       serialization: 'advanced',
@@ -180,7 +180,7 @@ function takeChild(): ChildProcess {
 function giveBack(child: ChildProcess, isWell: boolean): void {
   for (const event of ['message', 'error', 'exit']) child.removeAllListeners(event);
   child.on('error', ignored);
-  if (isWell && idle.length < MOST_IDLE) {
+  if (isWell && idle.length < MAX_IDLE) {
     idle.push(child);
     child.unref();
     child.channel?.unref();

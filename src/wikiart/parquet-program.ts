@@ -1,5 +1,5 @@
 /** Most memory that decoding may take: on V8's heap, and in all with the pictures' bytes. */
-export const MOST_MEGABYTES = { heap: 1024, all: 3072 };
+export const MAX_MEGABYTES = { heap: 1024, all: 3072 };
 
 /**
  * The program of the process that decodes parquet; it has no module of its own, so that it runs the same from sources and
@@ -77,7 +77,7 @@ new Worker(\`
   const parent = process.ppid;
   setInterval(() => {
     if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
-    if (process.memoryUsage.rss() > ${MOST_MEGABYTES.all} * 2 ** 20) process.kill(process.pid, 'SIGXCPU');
+    if (process.memoryUsage.rss() > ${MAX_MEGABYTES.all} * 2 ** 20) process.kill(process.pid, 'SIGXCPU');
   }, 200);
 \`, { eval: true }).unref();
 `;

@@ -7,7 +7,7 @@ import { resolve } from 'node:path';
 import { type FuzzReport, fuzzParquet, fuzzPictures } from './fuzz-preparation.ts';
 
 const [count = 6000, seed = 1] = process.argv.slice(2).map(Number);
-const MOST_SECONDS = 120;
+const MAX_SECONDS = 120;
 
 if (process.send !== undefined) {
   const step = (kind: string) => (at: number) => process.send?.({ kind, at });
@@ -23,13 +23,13 @@ if (process.send !== undefined) {
   let last = 'the start';
   let reports: { pictures: FuzzReport; parquet: FuzzReport } | null = null;
   const hang = () => {
-    console.error(`no progress for ${MOST_SECONDS} s after ${last}: a hang`);
+    console.error(`no progress for ${MAX_SECONDS} s after ${last}: a hang`);
     child.kill('SIGKILL');
   };
-  let timer = setTimeout(hang, MOST_SECONDS * 1000);
+  let timer = setTimeout(hang, MAX_SECONDS * 1000);
   child.on('message', (message: { kind: string; at: number } | NonNullable<typeof reports>) => {
     clearTimeout(timer);
-    timer = setTimeout(hang, MOST_SECONDS * 1000);
+    timer = setTimeout(hang, MAX_SECONDS * 1000);
     if ('pictures' in message) reports = message;
     else last = `${message.kind} ${message.at}`;
   });

@@ -100,7 +100,7 @@ def _bytes_of(tensor: torch.Tensor) -> bytes:
     return whole.view(-1).view(torch.uint8).numpy().tobytes() if whole.numel() else b""
 
 
-_LONGEST_HEADER = 100_000_000
+_MAX_HEADER = 100_000_000
 """Bytes; the limit of the format's own reader."""
 
 
@@ -110,7 +110,7 @@ def read_header(path: Path | str) -> tuple[dict[str, Any], dict[str, str]]:
         with open(path, "rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
             room = os.fstat(file.fileno()).st_size - 8
-            if length > min(room, _LONGEST_HEADER):
+            if length > min(room, _MAX_HEADER):
                 raise ValueError(f"a header of {length} bytes in a file with room for {room}")
             header: Any = json.loads(file.read(length))
         return _checked(header)

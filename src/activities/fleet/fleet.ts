@@ -34,7 +34,7 @@ export interface FleetDeps {
 }
 
 /** A watch comes back at least this often, so that a fleet that sees nothing does not look stuck. */
-const LONGEST_WATCH_MS = 30 * 60_000;
+const MAX_WATCH_MS = 30 * 60_000;
 /** Looks for a session after it was closed. */
 const CLOSE_LOOKS = 30;
 
@@ -135,8 +135,7 @@ export function createFleetActivities(deps: FleetDeps): FleetActivities {
           ...{ actions, obstacles, sessions: open, nearCaps: nearCaps(file.caps, view) },
           ...{ spent: spentOf(view), offers: offersOf(file), capOfRun: file.caps.run },
         };
-        if (actions.length > 0 || shownOf(result) !== shown || now() - started > LONGEST_WATCH_MS)
-          return result;
+        if (actions.length > 0 || shownOf(result) !== shown || now() - started > MAX_WATCH_MS) return result;
         await pause(seconds * 1000, signal());
       }
     },

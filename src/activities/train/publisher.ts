@@ -27,7 +27,7 @@ export interface AttemptEnd {
   result: LaneResult | null;
 }
 
-const LONGEST_PAUSE_MS = 30_000;
+const MAX_PAUSE_MS = 30_000;
 
 /** What a publisher starts from and whom it tells. */
 export interface PublisherStart {
@@ -218,7 +218,7 @@ export class CheckpointPublisher {
     if (!patient || unsavedMs > this.#start.unsavedLimitMs || this.#clock.now() > this.#deadline)
       return false;
     this.#start.log(`checkpoint upload failed (attempt ${failures}), training continues: ${error.message}`);
-    const wait = Math.min(LONGEST_PAUSE_MS, 1000 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
+    const wait = Math.min(MAX_PAUSE_MS, 1000 * 2 ** Math.min(failures, 8)) * (0.5 + Math.random() / 2);
     await this.#sleep(Math.min(wait, Math.max(0, this.#deadline - this.#clock.now())));
     return !this.#over;
   }
@@ -240,7 +240,7 @@ export class CheckpointPublisher {
     const ledger: TrainingLedger = {
       ...counted,
       result: end === null ? counted.result : end.result,
-      doomed: [...new Set([...counted.doomed, ...largeFilesOf(gone)])],
+      pendingDeletions: [...new Set([...counted.pendingDeletions, ...largeFilesOf(gone)])],
     };
     const request: CommitRequest = {
       repo: lane.repo,
@@ -269,9 +269,9 @@ export class CheckpointPublisher {
   async #tidy(): Promise<void> {
     const { lane, token, log } = this.#start;
     try {
-      const { head, stillNamed } = await tidyLane(lane, token, this.#ledger.doomed);
+      const { head, stillReferenced } = await tidyLane(lane, token, this.#ledger.pendingDeletions);
       this.#head = head;
-      this.#ledger = { ...this.#ledger, doomed: stillNamed };
+      this.#ledger = { ...this.#ledger, pendingDeletions: stillReferenced };
     } catch (error) {
       if (error instanceof PipelineError && error.kind === 'Fenced') throw error;
       log(`history was not squashed: ${String(error)}`);

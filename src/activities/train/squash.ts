@@ -4,7 +4,7 @@ import { fenced, type Lane, readFence } from './branch.ts';
 /** What tidying left: the lane's new head, and the large files that are still named by somebody. */
 export interface TidyLane {
   head: CommitSha;
-  stillNamed: Sha256[];
+  stillReferenced: Sha256[];
 }
 
 /**
@@ -12,10 +12,14 @@ export interface TidyLane {
  * are freed that this lane dropped and that no branch and no tag names. Whoever is killed in between leaves a whole lane; the
  * ledger still lists what to free. A squash keeps what is there, whoever does it; before anything is freed, the fence decides.
  */
-export async function tidyLane(lane: Lane, token: number, doomed: readonly Sha256[]): Promise<TidyLane> {
+export async function tidyLane(
+  lane: Lane,
+  token: number,
+  pendingDeletions: readonly Sha256[],
+): Promise<TidyLane> {
   const { hub, repo, branch } = lane;
   const head = await hub.squash(repo, branch, `Squash branch ${branch}`);
-  if (doomed.length === 0) return { head, stillNamed: [] };
+  if (pendingDeletions.length === 0) return { head, stillReferenced: [] };
   const named = new Set<string>();
   const heads = [...(await hub.branches(repo)), ...(await hub.tags(repo))];
   for (const commit of new Set(heads.map((ref) => ref.commit)))
@@ -24,7 +28,7 @@ export async function tidyLane(lane: Lane, token: number, doomed: readonly Sha25
   if (fence?.token !== token) throw fenced(lane, token, fence);
   await hub.deleteLargeFiles(
     repo,
-    doomed.filter((sha256) => !named.has(sha256)),
+    pendingDeletions.filter((sha256) => !named.has(sha256)),
   );
-  return { head, stillNamed: doomed.filter((sha256) => named.has(sha256)) };
+  return { head, stillReferenced: pendingDeletions.filter((sha256) => named.has(sha256)) };
 }

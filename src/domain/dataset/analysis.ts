@@ -151,7 +151,7 @@ export function judgeReadiness(facts: ReadinessFacts): Finding[] {
 }
 
 /** Held-out and test pictures without which the evaluation has no figures. */
-const FEWEST_UNSEEN = 3;
+const MIN_UNSEEN = 3;
 
 /** Whether the gate has a rule that pictures of other styles are needed for. */
 function needsNeighbors(config: RunConfig): boolean {
@@ -175,9 +175,9 @@ function blockersOf({ config, manifest, captions, forecast, nearest }: Readiness
   if (dataset.heldOutFraction > 0 && manifest.images.held_out === 0)
     blockers.push('Expected held-out pictures, got none: the held-out loss and the metrics need them.');
   const unseen = manifest.images.held_out + manifest.images.test;
-  if (unseen > 0 && unseen < FEWEST_UNSEEN)
+  if (unseen > 0 && unseen < MIN_UNSEEN)
     blockers.push(
-      `Expected at least ${FEWEST_UNSEEN} held-out and test pictures, which all figures of the gate rest on, got ${unseen}: raise dataset.heldOutFraction or add pictures.`,
+      `Expected at least ${MIN_UNSEEN} held-out and test pictures, which all figures of the gate rest on, got ${unseen}: raise dataset.heldOutFraction or add pictures.`,
     );
   if (manifest.images.neighbors === 0 && needsNeighbors(config))
     blockers.push(

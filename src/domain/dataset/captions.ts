@@ -93,7 +93,7 @@ function shortened(words: readonly string[], fits: (words: readonly string[]) =>
 }
 
 /** Longest genre label that captions take over, in characters. */
-const LONGEST_LABEL = 60;
+const MAX_LABEL = 60;
 
 /** A genre label in words with its article; labels that are unknown or say nothing become "a painting". */
 export function genreWords(genre: string): string {
@@ -103,7 +103,7 @@ export function genreWords(genre: string): string {
   const words = genre
     .replaceAll(/[^\p{L}\p{N}'’-]+/gu, ' ')
     .trim()
-    .slice(0, LONGEST_LABEL)
+    .slice(0, MAX_LABEL)
     .toLowerCase();
   if (words === '' || words.startsWith('unknown')) return 'a painting';
   const noun = /\b(painting|illustration|sketch|drawing|study|print)\b/.test(words)

@@ -79,7 +79,7 @@ export async function withoutNearDuplicates(
 }
 
 /** Fewest pictures of a genre whose sharpness says anything about an outlier. */
-const FEWEST_FOR_BLUR = 20;
+const MIN_FOR_BLUR = 20;
 /** Robust standard deviations below a genre's median sharpness at which a picture counts as blurred. */
 const BLUR_DEVIATIONS = 5;
 
@@ -91,7 +91,7 @@ export function withoutBlurred(candidates: readonly Candidate[]): Filtered {
   const byGenre = groupBy(candidates, (c) => c.genre);
   const limits = new Map<string, number>();
   for (const [genre, members] of byGenre) {
-    if (members.length < FEWEST_FOR_BLUR) continue;
+    if (members.length < MIN_FOR_BLUR) continue;
     const values = members.map((c) => c.measures.sharpness);
     const middle = median(values);
     const spread = 1.4826 * median(values.map((v) => Math.abs(v - middle)));

@@ -3,12 +3,12 @@ import type { RunConfig } from '../config/run-config.ts';
 /** Pictures from which on a set is not small: the defaults fit it. */
 export const SMALL_SET = 100;
 /** Fewest pictures that a run can be made of: below, nothing measured on those held out says anything. */
-export const FEWEST_PICTURES = 15;
+export const MIN_PICTURES = 15;
 
 /** Times that each picture of a small set is seen at the most: beyond, pictures are learned by heart. */
-const MOST_EPOCHS = 120;
+const MAX_EPOCHS = 120;
 /** Optimizer updates below which nothing is learned, however few the pictures are. */
-const FEWEST_STEPS = 400;
+const MIN_STEPS = 400;
 /** Pictures held out at the least and at the most; the figures of the evaluation need three. */
 const HELD_OUT = { fewest: 4, most: 10 };
 
@@ -26,11 +26,11 @@ export function smallSetSettings(
   const batch = training.batchSize * training.accumulation;
   const steps = Math.min(
     training.steps,
-    Math.max(FEWEST_STEPS, Math.ceil(((pictures - heldOut) * MOST_EPOCHS) / batch)),
+    Math.max(MIN_STEPS, Math.ceil(((pictures - heldOut) * MAX_EPOCHS) / batch)),
   );
   return {
     dataset: {
-      minTrainingImages: FEWEST_PICTURES - HELD_OUT.fewest - 3,
+      minTrainingImages: MIN_PICTURES - HELD_OUT.fewest - 3,
       heldOutFraction: Math.min(0.5, Math.ceil((heldOut / pictures) * 1000) / 1000),
       testFraction: 0,
       minChroma: 0,

@@ -33,7 +33,7 @@ export interface LabelDoubt {
 }
 
 /** Fewest pictures of a style that say how the style looks. */
-const FEWEST = 5;
+const MIN_MEMBERS = 5;
 /** Part of the pooled covariance that is replaced by its diagonal: few pictures, many figures. */
 const SHRINKAGE = 0.3;
 
@@ -49,7 +49,7 @@ export function labelDoubts(
 ): LabelDoubt[] {
   const groups = new Map<string, StyledPicture[]>();
   for (const picture of pictures) groups.set(picture.style, [...(groups.get(picture.style) ?? []), picture]);
-  for (const [name, members] of groups) if (members.length < FEWEST) groups.delete(name);
+  for (const [name, members] of groups) if (members.length < MIN_MEMBERS) groups.delete(name);
   const own = groups.get(style);
   if (own === undefined || groups.size < 2) return [];
   const means = new Map([...groups].map(([name, members]) => [name, meanOf(members)]));

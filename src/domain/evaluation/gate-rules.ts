@@ -5,7 +5,7 @@ import { PROMPT_SETS } from './sample-set.ts';
 type Encoder = EvaluationConfig['encoder'];
 
 /** Rules that hold whatever the encoder: intact pictures, an adapter that does something, and the file that is released. */
-const SOUND: GateRule[] = [
+const INTEGRITY_RULES: GateRule[] = [
   { metric: 'integrity.broken', must: 'below', threshold: 1 },
   { metric: 'effect.pixels', must: 'above', threshold: 0.005 },
   { metric: 'parity.reload', must: 'below', threshold: 0.001 },
@@ -13,14 +13,14 @@ const SOUND: GateRule[] = [
 ];
 
 /** Prompts that a slice needs for figures of its own; those of smaller ones are taken together, as the trainer does. */
-export const FEWEST_PROMPTS = 3;
+export const MIN_PROMPTS = 3;
 export const SMALL = 'small';
 
 /** Slices of a set with the trigger and without it, as reports have them; no prompt is in none. */
 function slicesOf(set: EvaluationConfig['promptSet']): { asked: string[]; free: string[]; sealed: boolean } {
   const prompts = PROMPT_SETS[set];
   const name = (slice: string) =>
-    prompts.filter((prompt) => prompt.slice === slice).length < FEWEST_PROMPTS ? SMALL : slice;
+    prompts.filter((prompt) => prompt.slice === slice).length < MIN_PROMPTS ? SMALL : slice;
   const named = (trigger: boolean) => [
     ...new Set(prompts.filter((prompt) => prompt.trigger === trigger).map((prompt) => name(prompt.slice))),
   ];
@@ -102,11 +102,11 @@ function againstReleases(encoder: Encoder): GateRule[] {
  */
 export const DEFAULT_RULES: Readonly<Record<Encoder, readonly GateRule[]>> = {
   'efficientnet-lite0': [
-    ...SOUND,
+    ...INTEGRITY_RULES,
     ...againstBase('efficientnet-lite0'),
     ...againstReleases('efficientnet-lite0'),
   ],
-  'dinov2-base': [...SOUND, ...againstBase('dinov2-base'), ...againstReleases('dinov2-base')],
+  'dinov2-base': [...INTEGRITY_RULES, ...againstBase('dinov2-base'), ...againstReleases('dinov2-base')],
 };
 
 /** What each further model is asked; none of these thresholds has been measured on real pictures yet. */

@@ -83,7 +83,7 @@ export interface Expected {
 }
 
 /** Least confidence, over all looks together, with which a verdict may be PASS: below it, bounds are estimates. */
-const LEAST_CONFIDENCE = 0.8;
+const MIN_CONFIDENCE = 0.8;
 
 /**
  * The gate, failing closed. PASS: every rule's bound holds. FAIL: a rule's whole interval is on the wrong side, a figure
@@ -131,7 +131,7 @@ export function decide(p: {
   const rules = asked.map((rule) => judgeRule(rule, report, confidence));
   const share = shareOf(expected.standing?.place ?? 1);
   const altogether = 1 - ((1 - confidence) * (expected.looks ?? 1)) / share;
-  const unsure = altogether < LEAST_CONFIDENCE - 1e-9;
+  const unsure = altogether < MIN_CONFIDENCE - 1e-9;
   const unrivaled = p.rules
     .filter((rule) => !asked.includes(rule))
     .map(
@@ -151,7 +151,7 @@ export function decide(p: {
       ? {
           loosened: [
             ...(expected.loosened ?? []),
-            `The confidence of ${short(altogether)} is below ${LEAST_CONFIDENCE}: no PASS is given with it.`,
+            `The confidence of ${short(altogether)} is below ${MIN_CONFIDENCE}: no PASS is given with it.`,
           ],
         }
       : {}),

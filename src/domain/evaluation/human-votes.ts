@@ -129,7 +129,7 @@ function agreement(votes: readonly { pair: Pair; vote: Vote; rater: string }[]):
 }
 
 /** Fewest prompts that bounds can be had from. */
-const FEWEST_CLUSTERS = 5;
+const MIN_CLUSTERS = 5;
 
 /**
  * A win rate with Wilson's bounds, each one-sided, at the effective number of votes: votes on one prompt resemble each
@@ -146,10 +146,10 @@ export function clusteredWinRate(
   for (const { points, cluster } of votes)
     residuals.set(cluster, (residuals.get(cluster) ?? 0) + points - rate);
   const groups = residuals.size;
-  if (groups < FEWEST_CLUSTERS)
+  if (groups < MIN_CLUSTERS)
     return {
       ...{ estimate: rate, low: null, high: null, n },
-      method: `${method}; fewer than ${FEWEST_CLUSTERS} prompts: no bounds`,
+      method: `${method}; fewer than ${MIN_CLUSTERS} prompts: no bounds`,
     };
   const squares = [...residuals.values()].reduce((sum, residual) => sum + residual ** 2, 0);
   const variance = (squares * groups) / (groups - 1) / n ** 2;

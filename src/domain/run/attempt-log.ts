@@ -68,9 +68,9 @@ export function endAttemptLog(
   };
 }
 
-const LONGEST = 2000;
+const MAX_LENGTH = 2000;
 
 /** An error's text without what differs from attempt to attempt: addresses, process ids, folders of an attempt. */
 function comparable(message: string): string {
-  return message.replace(/0x[0-9a-f]+|[0-9a-f]{8,}|\d+/gi, '#').slice(0, LONGEST);
+  return message.replace(/0x[0-9a-f]+|[0-9a-f]{8,}|\d+/gi, '#').slice(0, MAX_LENGTH);
 }

@@ -14,7 +14,7 @@ export interface IntervalFacts {
 /** Colab says nothing of how long a session lives; until a run knows better, one preemption in two hours. */
 const PRIOR_SECONDS = 2 * 3600;
 /** Less than this nobody measures, and a product with zero would ask for checkpoints without end. */
-const LEAST_STALL = 0.05;
+const MIN_STALL = 0.05;
 
 /**
  * Seconds from one checkpoint to asking for the next. The optimum is that of J. W. Young, "A first order approximation to the
@@ -24,7 +24,7 @@ const LEAST_STALL = 0.05;
  */
 export function secondsToNextCheckpoint(facts: IntervalFacts): number {
   const { minSeconds, maxSeconds, saveSeconds, betweenPreemptions } = facts;
-  const stall = Math.max(LEAST_STALL, facts.stallSeconds);
+  const stall = Math.max(MIN_STALL, facts.stallSeconds);
   const optimum = Math.sqrt(2 * stall * betweenPreemptions) - stall;
   const floor = Math.max(minSeconds, saveSeconds);
   return Math.max(floor, Math.min(optimum, maxSeconds - saveSeconds));

@@ -49,7 +49,7 @@ export const TrainingLedger = z.strictObject({
   attempts: z.array(AttemptRecord),
   result: LaneResult.nullable(),
   /** sha256 of large files that went with dropped checkpoints and still wait to be freed. */
-  doomed: z.array(Sha256).default([]),
+  pendingDeletions: z.array(Sha256).default([]),
 });
 export type TrainingLedger = z.infer<typeof TrainingLedger>;
 
@@ -64,7 +64,7 @@ export type LatestCheckpoint = z.infer<typeof LatestCheckpoint>;
 
 /** A lane nobody has worked on. */
 export function emptyLedger(lane: string): TrainingLedger {
-  return { format: 1, lane, attempts: [], result: null, doomed: [] };
+  return { format: 1, lane, attempts: [], result: null, pendingDeletions: [] };
 }
 
 /** What a vanished attempt had last reported in its heartbeats. */

@@ -50,7 +50,7 @@ const VALIDATION_IMAGES = 4;
 const VALIDATION_SIDE = 512;
 
 /** Surplus beyond the bucket from which on the encoder offers three crops, in pixels; as `pixels.py` has it. */
-const LEAST_SURPLUS = 16;
+const MIN_SURPLUS = 16;
 
 /** How many views the trainer can draw of a picture: crops along its longer side, and mirror images. */
 export function viewsOf(
@@ -59,7 +59,7 @@ export function viewsOf(
 ): number {
   const { width, height, aspect } = picture;
   const surplus = Math.max(height * aspect - width, width / aspect - height);
-  const crops = config.dataset.randomCrop && surplus >= LEAST_SURPLUS ? 3 : 1;
+  const crops = config.dataset.randomCrop && surplus >= MIN_SURPLUS ? 3 : 1;
   return crops * (picture.flipAllowed && config.training.flip > 0 ? 2 : 1);
 }
 

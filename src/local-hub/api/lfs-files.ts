@@ -37,12 +37,12 @@ const Request = z.object({
 export async function deleteLfsFiles(exchange: Exchange, repo: Repo): Promise<void> {
   requireWrite(exchange);
   const { deletions } = await exchange.body(Request);
-  const doomed = new Set(deletions.sha);
+  const deleted = new Set(deletions.sha);
   await repo.exclusively(async () => {
-    if (deletions.rewriteHistory !== false) await rewriteRefs(repo, doomed);
+    if (deletions.rewriteHistory !== false) await rewriteRefs(repo, deleted);
     const journal = await repo.lfs.read();
     await repo.lfs.append(
-      [...doomed].flatMap((oid) => {
+      [...deleted].flatMap((oid) => {
         const line = journal.get(oid);
         return line && !line.deleted ? [{ ...line, deleted: true as const }] : [];
       }),
@@ -52,12 +52,12 @@ export async function deleteLfsFiles(exchange: Exchange, repo: Repo): Promise<vo
 }
 
 /** All new histories are written before the first ref moves; a crash between two refs leaves each whole, old or new. */
-async function rewriteRefs(repo: Repo, doomed: ReadonlySet<string>): Promise<void> {
+async function rewriteRefs(repo: Repo, deleted: ReadonlySet<string>): Promise<void> {
   const rewritten = new Map<string, string>();
   const moves: { kind: RefKind; name: string; fresh: string }[] = [];
   for (const kind of REF_KINDS) {
     for (const { name, target } of await repo.refs.list(kind)) {
-      const fresh = await rewriteCommit(repo, target, doomed, rewritten);
+      const fresh = await rewriteCommit(repo, target, deleted, rewritten);
       if (fresh !== target) moves.push({ kind, name, fresh });
     }
   }
@@ -68,7 +68,7 @@ async function rewriteRefs(repo: Repo, doomed: ReadonlySet<string>): Promise<voi
 async function rewriteCommit(
   repo: Repo,
   head: string,
-  doomed: ReadonlySet<string>,
+  deleted: ReadonlySet<string>,
   rewritten: Map<string, string>,
 ): Promise<string> {
   const chain: string[] = [];
@@ -78,20 +78,24 @@ async function rewriteCommit(
   }
   for (const oid of chain.reverse()) {
     const commit: CommitRecord = await repo.commit(oid);
-    const tree = commit.tree === null ? null : await withoutFiles(repo, commit.tree, doomed);
+    const tree = commit.tree === null ? null : await withoutFiles(repo, commit.tree, deleted);
     const parents = commit.parents.map((parent) => rewritten.get(parent) ?? parent);
     rewritten.set(oid, await repo.objects.write('commit', { ...commit, tree, parents }));
   }
   return rewritten.get(head) ?? head;
 }
 
-async function withoutFiles(repo: Repo, folder: string, doomed: ReadonlySet<string>): Promise<string | null> {
+async function withoutFiles(
+  repo: Repo,
+  folder: string,
+  deleted: ReadonlySet<string>,
+): Promise<string | null> {
   const edits = new Map<string, Entry | null>();
   for (const entry of await readFolder(repo.objects, folder)) {
     if (isFolder(entry)) {
-      const tree = await withoutFiles(repo, entry.tree, doomed);
+      const tree = await withoutFiles(repo, entry.tree, deleted);
       if (tree !== entry.tree) edits.set(entry.name, tree === null ? null : { name: entry.name, tree });
-    } else if (entry.lfs && doomed.has(entry.sha256)) {
+    } else if (entry.lfs && deleted.has(entry.sha256)) {
       edits.set(entry.name, null);
     }
   }

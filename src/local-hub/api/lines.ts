@@ -1,6 +1,6 @@
 import { HubError } from '../http/errors.ts';
 
-const LONGEST_LINE = 64 * 1024 * 1024;
+const MAX_LINE = 64 * 1024 * 1024;
 
 /** Splits a stream into non-empty lines, holding one line at a time; one over 64 MiB is refused with 413. */
 export async function* readLines(stream: AsyncIterable<Buffer>): AsyncGenerator<string> {
@@ -22,10 +22,10 @@ export async function* readLines(stream: AsyncIterable<Buffer>): AsyncGenerator<
     }
     parts.push(chunk.subarray(from));
     held += chunk.length - from;
-    if (held > LONGEST_LINE) {
+    if (held > MAX_LINE) {
       throw new HubError(
         413,
-        `Expected files over 1 MB as large files, got a commit line of more than ${LONGEST_LINE} bytes`,
+        `Expected files over 1 MB as large files, got a commit line of more than ${MAX_LINE} bytes`,
       );
     }
   }

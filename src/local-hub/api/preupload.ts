@@ -11,9 +11,9 @@ import { locate } from '../store/tree.ts';
 import { uploadModes } from '../store/upload-mode.ts';
 
 /** Longest text of patterns and of those with wildcards, in characters, and longest work on one request. */
-const LONGEST_TEXT = 256 * 1024;
+const MAX_TEXT = 256 * 1024;
 const COSTLY = 4 * 1024;
-const LONGEST_MS = 10_000;
+const MAX_MS = 10_000;
 
 const Request = z.object({
   files: z.array(z.object({ path: z.string(), size: z.number().int().nonnegative() })),
@@ -31,7 +31,7 @@ export async function preupload(hub: Hub, exchange: Exchange, repo: Repo, revisi
   const modeOf = uploadModes(withinLimit(attributes, '.gitattributes'));
   const ignore = ignoredBy(withinLimit(ignored, '.gitignore'));
   const files = [];
-  const deadline = performance.now() + LONGEST_MS;
+  const deadline = performance.now() + MAX_MS;
   for (const file of asked.files) {
     // Patterns times files may be much: other requests get their turn, and this one an end.
     await new Promise((resolve) => setImmediate(resolve));
@@ -56,9 +56,9 @@ export async function preupload(hub: Hub, exchange: Exchange, repo: Repo, revisi
 function withinLimit(patterns: string, name: string): string {
   const costly = patterns.split('\n').filter((line) => /[*?]/.test(line.replace(/^\*\.[\w.-]+(\s|$)/, '')));
   const size = costly.reduce((sum, line) => sum + line.length, 0);
-  if (size <= COSTLY && patterns.length <= LONGEST_TEXT) return patterns;
+  if (size <= COSTLY && patterns.length <= MAX_TEXT) return patterns;
   throw badRequest(
-    `Expected ${name} of at most ${LONGEST_TEXT} characters, ${COSTLY} of them in lines with * or ?, got ${patterns.length} and ${size}`,
+    `Expected ${name} of at most ${MAX_TEXT} characters, ${COSTLY} of them in lines with * or ?, got ${patterns.length} and ${size}`,
   );
 }
 

@@ -7,7 +7,7 @@ import type { CardTask } from './thread.ts';
 const LIMIT_MS = 1000;
 /** Longest time that a thread may take to load. */
 const START_MS = 30_000;
-const MOST_WAITING = 64;
+const MAX_WAITING = 64;
 const MEMORY_MB = 192;
 
 /** Says that a text took too much time or memory. */
@@ -21,7 +21,7 @@ export class CardThread {
 
   /** Runs a task in its turn; throws {@link TooCostly} where it exceeds its limits, and 503 where too many wait. */
   async run(task: CardTask): Promise<unknown> {
-    if (this.#waiting >= MOST_WAITING)
+    if (this.#waiting >= MAX_WAITING)
       throw new HubError(503, 'Too many cards are being read: try again in some seconds');
     this.#waiting += 1;
     const turn = this.#tail.then(() => this.#work(task));

@@ -13,7 +13,7 @@ const LIMIT = { bytes: 512 * 1024, rendered: 128 * 1024 };
 /** How long a text that took too much time is not tried again. */
 const SLOW_MS = 300_000;
 /** What the caches hold: cards by their blob, characters of rendered pages. */
-const MOST = { cards: 5000, pages: 16 * 1024 * 1024 };
+const MAX_CACHED = { cards: 5000, pages: 16 * 1024 * 1024 };
 
 /** Metadata of a card; empty where it has none or where they do not parse, and then `problem` says why. */
 export interface CardData {
@@ -117,7 +117,7 @@ export class Cards {
     // What the text is not to blame for is tried again; a machine may be slow for a while.
     parsing.then(({ slow }) => slow && setTimeout(forget, SLOW_MS).unref(), forget);
     const [oldest] = this.#parsed.keys();
-    if (this.#parsed.size > MOST.cards && oldest !== undefined) this.#parsed.delete(oldest);
+    if (this.#parsed.size > MAX_CACHED.cards && oldest !== undefined) this.#parsed.delete(oldest);
     return parsing;
   }
 
@@ -145,7 +145,7 @@ export class Cards {
     this.#pages.set(key, page);
     this.#pageSize += key.length + page.length;
     for (const [oldest, held] of this.#pages) {
-      if (this.#pageSize <= MOST.pages) break;
+      if (this.#pageSize <= MAX_CACHED.pages) break;
       this.#pages.delete(oldest);
       this.#pageSize -= oldest.length + held.length;
     }

@@ -13,7 +13,7 @@ export interface Patience {
 export const DEFAULT_PATIENCE: Patience = { headMs: 15_000, idleMs: 60_000, connections: 1000 };
 
 /** Most bytes of a refused body that are read to their end, so that its sender hears the refusal. */
-const MOST_DRAINED = 64 * 1024 * 1024;
+const MAX_DRAINED = 64 * 1024 * 1024;
 
 /**
  * Ends connections on which the client is awaited in vain: for a head, for the next piece of a body, for taking an answer.
@@ -37,7 +37,7 @@ export function limitConnections(server: Server, { headMs, idleMs, connections }
 
 /** Reads what is left of a body that was refused; a very long one ends the connection instead. */
 export function drain(request: IncomingMessage): void {
-  let left = MOST_DRAINED;
+  let left = MAX_DRAINED;
   request.on('data', (chunk: Buffer) => {
     left -= chunk.length;
     if (left < 0) request.destroy();

@@ -10,8 +10,8 @@ import type { RecordCache } from './record-cache.ts';
 import { type RefKind, RefStore } from './refs.ts';
 
 /** Longest wait for a repo's lock that a client is let in for, and most that may wait whatever they do. */
-const LONGEST_WAIT_MS = 20_000;
-const MOST_WAITING = 5000;
+const MAX_WAIT_MS = 20_000;
+const MAX_WAITING = 5000;
 
 /** The kinds of repos, as their API paths name them without the plural s. */
 export const RepoType = z.enum(['model', 'dataset', 'space']);
@@ -167,7 +167,7 @@ export class Repo {
 
   /** Runs a change of refs alone; where it would wait too long behind others the client is told to try again. */
   async exclusively<T>(task: () => Promise<T>): Promise<T> {
-    if (this.mutex.expectedWaitMs > LONGEST_WAIT_MS || this.mutex.waiting >= MOST_WAITING) {
+    if (this.mutex.expectedWaitMs > MAX_WAIT_MS || this.mutex.waiting >= MAX_WAITING) {
       throw new HubError(409, 'Another operation holds the lock of this repo: try again');
     }
     return this.mutex.run(async () => {

@@ -6,7 +6,7 @@ import { encodePath, type Html, html } from './html.ts';
 import { formatBytes, formatDate, page, repoHead } from './page.ts';
 
 const PAGE = 50;
-const MOST_FILES = 500;
+const MAX_FILES = 500;
 
 /** A branch's history, 50 commits a page. */
 export async function commitsPage(exchange: Exchange, repo: Repo, revision: string): Promise<void> {
@@ -38,7 +38,7 @@ export async function commitPage(exchange: Exchange, repo: Repo, oid: string): P
   const files: FileDifference[] = [];
   let more = false;
   for await (const file of diffTrees(repo.objects, before, commit.tree)) {
-    if (files.length === MOST_FILES) {
+    if (files.length === MAX_FILES) {
       more = true;
       break;
     }
@@ -53,7 +53,7 @@ export async function commitPage(exchange: Exchange, repo: Repo, oid: string): P
       `${repo.id} · ${commit.title}`,
       html`${repoHead(repo, 'main', 'commits')}<h2>${commit.title || '(no title)'}</h2>
 <p class="soft">${commit.author} · ${formatDate(commit.date)} · <code>${oid}</code>${parent !== undefined && html` · parent <a href="/${pagePath(repo)}/commit/${parent}"><code>${parent.slice(0, 8)}</code></a>`}</p>
-${commit.message !== '' && html`<pre>${commit.message}</pre>`}<table class="files">${rows}</table>${more && html`<p class="soft">Only the first ${MOST_FILES} files are listed.</p>`}`,
+${commit.message !== '' && html`<pre>${commit.message}</pre>`}<table class="files">${rows}</table>${more && html`<p class="soft">Only the first ${MAX_FILES} files are listed.</p>`}`,
     ),
   );
 }

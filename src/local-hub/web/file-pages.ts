@@ -11,9 +11,9 @@ import { encodePath, Html, html } from './html.ts';
 import { formatBytes, page, repoHead } from './page.ts';
 import { renderedText } from './rendered-text.ts';
 
-const MOST_ROWS = 1000;
-const MOST_PICTURES = 60;
-const MOST_TEXT = 256 * 1024;
+const MAX_ROWS = 1000;
+const MAX_PICTURES = 60;
+const MAX_TEXT = 256 * 1024;
 
 const isPicture = (name: string): boolean => contentType(name).startsWith('image/');
 
@@ -43,15 +43,13 @@ export async function treePage(
   const link = (kind: string, name: string): string =>
     `/${pagePath(repo)}/${kind}/${encodeURIComponent(revision)}/${encodePath([...names, name].join('/'))}`;
   const rows = sorted
-    .slice(0, MOST_ROWS)
+    .slice(0, MAX_ROWS)
     .map((entry) =>
       isFolder(entry)
         ? html`<tr><td>📁 <a href="${link('tree', entry.name)}">${entry.name}</a></td><td class="right"></td><td class="right"></td></tr>`
         : html`<tr><td><a href="${link('blob', entry.name)}">${entry.name}</a></td><td class="right">${formatBytes(entry.size)}</td><td class="right"><a href="${link('resolve', entry.name)}">download</a></td></tr>`,
     );
-  const pictures = sorted
-    .filter((entry) => !isFolder(entry) && isPicture(entry.name))
-    .slice(0, MOST_PICTURES);
+  const pictures = sorted.filter((entry) => !isFolder(entry) && isPicture(entry.name)).slice(0, MAX_PICTURES);
   const figures = pictures.map(
     ({ name }) =>
       html`<figure><a href="${link('blob', name)}"><img src="${link('resolve', name)}" alt="${name}" loading="lazy"></a><figcaption>${name}</figcaption></figure>`,
@@ -60,7 +58,7 @@ export async function treePage(
     page(
       `${repo.id} · files`,
       html`${repoHead(repo, revision, 'files')}${crumbs(repo, revision, names)}<table class="files">${rows}</table>
-${entries.length > MOST_ROWS && html`<p class="soft">The first ${MOST_ROWS} of ${entries.length} entries.</p>`}<div class="gallery">${figures}</div>`,
+${entries.length > MAX_ROWS && html`<p class="soft">The first ${MAX_ROWS} of ${entries.length} entries.</p>`}<div class="gallery">${figures}</div>`,
     ),
   );
 }
@@ -95,7 +93,7 @@ async function preview(
   place: { url: string; base: string; revision: string },
 ): Promise<Html> {
   if (isPicture(entry.name)) return html`<p class="card"><img src="${place.url}" alt="${entry.name}"></p>`;
-  if (entry.size > MOST_TEXT) return new Html('');
+  if (entry.size > MAX_TEXT) return new Html('');
   const chunks: Buffer[] = [];
   for await (const chunk of hub.blobs.read(entry.sha256)) chunks.push(chunk as Buffer);
   const bytes = Buffer.concat(chunks);

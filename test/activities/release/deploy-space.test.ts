@@ -150,14 +150,14 @@ describeWithPython('a release whose Space really runs', () => {
     const cancelled = await request('cancelled');
     const before = await tagAt(hub, cancelled.context.repos.release, PRODUCTION);
     const abort = new AbortController();
-    const doomed = createDeploy({
+    const deploying = createDeploy({
       hub,
       spaceToken: TOKEN,
       app: smallApp('hang'),
       signal: () => abort.signal,
       onStep: (step) => step.endsWith('APP_STARTING') && abort.abort(new Error('cancelled by a person')),
     })(cancelled);
-    await expect(doomed).rejects.toThrow('cancelled by a person');
+    await expect(deploying).rejects.toThrow('cancelled by a person');
     expect(await everywhere(cancelled)).toEqual(serves(before ?? ''));
   }, 60_000);
 

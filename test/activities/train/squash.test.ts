@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 /** A lane held by fencing token 3, whose first checkpoint was dropped by its newest commit. */
-async function laneWithDropped(name: string): Promise<{ lane: Lane; doomed: Sha256; before: CommitSha }> {
+async function laneWithDropped(name: string): Promise<{ lane: Lane; dropped: Sha256; before: CommitSha }> {
   const hub = connectHub({ endpoint: server.url, accessToken: TOKEN });
   const lane: Lane = { hub, repo: { type: 'model', repo: RepoId.parse(`team/${name}`) }, branch: 'main' };
   const { repo } = lane;
@@ -28,7 +28,7 @@ async function laneWithDropped(name: string): Promise<{ lane: Lane; doomed: Sha2
   ];
   const before = await hub.commit({ repo, message: 'Checkpoint at step 1', files });
   await hub.commit({ repo, message: 'Checkpoint at step 2', delete: ['checkpoints/step-00000001'] });
-  return { lane, doomed: sha256Of(weights), before };
+  return { lane, dropped: sha256Of(weights), before };
 }
 
 async function stored({ repo }: Lane): Promise<string[]> {
@@ -38,23 +38,23 @@ async function stored({ repo }: Lane): Promise<string[]> {
 }
 
 it('frees what was dropped once the history that named it is one commit', async () => {
-  const { lane, doomed } = await laneWithDropped('free');
-  expect(await stored(lane)).toEqual([doomed]);
-  const { head, stillNamed } = await tidyLane(lane, 3, [doomed]);
-  expect(stillNamed).toEqual([]);
+  const { lane, dropped } = await laneWithDropped('free');
+  expect(await stored(lane)).toEqual([dropped]);
+  const { head, stillReferenced } = await tidyLane(lane, 3, [dropped]);
+  expect(stillReferenced).toEqual([]);
   expect(await stored(lane)).toEqual([]);
   expect(await lane.hub.resolve(lane.repo)).toBe(head);
 });
 
 it('keeps what a tag still names, and says so', async () => {
-  const { lane, doomed, before } = await laneWithDropped('named');
+  const { lane, dropped, before } = await laneWithDropped('named');
   await lane.hub.createTag(lane.repo, 'result-main', before);
-  expect((await tidyLane(lane, 3, [doomed])).stillNamed).toEqual([doomed]);
-  expect(await stored(lane)).toEqual([doomed]);
+  expect((await tidyLane(lane, 3, [dropped])).stillReferenced).toEqual([dropped]);
+  expect(await stored(lane)).toEqual([dropped]);
 });
 
 it('frees nothing for an attempt whose successor holds the fence', async () => {
-  const { lane, doomed } = await laneWithDropped('fenced');
-  await expect(tidyLane(lane, 2, [doomed])).rejects.toMatchObject({ kind: 'Fenced' });
-  expect(await stored(lane)).toEqual([doomed]);
+  const { lane, dropped } = await laneWithDropped('fenced');
+  await expect(tidyLane(lane, 2, [dropped])).rejects.toMatchObject({ kind: 'Fenced' });
+  expect(await stored(lane)).toEqual([dropped]);
 });

@@ -8,14 +8,14 @@ import {
   hearProgress,
 } from '../../../src/domain/run/attempt-log.ts';
 
-const MOST = 3;
+const MAX_IDENTICAL = 3;
 const failure = (change: Partial<AttemptFailure> = {}): AttemptFailure => ({
   ...{ kind: 'Internal', message: 'RuntimeError: types differ', place: 'train, 200 done', passing: false },
   ...change,
 });
 /** The next attempt's log after one that ended so. */
 const follow = (log: AttemptLog, how: Partial<AttemptFailure>) => {
-  const end = endAttemptLog(log, failure(how), MOST);
+  const end = endAttemptLog(log, failure(how), MAX_IDENTICAL);
   return { next: end.next, log: beginAttemptLog({ stage: 'x', attempts: end.log }) };
 };
 
@@ -63,8 +63,8 @@ describe('what the attempts at one activity know of each other', () => {
           row = done > best ? 0 : row + 1;
           best = Math.max(best, done);
           if (how === 'died') {
-            const end = endAttemptLog(log, failure({ kind: 'TrainerDied' }), MOST);
-            expect(end.next).toBe(row >= MOST ? 'fruitless' : 'again');
+            const end = endAttemptLog(log, failure({ kind: 'TrainerDied' }), MAX_IDENTICAL);
+            expect(end.next).toBe(row >= MAX_IDENTICAL ? 'fruitless' : 'again');
             log = end.log;
           }
           log = beginAttemptLog({ attempts: log });

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from plein_air.evaluation.intervals import Floats
 
-FEWEST = 8
+MIN_IMAGES = 8
 """Paintings that a genre needs for the probe to learn it."""
 
 
@@ -42,7 +42,7 @@ class Content:
     def of(cls, samples: Sequence[dict[str, Any]], genres: Sequence[str], features: Floats) -> Content:
         """From the samples, and the genres and features of real paintings in any style."""
         asks = [sample.get("asks") for sample in samples]
-        names = {str(name) for name in asks if name is not None and list(genres).count(name) >= FEWEST}
+        names = {str(name) for name in asks if name is not None and list(genres).count(name) >= MIN_IMAGES}
         classes = tuple(sorted(names))
         kinds = np.array([str(ask or sample["genre"]) for ask, sample in zip(asks, samples, strict=True)])
         if len(classes) < 2:

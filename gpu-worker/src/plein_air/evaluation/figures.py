@@ -168,10 +168,10 @@ def slice_names(samples: Sequence[dict[str, Any]]) -> NDArray[np.str_]:
     prompts: dict[str, set[str]] = {}
     for sample in samples:
         prompts.setdefault(sample["genre"], set()).add(sample["promptId"])
-    return np.array([s["genre"] if len(prompts[s["genre"]]) >= FEWEST_PROMPTS else SMALL for s in samples])
+    return np.array([s["genre"] if len(prompts[s["genre"]]) >= MIN_PROMPTS else SMALL for s in samples])
 
 
-FEWEST_PROMPTS = 3
+MIN_PROMPTS = 3
 """Prompts that a slice needs for figures of its own."""
 SMALL = "small"
 """Slices with fewer, taken together."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 CLOSE_QUANTILE = 0.95
 """A picture is close to a training picture when only 5 % of paintings are as close to another artist's or motif's."""
-LEAST_SPREAD = 0.02
+MIN_SPREAD = 0.02
 """Least spread of a trait among paintings: one that never varies would make any difference a large one."""
 CMMD_BANDWIDTH = 10.0
 """Of CMMD on unit CLIP embeddings (arXiv 2401.09603)."""
@@ -124,7 +124,7 @@ class Scene:
             plain_probe=_against(own_traits, beside_traits),
             upright_probe=_against(plain, flipped),
             color_probe=_against(plain, recolored),
-            traits=(own_traits.mean(0), np.maximum(own_traits.std(0), LEAST_SPREAD)),
+            traits=(own_traits.mean(0), np.maximum(own_traits.std(0), MIN_SPREAD)),
             kernels={"kid": ("set", kid_kernel), "cmmd": (clip, gaussian_kernel(bandwidth))},
             confidence=confidence,
             seed=seed,

@@ -11,7 +11,7 @@ from typing import Any
 from plein_air.tuning.ask import Ask, report_at
 from plein_air.tuning.space import Space
 
-FEWEST = 4
+MIN_TRIALS = 4
 """Trials with figures below which no importance is claimed."""
 
 
@@ -35,7 +35,7 @@ def _importances(space: Space, trials: Sequence[Mapping[str, Any]]) -> list[dict
     ask = Ask(space, trials, len(trials), 1, 0)
     first = [{**t, "reports": [{**r, "values": r["values"][:1]} for r in t["reports"]]} for t in trials]
     with_figures = [trial for trial in first if report_at(trial, ask.fidelity)]
-    if len(with_figures) < FEWEST or len(space.dimensions) == 0:
+    if len(with_figures) < MIN_TRIALS or len(space.dimensions) == 0:
         return []
     study = ask.optuna_study(optuna.samplers.RandomSampler(seed=0), ask.history(with_figures))
     found = optuna.importance.get_param_importances(
