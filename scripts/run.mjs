@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** Sets up what is missing (with Gradio where Spaces are to run), then hands over to the command line in this process. */
 import { setUp } from './setup.mjs';
 

@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const at = (...parts) => join(root, ...parts);
 const children = new Set();
+/** An installed package brings its build, and npm has installed its modules. */
+const isPackage = !existsSync(at('tsconfig.build.json'));
 
 /** Brings everything up to date; `dev` adds what the tests need. Resolves to the seconds it took. */
 export async function setUp({ dev = false } = {}) {
@@ -25,9 +27,10 @@ export async function setUp({ dev = false } = {}) {
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
     await Promise.all([
-      part('node modules', nodeModulesStamp(), at('node_modules', '.plein-air'), installNodeModules).then(
-        () => part('build', buildStamp(), at('dist', '.plein-air'), build),
-      ),
+      isPackage ||
+        part('node modules', nodeModulesStamp(), at('node_modules', '.plein-air'), installNodeModules).then(
+          () => part('build', buildStamp(), at('dist', '.plein-air'), build),
+        ),
       part('tools', toolsStamp(python), at('.tools', '.plein-air'), () => installTools(python))
         .then(() =>
           part('python packages', pythonStamp(python, dev), at('gpu-worker', '.venv', '.plein-air'), () =>

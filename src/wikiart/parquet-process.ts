@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type FileHandle, open } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import type { AsyncBuffer, FileMetaData } from 'hyparquet';
 import { PipelineError } from '../domain/errors.ts';
 import { MAX_MEGABYTES, PARQUET_PROGRAM } from './parquet-program.ts';
@@ -56,9 +58,11 @@ const MAX_IDLE = 2;
 /** Bytes of a file beyond which a process is not kept: what a row group leaves on its heap stays there until the next one. */
 const MAX_KEPT = 8 * 1024 * 1024;
 
-const LIBRARY = new URL('../../node_modules/hyparquet/src/index.js', import.meta.url).href;
+/** Where npm put a module: beside this package or above it. */
+const place = (module: string) => pathToFileURL(createRequire(import.meta.url).resolve(module)).href;
+const LIBRARY = place('hyparquet/src/index.js');
 /** Codecs beyond snappy: gzip, zstd (Polars' default), brotli and LZ4. */
-const CODECS = new URL('../../node_modules/hyparquet-compressors/src/index.js', import.meta.url).href;
+const CODECS = place('hyparquet-compressors');
 
 type Message = { read: number; start: number; end: number } | { result: unknown } | { error: string };
 
