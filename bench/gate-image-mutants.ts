@@ -2,7 +2,8 @@
  * Spoiled pictures of a good model through the real verb `evaluate` and the real `decide`, a table kind -> rules that
  * caught it: `node scripts/ts.mjs bench/gate-image-mutants.ts BASE CANDIDATE DATASET OUT [--second FOLDER] [--only NAME …]`.
  * BASE and CANDIDATE are sample folders of the tiny profile's set, as a run leaves them in `evaluation/base` and
- * `evaluation/candidate` of its record repository; DATASET is the prepared dataset. Exit code 1 where a mutant passed or a
+ * `evaluation/candidate` of its record repository; DATASET is the prepared dataset. A small set of one's own has another
+ * `--trigger`, and no paintings but those `--reference held_out`. Exit code 1 where a mutant passed or a
  * good model did not. What has a report in OUT already is judged and not measured again.
  */
 import { existsSync } from 'node:fs';
@@ -14,7 +15,7 @@ import { pythonPath, readEnvironment } from '../src/config/env.ts';
 import { PROJECT } from '../src/config/paths.ts';
 import { parseRunConfig } from '../src/domain/config/run-config.ts';
 import { decide } from '../src/domain/evaluation/gate.ts';
-import { gateRules } from '../src/domain/evaluation/gate-rules.ts';
+import { gateReference, gateRules } from '../src/domain/evaluation/gate-rules.ts';
 import { lookConfidence } from '../src/domain/evaluation/ledger.ts';
 import { EvaluationReport } from '../src/domain/evaluation/report.ts';
 import { sampleSet } from '../src/domain/evaluation/sample-set.ts';
@@ -23,10 +24,22 @@ import { sha256Of } from '../src/hub/hashing.ts';
 const GOOD = ['the-good-model', 'a-perfect-painter'];
 const asked = parseArgs({
   allowPositionals: true,
-  options: { second: { type: 'string' }, only: { type: 'string', multiple: true } },
+  options: {
+    second: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    trigger: { type: 'string' },
+    reference: { type: 'string', default: 'test' },
+  },
 });
 const [base = '', candidate = '', dataset = '', out = ''] = asked.positionals;
-const parsed = parseRunConfig({ profile: 'tiny' });
+const { trigger, reference } = asked.values;
+const parsed = parseRunConfig({
+  profile: 'tiny',
+  dataset: {
+    ...(trigger === undefined ? {} : { trigger }),
+    ...(reference === 'test' ? {} : { testFraction: 0 }),
+  },
+});
 if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
 const config = parsed.value;
 const confidence = lookConfidence(config.gate);
@@ -46,6 +59,7 @@ const args = [
   set,
   out,
   ...second,
+  ...['--reference', reference],
   ...(names.length > 0 ? ['--only', ...names] : []),
 ];
 if (!existsSync(join(out, 'done')))
@@ -69,7 +83,12 @@ for (const entry of (await readdir(out, { withFileTypes: true })).filter((one) =
     ...{ report, rules, confidence },
     expected: {
       ...{ reportSha256: sha256Of(bytes), adapterSha256, sampleSetSha256: samples.setSha256 },
-      ...{ samples: samples.count, encoder: config.evaluation.encoder, reference: 'test', rivals },
+      ...{
+        samples: samples.count,
+        encoder: config.evaluation.encoder,
+        reference: gateReference(config),
+        rivals,
+      },
       looks: config.gate.looks,
     },
   });

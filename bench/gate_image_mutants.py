@@ -69,11 +69,12 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--only", nargs="*")
     parser.add_argument("--second", type=Path)
+    parser.add_argument("--reference", choices=("test", "held_out"), default="test")
     asked = parser.parse_args()
     remember()
     sample_set = json.loads(asked.set.read_text())
     samples = [s for s in sample_set["samples"] if (asked.candidate / f"{s['id']}.png").is_file()]
-    test, held_out = (read_dataset(asked.dataset, split) for split in ("test", "held_out"))
+    test, held_out = (read_dataset(asked.dataset, split) for split in (asked.reference, "held_out"))
     material = Material(
         samples,
         list(read_samples(asked.base, samples).pixels),
@@ -115,7 +116,7 @@ def measure(
         "candidateSamples": str(write(folder / "candidate", material.samples, spoil(material), sha256, sample_set)),
         "parity": None, "encoder": sample_set["evaluation"]["encoder"], "models": [], "heldOutLoss": None,
         "samples": [{key: value for key, value in sample.items() if key != "seed"} for sample in material.samples],
-        "confidence": sample_set["gate"]["lookConfidence"], "seed": 0, "reference": "test", "out": str(folder),
+        "confidence": sample_set["gate"]["lookConfidence"], "seed": 0, "reference": asked.reference, "out": str(folder),
     }  # fmt: skip
     evaluate.run(params, Quiet(), threading.Event())
 

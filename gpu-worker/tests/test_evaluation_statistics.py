@@ -457,3 +457,17 @@ def test_an_excess_over_paintings_has_the_errors_of_both() -> None:
     assert found.low < -0.05 < found.high < 0.06
     surer = rate_excess(hits, np.arange(60), np.tile(paintings, 20), 0.975, "")
     assert surer.high is not None and surer.high < found.high
+
+
+def test_few_paintings_of_a_style_are_joined_by_others_where_a_limit_is_set() -> None:
+    train, held_out, _ = split(5)
+    few, others = train[:20, None], held_out[:, None]
+    clusters = np.arange(20)
+    alone = near_to_others(few, others[:5], clusters)
+    joined = near_to_others(few, others[:5], clusters, held_out[5:30])
+    assert len(alone) == 25
+    assert len(joined) == 50
+    # Its own are enough for a large set, so that the style's own nearness stays the yardstick.
+    many = np.tile(np.arange(len(train)), 1)
+    assert len(train) + len(held_out) >= 100
+    assert len(near_to_others(train[:, None], others, many, held_out)) == len(train) + len(held_out)

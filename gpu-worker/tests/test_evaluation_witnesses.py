@@ -19,7 +19,7 @@ from plein_air.evaluation.content import Content
 from plein_air.evaluation.copying import Copies, plant
 from plein_air.evaluation.figures import outside, slice_names
 from plein_air.evaluation.pictures import Painting
-from plein_air.evaluation.probes import Probe, ranks_above
+from plein_air.evaluation.probes import RIDGE, Probe, ranks_above
 from plein_air.evaluation.scene import Part
 
 GENRES = ("landscape", "portrait", "still_life")
@@ -204,3 +204,19 @@ def test_near_duplicates_in_the_training_set_do_not_raise_the_limit() -> None:
     alone = Copies.of(painted(range(12)), painted(range(1000, 1006)), lambda: None)
     twice = Copies.of(twins, painted(range(1000, 1006)), lambda: None)
     assert twice.limit < alone.limit + 0.1
+
+
+def test_a_probe_of_few_traits_reads_them_together() -> None:
+    """Two traits that rise and fall together tell a style by their difference alone."""
+    rng = np.random.default_rng(5)
+    common = rng.normal(0, 3, 60)
+    wanted = np.arange(60) < 20
+    rows = np.stack([common, common + np.where(wanted, 0.5, -0.5)], axis=1) + rng.normal(0, 0.1, (60, 2))
+    answers = np.where(wanted, 1.0, -1.0)[:, None]
+
+    def right(ridge: float) -> float:
+        scores = Probe.fit(rows, answers, ridge=ridge).scores(rows)[:, 0]
+        return float((scores[wanted][:, None] > scores[~wanted]).mean())
+
+    assert right(0.001) > 0.95
+    assert right(RIDGE) < 0.75

@@ -185,13 +185,22 @@ def find_nearest(features: Floats, train: Floats, held_out: Floats, middle: Floa
     return Nearest(to_train.argmax(1), to_train.max(1), to_held_out.argmax(1), to_held_out.max(1))
 
 
-def near_to_others(train: Floats, unseen: Floats, clusters: NDArray[np.int64]) -> Floats:
+FEWEST_PAINTINGS = 100
+"""Paintings of the style from which on their own nearness says when a picture is close: of 30 the nearest 5 % are one or two,
+and the limit would be theirs."""
+
+
+def near_to_others(
+    train: Floats, unseen: Floats, clusters: NDArray[np.int64], neighbors: Floats | None = None
+) -> Floats:
     """How near paintings come to training pictures that they are no copies of: unseen ones to all, training ones to others.
 
     Args:
         train: Copy descriptors, shape (m, views, d).
         unseen: The same of unseen paintings, shape (n, views, d).
         clusters: Near-duplicates of each training picture have its number, shape (m,).
+        neighbors: Paintings of other styles, shape (k, d): they are no copies either, and are asked where there are few of
+            the style.
     """
     middle = np.zeros(train.shape[-1])
     rows = np.concatenate([train[:, 0], unseen[:, 0]])
@@ -204,6 +213,8 @@ def near_to_others(train: Floats, unseen: Floats, clusters: NDArray[np.int64]) -
         cosines = _cosines(unit_rows(rows[part]), train, middle)
         cosines[names[part, None] == clusters[None, :]] = -1
         near[part] = cosines.max(1)
+    if neighbors is not None and len(neighbors) and len(near) < FEWEST_PAINTINGS:
+        near = np.concatenate([near, _cosines(unit_rows(neighbors), train, middle).max(1)])
     return near[near > -1]
 
 

@@ -57,6 +57,8 @@ class Seen:
     train_set: Floats
     """By the encoder of the sets."""
     neighbors: Floats
+    neighbors_copies: Floats
+    """In the space of copying, shape (n, d)."""
     train_looks: Looks
     neighbor_looks: Looks
     copies: Copies
@@ -101,7 +103,7 @@ class Encoding:
                 one.features["style"] = self._features(csd, one.pixels)
             del csd
             models.forget()
-        train_seen = self._copies(seen, unseen, train, shown)
+        train_seen, others = self._copies(seen, unseen, train, neighbors, shown)
         models.forget()
         self._words(seen, unseen, shown, texts)
         copies = _kept("copies", files, lambda: Copies.of(train, unseen, self._beat))
@@ -110,7 +112,7 @@ class Encoding:
         )
         ours = shown[0]
         ours.scores["copying.likeness"] = copies.find(ours.pixels, self._beat).likeness
-        return Seen(encoder, seen, train_seen, own, beside, train_looks, neighbor_looks, copies)
+        return Seen(encoder, seen, train_seen, own, beside, others, train_looks, neighbor_looks, copies)
 
     def _of_paintings(self, describe: Callable[[Sequence[Picture]], Floats], paintings: list[Painting]) -> Floats:
         """Features are what is kept of paintings; pixels are not."""
@@ -128,7 +130,7 @@ class Encoding:
 
     def _count(self, painted: int, unseen: int, train: int, neighbors: int) -> int:
         total = painted + unseen + train + neighbors
-        each = {"copies": painted + 2 * (unseen + train), "style": painted + unseen, "clip": painted + unseen}
+        each = {"copies": painted + 2 * (unseen + train) + neighbors, "style": painted + unseen, "clip": painted + unseen}
         return total + sum(each.get(role, painted) for role in self._folders if role != "features")
 
     def _set_encoder(self, name: str, side: int) -> Encoder:
@@ -144,9 +146,14 @@ class Encoding:
         return Encoder(name, opened.package, opened.weights_sha256, opened.dimensions, opened.side, opened.encode)
 
     def _copies(
-        self, seen: dict[str, Floats], unseen: list[Painting], train: list[Painting], shown: Sequence[Shown]
-    ) -> Floats:
-        """Fills in the role `copies`, from a model where one is named; returns the training pictures'."""
+        self,
+        seen: dict[str, Floats],
+        unseen: list[Painting],
+        train: list[Painting],
+        neighbors: list[Painting],
+        shown: Sequence[Shown],
+    ) -> tuple[Floats, Floats]:
+        """Fills in the role `copies`, from a model where one is named; returns the training pictures' and neighbors'."""
         describe: Callable[[Sequence[Picture]], Floats] = thumbnails
         if "copies" in self._folders:
             model = open_copies(self._folders["copies"])
@@ -155,7 +162,7 @@ class Encoding:
         seen["copies"], train_seen = self._of_paintings(both, unseen), self._of_paintings(both, train)
         for one in shown:
             one.features["copies"] = describe(one.pixels)
-        return train_seen
+        return train_seen, self._of_paintings(describe, neighbors)
 
     def _words(
         self, seen: dict[str, Floats], unseen: list[Painting], shown: Sequence[Shown], texts: Sequence[str]

@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from plein_air.evaluation.intervals import Floats
 
 RIDGE = 10.0
-"""Penalty a row, on standardised features."""
+"""Penalty a row, on standardised features: for an encoder's, of which there are more than paintings."""
+FEW_RIDGE = 0.1
+"""The same for a few dozen traits. At 10 each of them is read by itself, however much they have in common: of the paintings
+of a set of 30 only 14 % then beat the base's pictures in the look of paintings, at 0.1 it is 92 %; of a set of 231, 94 % and
+100 %."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +28,14 @@ class Probe:
     offset: Floats
 
     @classmethod
-    def fit(cls, features: Floats, answers: Floats, weights: Floats | None = None) -> Probe:
+    def fit(cls, features: Floats, answers: Floats, weights: Floats | None = None, ridge: float = RIDGE) -> Probe:
         """Fits answers of shape (n, k) to features of shape (n, d); `weights` count a row more or less, shape (n,)."""
         mean, deviation = features.mean(0), features.std(0) + 1e-6
         share = np.ones(len(features)) if weights is None else weights / weights.mean()
         root = np.sqrt(share)[:, None]
         offset = (answers * share[:, None]).sum(0) / share.sum()
         rows, wanted = (features - mean) / deviation * root, (answers - offset) * root
-        penalty = RIDGE * len(rows)
+        penalty = ridge * len(rows)
         # The same weights either way; the smaller matrix, since 18,000 rows would take 2.6 GB.
         if rows.shape[0] > rows.shape[1]:
             found = np.linalg.solve(rows.T @ rows + penalty * np.eye(rows.shape[1]), rows.T @ wanted)

@@ -10,7 +10,7 @@ import numpy as np
 from plein_air.evaluation.appearance import layout, same_hues, traits, way_up
 from plein_air.evaluation.content import Content
 from plein_air.evaluation.copying import Copies, Nearest, find_nearest, near_to_others
-from plein_air.evaluation.probes import Probe
+from plein_air.evaluation.probes import FEW_RIDGE, RIDGE, Probe
 from plein_air.evaluation.set_distances import Kernel, gaussian_kernel, kid_kernel, median_distance
 from plein_air.evaluation.style import StyleMap
 
@@ -100,7 +100,7 @@ class Scene:
         clip = "clip" if "clip" in seen.unseen else "set"
         bandwidth = CMMD_BANDWIDTH if clip == "clip" else median_distance(seen.unseen["set"])
         train_clusters = np.array([painting.cluster for painting in dataset.train])
-        near = near_to_others(seen.train, seen.unseen["copies"], train_clusters)
+        near = near_to_others(seen.train, seen.unseen["copies"], train_clusters, seen.neighbors_copies)
         limit = float(np.quantile(near, CLOSE_QUANTILE))
         own_traits = seen.train_looks.traits
         # A dataset of one style alone: the base's pictures stand for the others.
@@ -121,7 +121,7 @@ class Scene:
             paintings_close=(near > limit).astype(np.float64),
             copies=seen.copies,
             style_probe=_against(seen.train_set, beside),
-            plain_probe=_against(own_traits, beside_traits),
+            plain_probe=_against(own_traits, beside_traits, FEW_RIDGE),
             upright_probe=_against(plain, flipped),
             color_probe=_against(plain, recolored),
             traits=(own_traits.mean(0), np.maximum(own_traits.std(0), MIN_SPREAD)),
@@ -154,8 +154,8 @@ class Scene:
         return find_nearest(shown.features["copies"], self.train, self.unseen["copies"], zero)
 
 
-def _against(wanted: Floats, others: Floats) -> Probe:
+def _against(wanted: Floats, others: Floats, ridge: float = RIDGE) -> Probe:
     """1 for rows like the first, -1 for rows like the second; without any of the second, 0 for all."""
     rows = np.concatenate([wanted, others])
     answers = np.concatenate([np.ones(len(wanted)), -np.ones(len(others))])[:, None]
-    return Probe.fit(rows, answers if len(others) else answers * 0)
+    return Probe.fit(rows, answers if len(others) else answers * 0, ridge=ridge)
