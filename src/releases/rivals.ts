@@ -1,3 +1,4 @@
+import { type Anchor, anchorsOf } from '../domain/evaluation/anchors.ts';
 import type { Rival } from '../domain/evaluation/gate.ts';
 import { EvaluationReport } from '../domain/evaluation/report.ts';
 import type { Provenance, ReleaseEntry } from '../domain/release/provenance.ts';
@@ -39,21 +40,46 @@ export async function findRivals(
 
 /** The release with the largest style margin when it was released; on a tie the newer one. */
 async function bestOf(hub: Hub, releases: ReleaseEntry[], encoder: string): Promise<ReleaseEntry | null> {
-  const margins = await Promise.all(releases.map((entry) => marginOf(hub, entry, encoder)));
+  const reports = await Promise.all(releases.map((entry) => reportOf(hub, entry, encoder)));
   let best: { entry: ReleaseEntry; margin: number } | null = null;
   for (const [index, entry] of releases.entries()) {
-    const margin = margins[index] ?? null;
+    const margin = reports[index]?.metrics['style.margin']?.estimate ?? null;
     if (margin !== null && (best === null || margin > best.margin)) best = { entry, margin };
   }
   return best?.entry ?? null;
 }
 
+/**
+ * What releases of the model had most of, by their own reports: those of the same base, prompts and encoder, the candidate
+ * itself left out.
+ */
+export async function findAnchors(
+  hub: Hub,
+  context: RunContext,
+  isCandidate: (release: Provenance) => boolean,
+): Promise<Anchor[]> {
+  const { release } = context.repos;
+  const { encoder, promptSet } = context.config.evaluation;
+  if ((await hub.resolve({ type: 'model', repo: release })) === null) return [];
+  const releases = (await listReleases(hub, release)).filter(({ provenance }) => {
+    const { base, config } = provenance.context;
+    const isSame = base.commit === context.base.commit && config.evaluation.promptSet === promptSet;
+    return isSame && !isCandidate(provenance);
+  });
+  const reports = await Promise.all(releases.map((entry) => reportOf(hub, entry, encoder)));
+  return anchorsOf(
+    releases.flatMap(({ tag }, index) => {
+      const report = reports[index] ?? null;
+      return report === null ? [] : [{ tag, metrics: report.metrics }];
+    }),
+  );
+}
+
 /** A report that is gone, damaged or of another encoder cannot be ranked. */
-async function marginOf(hub: Hub, entry: ReleaseEntry, encoder: string): Promise<number | null> {
+async function reportOf(hub: Hub, entry: ReleaseEntry, encoder: string): Promise<EvaluationReport | null> {
   const { type, repo, commit, path } = entry.provenance.evaluation.report;
   const bytes = await hub.read({ type, repo }, commit, path).catch(() => null);
   if (bytes === null) return null;
   const parsed = EvaluationReport.safeParse(jsonOrNull(bytes));
-  if (!parsed.success || parsed.data.encoder.name !== encoder) return null;
-  return parsed.data.metrics['style.margin']?.estimate ?? null;
+  return parsed.success && parsed.data.encoder.name === encoder ? parsed.data : null;
 }

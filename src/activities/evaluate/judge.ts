@@ -1,7 +1,8 @@
 import type { GateRule } from '../../domain/config/gate-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { Evaluation, GateDecision } from '../../domain/evaluation/decision.ts';
-import { decide, type Expected, nextOf, type Verdict } from '../../domain/evaluation/gate.ts';
+import { futility, nextOf } from '../../domain/evaluation/futility.ts';
+import { decide, type Expected, type Verdict } from '../../domain/evaluation/gate.ts';
 import {
   defaultRules,
   gateReference,
@@ -18,7 +19,7 @@ import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { jsonOrNull, readVerifiedBytes } from '../../hub/verified-json.ts';
 import { readStanding, recordLook } from '../../releases/ledger.ts';
-import { findRivals } from '../../releases/rivals.ts';
+import { findAnchors, findRivals } from '../../releases/rivals.ts';
 import { evaluationDocuments } from '../../reports/pages/evaluation-document.ts';
 import { readRunRecord } from '../run/open-run.ts';
 import { completed, EVALUATION_FILES, runSamples } from './cache-key.ts';
@@ -64,6 +65,11 @@ export function createJudge({
         ...(standing === null ? [] : [`LEDGER ${describeStanding(standing)}`]),
         ...(verdict.loosened ?? []).map((sentence) => `LOOSENED ${sentence}`),
         ...verdict.rules.map((rule) => rule.sentence),
+        ...[futility(verdict, look, looks)].filter((sentence) => sentence !== null),
+        ...(verdict.anchors ?? []).map(
+          ({ metric, tag, low }) =>
+            `ANCHOR ${metric}: ${tag} had at least ${Number(low.toPrecision(3))} of the base's.`,
+        ),
         ...(verdict.notApplicable ?? []),
         ...(drift?.sentences ?? []),
       ],
@@ -120,6 +126,7 @@ async function expectation(
       rulesSha256,
       look,
       looks: context.config.gate.looks,
+      anchors: await findAnchors(hub, context, (release) => release.adapter.sha256 === adapterSha256),
       loosened: loosened(rules, defaultRules(context.config)),
       ...(p.standing === null ? {} : { standing: p.standing }),
     },

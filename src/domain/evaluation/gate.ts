@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { GateRule } from '../config/gate-config.ts';
 import { Sha256 } from '../refs.ts';
+import { Anchor, anchoredRules } from './anchors.ts';
 import { Standing, shareOf } from './ledger.ts';
 import { normalQuantile } from './normal.ts';
 import { EvaluationReport, type Metric, otherSplits } from './report.ts';
@@ -52,6 +53,8 @@ export const Verdict = z.strictObject({
   loosened: z.array(z.string()).optional(),
   /** Rules that had nobody to compare with, in words: a first release has no production before it. */
   notApplicable: z.array(z.string()).optional(),
+  /** What other releases had most of, where rules follow from it. */
+  anchors: z.array(Anchor).optional(),
   /** Where it stands among the candidates of its model; absent: it was measured before there was a ledger. */
   standing: Standing.optional(),
   /** True: somebody else was put into production since the report; it must be measured again. */
@@ -78,6 +81,8 @@ export interface Expected {
   looks?: number;
   /** What of the default rules the run's own leave out or ask less of. */
   loosened?: readonly string[];
+  /** What releases had most of, over the base. */
+  anchors?: readonly Anchor[];
   /** Where the ledger has the candidate. */
   standing?: Standing;
 }
@@ -110,6 +115,9 @@ export function decide(p: {
     ...(expected.look === undefined ? {} : { look: expected.look }),
     ...(expected.looks === undefined ? {} : { looks: expected.looks }),
     ...(expected.loosened === undefined ? {} : { loosened: [...expected.loosened] }),
+    ...(expected.anchors === undefined || expected.anchors.length === 0
+      ? {}
+      : { anchors: [...expected.anchors] }),
     ...(expected.standing === undefined ? {} : { standing: expected.standing }),
   };
   const parsed = EvaluationReport.safeParse(p.report);
@@ -123,7 +131,10 @@ export function decide(p: {
   const others = [...findOtherRivals(report, expected)];
   const problems = [...findProblems(report, expected, confidence), ...others];
   if (p.rules.length === 0) problems.push('Expected at least one rule, got none: nothing would be proved.');
-  const asked = p.rules.filter((rule) => rivalOf(rule, expected) !== null);
+  const asked = [
+    ...p.rules.filter((rule) => rivalOf(rule, expected) !== null),
+    ...anchoredRules(p.rules, expected.anchors ?? []),
+  ];
   if (p.rules.length > 0 && asked.length === 0)
     problems.push(
       'Expected at least one rule that applies, got only rules against releases that do not exist.',
@@ -278,14 +289,4 @@ function describe(rule: GateRule, metric: Metric, outcome: RuleOutcome['outcome'
 
 function short(value: number | null): string {
   return value === null ? 'none' : String(Number(value.toPrecision(3)));
-}
-
-/** What could still change a verdict: the same look against what is in production by now, or a further one that was planned. */
-export function nextOf(
-  verdict: Pick<Verdict, 'verdict' | 'stale'>,
-  look: number,
-  looks: number,
-): { next?: 'look' | 'measure-again' } {
-  if (verdict.stale === true) return { next: 'measure-again' };
-  return verdict.verdict === 'INCONCLUSIVE' && look < looks ? { next: 'look' } : {};
 }

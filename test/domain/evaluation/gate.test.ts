@@ -2,7 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { GateRule } from '../../../src/domain/config/gate-config.ts';
 import { parseRunConfig } from '../../../src/domain/config/run-config.ts';
-import { decide, nextOf, Verdict } from '../../../src/domain/evaluation/gate.ts';
+import { anchoredRules, anchorsOf } from '../../../src/domain/evaluation/anchors.ts';
+import { futility, nextOf } from '../../../src/domain/evaluation/futility.ts';
+import { decide, Verdict } from '../../../src/domain/evaluation/gate.ts';
 import {
   gateReference,
   gateRules,
@@ -241,14 +243,39 @@ describe('the power that a rule reports', () => {
 });
 
 describe('looks', () => {
-  const undecided = { verdict: 'INCONCLUSIVE' as const, stale: false };
+  const nothing = { stale: false, rules: [], confidence: 0.98 };
+  const undecided = { verdict: 'INCONCLUSIVE' as const, ...nothing };
 
   it('are no more than were planned: the last one leaves nothing to ask for', () => {
     expect(nextOf(undecided, 1, 2)).toEqual({ next: 'look' });
     expect(nextOf(undecided, 2, 2)).toEqual({});
-    expect(nextOf({ verdict: 'PASS', stale: false }, 1, 2)).toEqual({});
-    expect(nextOf({ verdict: 'FAIL', stale: false }, 1, 2)).toEqual({});
-    expect(nextOf({ verdict: 'FAIL', stale: true }, 2, 2)).toEqual({ next: 'measure-again' });
+    expect(nextOf({ ...nothing, verdict: 'PASS' }, 1, 2)).toEqual({});
+    expect(nextOf({ ...nothing, verdict: 'FAIL' }, 1, 2)).toEqual({});
+    expect(nextOf({ ...nothing, verdict: 'FAIL', stale: true }, 2, 2)).toEqual({ next: 'measure-again' });
+  });
+
+  const open = (estimate: number | null, reach: number) => ({
+    ...{ metric: 'm', must: 'above' as const, threshold: 0, outcome: 'inconclusive' as const, sentence: '' },
+    estimate,
+    low: estimate === null ? null : estimate - reach,
+    high: estimate === null ? null : estimate + reach,
+  });
+  const openWith = (...rules: ReturnType<typeof open>[]) => ({ ...undecided, rules });
+
+  it('end early where a further one would hardly ever make a PASS', () => {
+    expect(nextOf(openWith(open(1, 1.1)), 1, 2)).toEqual({ next: 'look' });
+    expect(nextOf(openWith(open(-0.1, 1)), 1, 2)).toEqual({});
+    expect(futility(openWith(open(1, 1.1), open(-0.1, 1)), 1, 2)).toMatch(/^FUTILE m: .* in 1 % of cases/);
+    // What this machine cannot check, more pictures do not check either.
+    expect(nextOf(openWith(open(null, 0)), 1, 2)).toEqual({});
+    expect(futility(openWith(open(-0.1, 1)), 2, 2)).toBeNull();
+  });
+
+  it('are not given up for what a candidate with a good chance may show', () => {
+    // The true value is one that the gate is to pass nine times in ten: two standard errors and a third above the threshold.
+    const chance = (ahead: number) => futility(openWith(open(ahead, 2.054)), 1, 2) === null;
+    expect([2, 1.5, 1, 0.5].map(chance)).toEqual([true, true, true, true]);
+    expect([0.2, 0, -1].map(chance)).toEqual([false, false, false]);
   });
 
   it('and confidence are pinned with the rules before training', () => {
@@ -262,6 +289,48 @@ describe('looks', () => {
     expect(lookConfidence({ confidence: 0.95, looks: 1 })).toBeCloseTo(0.96, 12);
     expect(lookConfidence({ confidence: 0.95, looks: 2 })).toBeCloseTo(0.98, 12);
     expect(lookConfidence({ confidence: 0.9, looks: 5 })).toBeCloseTo(0.984, 12);
+  });
+});
+
+describe('the most that any release had', () => {
+  const release = (tag: string, low: number) => ({
+    tag,
+    metrics: { 'diversity.vendi': { estimate: low + 0.1, low, high: low + 0.2, n: 1, method: '' } },
+  });
+
+  it('bounds each next one, so that no figure creeps down release by release', () => {
+    const rules = [
+      { metric: 'diversity.vendi', must: 'above' as const, threshold: 0.8, against: 'best' as const },
+      { metric: 'diversity.vendi', must: 'above' as const, threshold: 0.35 },
+    ];
+    let releases = [release('v1', 0.55)];
+    for (let n = 2; n < 40; n += 1) {
+      const [anchored] = anchoredRules(rules, anchorsOf(releases));
+      const next = 0.95 * (releases.at(-1)?.metrics['diversity.vendi'].low ?? 0);
+      // Each is "no worse" than the one before it; the anchor is the first.
+      if (next > (anchored?.threshold ?? 0)) releases = [...releases, release(`v${n}`, next)];
+    }
+    expect(releases.length).toBeGreaterThan(2);
+    expect(releases.at(-1)?.metrics['diversity.vendi'].low).toBeGreaterThan(0.8 * 0.55);
+    expect(anchorsOf(releases)).toEqual([{ metric: 'diversity.vendi', tag: 'v1', low: 0.55 }]);
+  });
+
+  it('is judged beside the rules that were pinned, and stands in the verdict', () => {
+    const vendi = { estimate: 0.41, low: 0.4, high: 0.42, n: 120, method: '' };
+    const rules = [
+      { metric: 'diversity.vendi', must: 'above' as const, threshold: 0.35 },
+      { metric: 'diversity.vendi', must: 'above' as const, threshold: 0.8, against: 'best' as const },
+    ];
+    const anchors = [{ metric: 'diversity.vendi', tag: 'v1', low: 0.55 }];
+    const report = reportInTest({ metrics: { 'diversity.vendi': vendi } });
+    expect(judge(report, rules).verdict).toBe('PASS');
+    const verdict = judge(report, rules, { ...EXPECTED, anchors });
+    expect(verdict.verdict).toBe('FAIL');
+    expect(verdict.anchors).toEqual(anchors);
+    expect(verdict.rules.map(({ outcome, threshold }) => [outcome, threshold])).toEqual([
+      ['pass', 0.35],
+      ['fail', 0.44],
+    ]);
   });
 });
 
