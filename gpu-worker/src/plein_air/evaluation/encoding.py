@@ -130,7 +130,11 @@ class Encoding:
 
     def _count(self, painted: int, unseen: int, train: int, neighbors: int) -> int:
         total = painted + unseen + train + neighbors
-        each = {"copies": painted + 2 * (unseen + train) + neighbors, "style": painted + unseen, "clip": painted + unseen}
+        each = {
+            "copies": painted + 2 * (unseen + train) + neighbors,
+            "style": painted + unseen,
+            "clip": painted + unseen,
+        }
         return total + sum(each.get(role, painted) for role in self._folders if role != "features")
 
     def _set_encoder(self, name: str, side: int) -> Encoder:
