@@ -41,6 +41,8 @@ def remember() -> None:
     traits: dict[bytes, Any] = {}
 
     def each(known: dict[bytes, Any], pictures: Any, compute: Any) -> Any:
+        if not len(pictures):
+            return compute(pictures)
         keys = [
             hashlib.sha256(np.ascontiguousarray(picture)).digest() + bytes(picture.shape[:2]) for picture in pictures
         ]
