@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, assert_never
 
@@ -12,6 +12,10 @@ from plein_air.training.settings import Attention, Training
 
 _NO_KERNEL = ("No available kernel", "No viable backend for scaled_dot_product_attention")
 """What PyTorch says where no attention kernel of those allowed can compute the inputs."""
+
+_VARIANTS = 128
+"""Compiled variants of a block: one for each of 19 picture sizes, with and without a gradient of its input, and room."""
+_BACKEND = "inductor"
 
 
 @contextmanager
@@ -42,8 +46,40 @@ def _checkpoint(block: Any, *args: Any) -> Any:
 
 def _compile(blocks: list[Any]) -> None:
     """Block by block: the same code serves every block of a kind, so that compiling takes seconds, not minutes."""
+    import torch
+
     for block in blocks:
-        block.compile(dynamic=False)
+        block._compiled_call_impl = _serving_all(torch.compile(block._call_impl, dynamic=False, backend=_BACKEND))
+
+
+def _serving_all(compiled: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiled for every size that comes, or an error: PyTorch would run the ninth size uncompiled and say nothing."""
+    from torch._dynamo import config
+    from torch._dynamo.exc import FailOnRecompileLimitHit
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        # Settings are one thread's own, and a backward pass that computes a block again has a thread of its own on a GPU.
+        if config.recompile_limit != _VARIANTS:
+            config.recompile_limit = _VARIANTS
+            config.fail_on_recompile_limit_hit = True
+        try:
+            return compiled(*args, **kwargs)
+        except FailOnRecompileLimitHit as error:
+            raise TrainerError(
+                "InvalidInput",
+                f"Expected at most {_VARIANTS} compiled variants of a block, got more: PyTorch gave up compiling. Set "
+                "training.compile to false.",
+                {"field": "training.compile"},
+            ) from error
+
+    return call
+
+
+def uncompiled(training: Training) -> AbstractContextManager[None]:
+    """For what is measured or painted now and then: its sizes and batches would be compiled for a few calls."""
+    import torch
+
+    return torch.compiler.set_stance("force_eager") if training.compile else nullcontext()
 
 
 def attention(kernel: Attention) -> AbstractContextManager[None]:

@@ -24,6 +24,7 @@ from plein_air.training.early_stopping import should_stop
 from plein_air.training.fingerprint import fingerprint
 from plein_air.training.held_out import HeldOut
 from plein_air.training.objective import Objective
+from plein_air.training.optimizations import uncompiled
 from plein_air.training.optimizer import Optimizer
 from plein_air.training.resume import restore
 from plein_air.training.samples import Samples
@@ -242,10 +243,11 @@ class Trainer:
     def _measure(self) -> None:
         """Held-out loss of the adapter as it is now."""
         began = time.monotonic()
-        loss = self._held_out.measure(self._alive)
-        health.check_loss(self.state.step, loss)
-        error = self._held_out.error
-        learnt = self._learnt.measure(self._alive)
+        with uncompiled(self._settings):
+            loss = self._held_out.measure(self._alive)
+            health.check_loss(self.state.step, loss)
+            error = self._held_out.error
+            learnt = self._learnt.measure(self._alive)
         self.state.held_out_loss, self.state.held_out_step = loss, self.state.step
         self._emit.metric(
             self.state.step,
@@ -279,7 +281,8 @@ class Trainer:
 
         try:
             began = time.monotonic()
-            path, sha256 = self._validation_images.generate(state.step, alive)
+            with uncompiled(self._settings):
+                path, sha256 = self._validation_images.generate(state.step, alive)
             self._emit.metric(state.step, {"validationSeconds": time.monotonic() - began})
             self._emit.sample(step=state.step, path=str(path), sha256=sha256)
             if patience > 0:
