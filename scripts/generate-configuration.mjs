@@ -102,6 +102,8 @@ const text = `# Configuration
 
 Every workflow takes one JSON object in which every field is optional. An unknown field is an error, and all errors of an
 input are reported at once. On the command line: \`plein-air start --set training.steps=500\`, or \`--input @run.json\`.
+What all runs of a folder have in common stands in its \`plein-air.yaml\`: \`plein-air init\` writes one with comments, and with the
+schema by which editors check and complete it ([plein-air.schema.json](plein-air.schema.json)). Options are laid over it.
 
 ## fineTune and tune
 
@@ -135,11 +137,30 @@ Besides these, workers and the command line read Temporal's own \`TEMPORAL_*\` v
 ${environment.join('\n')}
 `;
 
-const target = at('docs/configuration.md');
-if (process.argv.includes('--check')) {
-  const current = readFileSync(target, 'utf8');
-  if (current !== text) {
-    process.stderr.write('docs/configuration.md is not what the schemas say: run "npm run generate"\n');
-    process.exit(1);
+/** The schema that editors check and complete a plein-air.yaml by. */
+function editorSchema() {
+  const schema = z.toJSONSchema(schemas.RunConfig, { io: 'input', unrepresentable: 'any' });
+  describe(schema, comments(RUN, 'RunConfig'));
+  for (const [name, , file, constant] of SECTIONS)
+    describe(
+      name.split('.').reduce((inner, field) => inner?.properties?.[field], schema),
+      comments(file, constant),
+    );
+  return `${JSON.stringify({ ...schema, title: 'plein-air.yaml' }, null, 1)}\n`;
+}
+
+function describe(schema, words) {
+  for (const [field, property] of Object.entries(schema?.properties ?? {}))
+    if (words[field] !== undefined) property.description = words[field];
+}
+
+for (const [name, made] of [
+  ['docs/configuration.md', text],
+  ['docs/plein-air.schema.json', editorSchema()],
+]) {
+  if (!process.argv.includes('--check')) writeFileSync(at(name), made);
+  else if (readFileSync(at(name), 'utf8') !== made) {
+    process.stderr.write(`${name} is not what the schemas say: run "npm run generate"\n`);
+    process.exitCode = 1;
   }
-} else writeFileSync(target, text);
+}

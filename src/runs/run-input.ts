@@ -5,6 +5,8 @@ import { mustParse } from './start-run.ts';
 
 /** What a run's input is made from: JSON, single fields, and the fields that have an option of their own. */
 export interface InputSource {
+  /** What the folder's plein-air.yaml says, under all else. */
+  project?: Record<string, unknown> | null;
   /** JSON, or `@FILE`. */
   input?: string;
   /** `field=value`, each laid over those before it. */
@@ -21,7 +23,8 @@ export function readInput(
   options: InputSource,
   base: object = {},
 ): { input: Record<string, unknown>; parsed: RunConfig } {
-  let input: unknown = options.input === undefined ? base : mergeDeep(base, readJson(options.input));
+  let input: unknown = mergeDeep(options.project ?? {}, base);
+  if (options.input !== undefined) input = mergeDeep(input, readJson(options.input));
   for (const assignment of options.set ?? []) input = mergeDeep(input, assign(assignment));
   if (options.run !== undefined) input = mergeDeep(input, { run: options.run });
   if (options.profile !== undefined) input = mergeDeep(input, { profile: options.profile });

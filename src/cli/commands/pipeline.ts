@@ -5,6 +5,7 @@ import { addDoctorCommand } from './doctor.ts';
 import { addDownloadCommand } from './download.ts';
 import { addGpuCommands } from './gpu.ts';
 import { addGpuCheckCommand } from './gpu-check.ts';
+import { addInitCommand } from './init.ts';
 import { addModelsCommand } from './models.ts';
 import { addPrepareCommand } from './prepare.ts';
 import { addReplayCommand } from './replay.ts';
@@ -19,6 +20,7 @@ import { addUpCommand } from './up.ts';
 /** Adds every command that has to do with runs, in the order in which people meet them. */
 export function addPipelineCommands(program: Command): void {
   addDemoCommand(program);
+  addInitCommand(program);
   addRunHereCommand(program);
   addUpCommand(program);
   addStudioCommand(program);

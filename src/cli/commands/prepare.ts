@@ -15,6 +15,7 @@ import { action } from '../context.ts';
 import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
 import { resultOf } from '../outcome.ts';
 import { print, table, tell } from '../output.ts';
+import { projectSettings } from '../project-settings.ts';
 import { watchRun } from '../watch-run.ts';
 import { type InputOptions, withInput } from './run.ts';
 
@@ -33,6 +34,7 @@ export function addPrepareCommand(program: Command): void {
         .option('--profile <profile>', 'tiny, t4, l4, a100 or h100; default: tiny'),
     ),
     async ({ dataDir, json, env }, options) => {
+      options.project = projectSettings();
       const first = readInput('prepare', options).parsed;
       const source = await lookAtFrom(options, tell);
       const hub = connectRunHub(env, dataDir);

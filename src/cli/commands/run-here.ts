@@ -20,6 +20,7 @@ import { action } from '../context.ts';
 import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder.ts';
 import { outcomeLines, resultOf } from '../outcome.ts';
 import { print, tell } from '../output.ts';
+import { projectSettings } from '../project-settings.ts';
 import { seedStack } from '../seed.ts';
 import { onInterrupt } from '../stack/interrupt.ts';
 import { Stack } from '../stack/stack.ts';
@@ -47,7 +48,7 @@ export function addRunHereCommand(program: Command): void {
     ),
     async ({ env, dataDir, json }, options, operand) => {
       refuseOtherServer();
-      const asked = { ...options, run: String(operand) };
+      const asked = { ...options, run: String(operand), project: projectSettings() };
       if (asked.profile === 'auto') delete asked.profile;
       readInput('fineTune', asked);
       const run = RunName.parse(operand);

@@ -17,6 +17,7 @@ import { type FromOptions, lookAtFrom, takeFrom, withFrom } from '../from-folder
 import { listRuns } from '../list-runs.ts';
 import { outcomeLine, resultOf } from '../outcome.ts';
 import { print, tell } from '../output.ts';
+import { projectSettings } from '../project-settings.ts';
 import { showRun } from '../show-run.ts';
 import { onInterrupt } from '../stack/interrupt.ts';
 import { studyResultLines } from '../study-view.ts';
@@ -38,6 +39,7 @@ export function addRunCommands(program: Command): void {
         .option('--watch', 'follow the run until it ends')
         .option('--yes', 'do not ask before GPU sessions that cost money', false),
       async ({ dataDir, json, env }, options) => {
+        options.project = projectSettings();
         const automatic = options.profile === 'auto';
         if (automatic) delete options.profile;
         const asked = readInput(type, options);
