@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import small_models
 from conftest import NoEvents
 from painted_sets import SAMPLES, flat, strokes
 from plein_air.errors import TrainerError
+from plein_air.evaluation import encoding
 from plein_air.evaluation import evaluate as evaluating
+from plein_air.evaluation.features import Encoder
 from plein_air.evaluation.model_weights import open_csd, open_sscd
 from plein_air.evaluation.models import (
     CLIP_PIXELS,
@@ -138,7 +141,36 @@ def test_a_report_has_a_figure_of_every_model_that_is_named(tmp_path: Path) -> N
     assert {"style.score", "content.shown", "appearance.wayUp"} <= scores
 
 
-def measured(tmp_path: Path, paths: dict[str, Path]) -> dict[str, Any]:
+def test_every_painting_is_judged_once_a_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two checkpoints are compared on the held-out split, then the gate asks the test split: as `work.ts` forecasts it."""
+    torch.manual_seed(6)
+    paths = {
+        "clip": small_models.clip(tmp_path / "clip"),
+        "style": small_models.save_bare(small_models.Csd(), tmp_path / "csd"),
+        "copies": small_models.dinov2(tmp_path / "copies"),
+        "features": small_models.dinov2(tmp_path / "dino"),
+    }
+    judged: Counter[str] = Counter()
+    plain = Encoder.features
+
+    def counted(self: Encoder, pictures: Any, *rest: Any) -> Any:
+        judged["features" if self.name == "dinov2-base" else self.name] += len(pictures)
+        return plain(self, pictures, *rest)
+
+    monkeypatch.setattr(Encoder, "features", counted)
+    monkeypatch.setattr(encoding, "_CACHE", {})
+    chosen_by = {role: paths[role] for role in ("features", "copies")}
+    for place, (models, reference) in enumerate([(chosen_by, "held_out"), (chosen_by, "held_out"), (paths, "test")]):
+        (tmp_path / str(place)).mkdir()
+        measured(tmp_path / str(place), models, reference)
+    samples = 2 * len(SAMPLES)
+    # 48 training pictures, 16 held out, 8 of the test split, 24 of other styles; copies of the style's are sought mirrored, too.
+    assert judged["features"] - 3 * samples == 48 + 16 + 8 + 24
+    assert judged["copies"] - 3 * samples == 2 * (48 + 16 + 8) + 24
+    assert judged["clip"] - samples == judged["style"] - samples == 8
+
+
+def measured(tmp_path: Path, paths: dict[str, Path], reference: str = "test") -> dict[str, Any]:
     import hashlib
     import json
 
@@ -155,7 +187,7 @@ def measured(tmp_path: Path, paths: dict[str, Path]) -> dict[str, Any]:
     params = {
         "base": "unused", "adapter": str(adapter), "dataset": str(dataset), "baseSamples": str(base),
         "candidateSamples": str(ours), "rivals": [], "parity": None, "encoder": "dinov2-base", "models": models,
-        "samples": SAMPLES, "heldOutLoss": None, "confidence": 0.95, "seed": 0, "reference": "test",
+        "samples": SAMPLES, "heldOutLoss": None, "confidence": 0.95, "seed": 0, "reference": reference,
         "out": str(tmp_path / "report"),
     }  # fmt: skip
     evaluating.run(params, NoEvents(), threading.Event())

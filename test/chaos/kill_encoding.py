@@ -1,10 +1,11 @@
 """Kills an encoding at random moments: no death costs more than one pack, and what is left trains as if there were none.
 
-    python test/chaos/kill_encoding.py [--kills 20] [--seed 0] [--pictures 240]
+    python test/chaos/kill_encoding.py [--kills 20] [--seed 0] [--pictures 480]
 
 A process of its own encodes pictures and captions with a small random FLUX, gets SIGKILL a random while after its first
 pass, and another one goes on in the same folder, again and again; then one goes through. Counted by hooks at the VAE and
-the text encoders, written before each pass. Prints JSON and exits with 1 where a death cost more than a pack.
+the text encoders, written before each pass. Prints JSON; exits with 1 where a death
+cost more than a pack, or came too late.
 """
 
 from __future__ import annotations
@@ -39,12 +40,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--pictures", type=int, default=240)
+    parser.add_argument("--pictures", type=int, default=480)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="plein-air-kill-encoding-") as name:
         figures = measure(Path(name), asked.kills, asked.seed, asked.pictures)
     print(json.dumps(figures, indent=1))
-    sys.exit(0 if figures["mostDoneAgain"] <= figures["packEntries"] and figures["sameEntries"] else 1)
+    right = figures["mostDoneAgain"] <= figures["packEntries"] and figures["sameEntries"]
+    sys.exit(0 if right and figures["kills"] == asked.kills else 1)
 
 
 def measure(root: Path, kills: int, seed: int, pictures: int) -> dict[str, Any]:

@@ -34,7 +34,9 @@ it('the forecast counts the passes that a training makes: steps, held-out losses
   }
   const counted = JSON.parse(await readFile(file, 'utf8'));
   // `small_dataset`: 8 pictures without surplus, of which every fourth is never mirrored, and 2 held out.
-  const work = workOf(config, { train: 8, heldOut: 2, captions: 8, views: 1.75, basePainted: false });
+  const work = workOf(config, {
+    ...{ train: 8, heldOut: 2, unseen: 0, neighbors: 0, captions: 8, views: 1.75, basePainted: false },
+  });
   expect(counted.trained).toBe(work.training.images);
   expect(counted.measured).toBe(work.heldOut.images + work.validation.images);
   expect(Math.abs(counted.encoded / work.views.images - 1)).toBeLessThanOrEqual(0.05);

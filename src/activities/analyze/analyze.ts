@@ -18,6 +18,7 @@ import {
 } from '../../domain/dataset/record.ts';
 import { nearestCrossSplit } from '../../domain/dataset/split.ts';
 import { PipelineError } from '../../domain/errors.ts';
+import { gateReference } from '../../domain/evaluation/gate-rules.ts';
 import { PROMPT_SETS } from '../../domain/evaluation/sample-set.ts';
 import { type CommitRef, FileRef, type RepoRef } from '../../domain/refs.ts';
 import type { PipelineActivities } from '../../domain/run/activities.ts';
@@ -249,6 +250,8 @@ function workFacts(input: AnalysisInput, measured: readonly (MeasuredImage | und
   return {
     train: rows.length,
     heldOut: manifest.images.held_out,
+    unseen: manifest.images[gateReference(context.config)],
+    neighbors: manifest.images.neighbors,
     captions: new Set(rows.map(({ caption }) => caption)).size,
     views: rows.length === 0 ? 1 : views.reduce((sum, one) => sum + one, 0) / rows.length,
     basePainted: input.baseline?.painted === true,

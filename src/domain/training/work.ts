@@ -1,7 +1,8 @@
 import type { EvaluationModels } from '../config/evaluation-models.ts';
 import { MODEL_ROLES, type ModelRole } from '../config/evaluation-models.ts';
 import type { RunConfig } from '../config/run-config.ts';
-import { choicePictures, paritySamples, sampleSet } from '../evaluation/sample-set.ts';
+import { gateReference } from '../evaluation/gate-rules.ts';
+import { choicePictures, choiceSamples, paritySamples, sampleSet } from '../evaluation/sample-set.ts';
 import type { TransformerShape } from './lora-size.ts';
 import { forwardTeraFlops, loraTrafficBytes, passesOfStep, unpackedBytes } from './needs.ts';
 
@@ -12,6 +13,9 @@ export type WorkConfig = Pick<RunConfig, 'seed' | 'dataset' | 'training' | 'eval
 export interface WorkFacts {
   train: number;
   heldOut: number;
+  /** Unseen paintings that the gate measures against, and paintings of other styles. */
+  unseen: number;
+  neighbors: number;
   /** Different captions among the training pictures. */
   captions: number;
   /** Views that the trainer can draw of a training picture, on average. */
@@ -75,7 +79,6 @@ export function workOf(config: WorkConfig, facts: WorkFacts): RunWork {
   const strips = training.sampleEvery === 0 ? 0 : Math.floor(steps / training.sampleEvery);
   const set = sampleSet(config).length;
   const painted = set * (facts.basePainted ? 1 : 2) + choicePictures(config) + paritySamples(config);
-  const judgedByAll = 2 * set;
   return {
     training: { images: drawn, size: dataset.resolution },
     heldOut: { images: measurements * (measured + learnt) * HELD_OUT.levels, size: dataset.resolution },
@@ -86,12 +89,24 @@ export function workOf(config: WorkConfig, facts: WorkFacts): RunWork {
     painting: { images: painted * evaluation.inferenceSteps, size: evaluation.size },
     views: { images: distinctViews(drawn, facts, learnt) + measured, size: dataset.resolution },
     captions: Math.min(facts.captions, drawn) + 1,
-    judged: {
-      ...{ features: judgedByAll, clip: judgedByAll, style: judgedByAll, questions: judgedByAll },
-      preference: judgedByAll,
-      // Every painting as it is and mirrored, to find the nearest.
-      copies: judgedByAll + 2 * (facts.train + facts.heldOut),
-    },
+    judged: judgedOf(config, facts),
+  };
+}
+
+/** Images through each judge: samples for the gate and for the choice of a checkpoint, and paintings, once a session. */
+function judgedOf(config: WorkConfig, facts: WorkFacts): RunWork['judged'] {
+  const { checkpoints } = config.evaluation;
+  const chosen = checkpoints > 1 ? 2 * checkpoints * choiceSamples(config).length : 0;
+  const samples = 2 * sampleSet(config).length;
+  // The choice measures against the held-out split, the gate against its own.
+  const apart = chosen > 0 && gateReference(config) !== 'held_out' ? facts.heldOut : 0;
+  const unseen = facts.unseen + apart;
+  return {
+    ...{ clip: samples + facts.unseen, style: samples + facts.unseen },
+    ...{ questions: samples, preference: samples },
+    features: samples + chosen + facts.train + unseen + facts.neighbors,
+    // Paintings of the style as they are and mirrored, to find the nearest.
+    copies: samples + chosen + 2 * (facts.train + unseen) + facts.neighbors,
   };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { parseRunConfig } from '../../../src/domain/config/run-config.ts';
+import { choiceSamples, sampleSet } from '../../../src/domain/evaluation/sample-set.ts';
 import {
   ACCELERATOR_NAMES,
   ACCELERATORS,
@@ -12,7 +13,9 @@ import { microStepSeconds, trainingNeeds } from '../../../src/domain/training/ne
 import { loadOf, mostLatentBytes, workOf } from '../../../src/domain/training/work.ts';
 
 const FLUX = { num_layers: 19, num_single_layers: 38, attention_head_dim: 128, num_attention_heads: 24 };
-const FACTS = { train: 5800, heldOut: 720, captions: 12, views: 3.7, basePainted: false };
+const FACTS = {
+  ...{ train: 5800, heldOut: 720, unseen: 700, neighbors: 900, captions: 12, views: 3.7, basePainted: false },
+};
 
 function configOf(profile: string, change: object = {}) {
   const parsed = parseRunConfig({ profile, ...change });
@@ -97,6 +100,18 @@ describe('the forecast of a run', () => {
     const painted = (basePainted: boolean) =>
       workOf(configOf('a100', change), { ...FACTS, basePainted }).painting.images;
     expect(painted(false) - painted(true)).toBe(320 * 28);
+  });
+
+  it('has paintings judged as the evaluation does: once a session, copies both ways round', () => {
+    // The same figures are counted in the trainer: `test_every_painting_is_judged_once_a_session`.
+    const config = configOf('t4', { evaluation: { checkpoints: 2 } });
+    const facts = { ...FACTS, train: 48, heldOut: 16, unseen: 8, neighbors: 24 };
+    const { features, copies, clip, style, preference } = workOf(config, facts).judged;
+    const samples = 2 * sampleSet(config).length;
+    const chosen = 2 * 2 * choiceSamples(config).length;
+    expect(features - samples - chosen).toBe(96);
+    expect(copies - samples - chosen).toBe(168);
+    expect([clip - samples, style - samples, preference - samples]).toEqual([8, 8, 0]);
   });
 
   it('encodes no view that is not drawn, and never more than there are', () => {

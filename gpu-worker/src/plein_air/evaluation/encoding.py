@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from plein_air.evaluation.intervals import Floats
-    from plein_air.evaluation.pictures import Dataset, Painting
+    from plein_air.evaluation.pictures import Dataset
     from plein_air.evaluation.scene import Shown
 
     Picture = NDArray[np.uint8]
@@ -66,7 +66,8 @@ class Seen:
 
 
 _CACHE: dict[str, tuple[str, Any]] = {}
-"""What was learnt of the paintings last: a run measures the same ones for every checkpoint that it compares."""
+"""What was learnt of the paintings last, by name: a run measures the same ones for every checkpoint that it compares, and
+then for the gate, whose unseen ones are others."""
 
 
 def _kept(name: str, key: str, make: Callable[[], Any]) -> Any:
@@ -86,42 +87,55 @@ class Encoding:
 
     def run(self, name: str, side: int, dataset: Dataset, shown: Sequence[Shown], texts: Sequence[str]) -> Seen:
         """Fills in the features and scores of every model's pictures; returns those of the paintings."""
-        unseen, train, neighbors = real = (dataset.unseen, dataset.train, dataset.neighbors)
-        self._total = self._count(len(shown) * len(texts), *map(len, real))
+        unseen, train = dataset.unseen, dataset.train
+        self._total = self._count(len(shown) * len(texts), len(unseen), len(train), len(dataset.neighbors))
         encoder = self._set_encoder(name, side)
-        files = json.dumps([dataset.files, encoder.weights_sha256, encoder.side])
-        seen_set, own, beside = _kept(
-            "set", files, lambda: [self._of_paintings(partial(self._features, encoder), part) for part in real]
-        )
+        describe = partial(self._features, encoder)
+        by = f"{encoder.weights_sha256} {encoder.side}"
+        splits = ("unseen", "train", "neighbors")
+        seen_set, own, beside = (self._seen(dataset, split, f"set {split}", by, describe) for split in splits)
         seen = {"set": seen_set}
         for one in shown:
             one.features["set"] = self._features(encoder, one.pixels)
         if "style" in self._folders:
             csd = open_csd(self._folders["style"])
-            seen["style"] = self._of_paintings(partial(self._features, csd), unseen)
+            describe = partial(self._features, csd)
+            seen["style"] = self._seen(dataset, "unseen", "style", csd.weights_sha256, describe)
             for one in shown:
                 one.features["style"] = self._features(csd, one.pixels)
             del csd
             models.forget()
-        train_seen, others = self._copies(seen, unseen, train, neighbors, shown)
+        train_seen, others = self._copies(seen, dataset, shown)
         models.forget()
-        self._words(seen, unseen, shown, texts)
-        copies = _kept("copies", files, lambda: Copies.of(train, unseen, self._beat))
-        train_looks, neighbor_looks = _kept(
-            "looks", files, lambda: [Looks(self._of_paintings(Looks.rows_of, part)) for part in (train, neighbors)]
+        self._words(seen, dataset, shown, texts)
+        copies = _kept("copies", json.dumps(dataset.files), lambda: Copies.of(train, unseen, self._beat))
+        train_looks, neighbor_looks = (
+            Looks(self._seen(dataset, split, f"looks {split}", "", Looks.rows_of)) for split in ("train", "neighbors")
         )
         ours = shown[0]
         ours.scores["copying.likeness"] = copies.find(ours.pixels, self._beat).likeness
         return Seen(encoder, seen, train_seen, own, beside, others, train_looks, neighbor_looks, copies)
 
-    def _of_paintings(self, describe: Callable[[Sequence[Picture]], Floats], paintings: list[Painting]) -> Floats:
-        """Features are what is kept of paintings; pixels are not."""
+    def _seen(
+        self, dataset: Dataset, split: str, name: str, by: str, describe: Callable[[Sequence[Picture]], Floats]
+    ) -> Floats:
+        """What a model makes of a split's paintings, once a session: features are kept, pixels are not.
+
+        Args:
+            dataset: Whose paintings.
+            split: `train`, `unseen` or `neighbors`.
+            name: Of what is kept; the last one of a name is.
+            by: What identifies the model.
+            describe: Features of pictures.
+        """
 
         def described(pictures: Sequence[Picture]) -> Floats:
             self._beat()
             return describe(pictures)
 
-        return describe_all(paintings, described)
+        paintings = getattr(dataset, split)
+        key = json.dumps([by, sorted({dataset.files[f"data/{painting.file.name}"] for painting in paintings})])
+        return _kept(name, key, lambda: describe_all(paintings, described))
 
     def _beat(self) -> None:
         if self._stop.is_set():
@@ -149,31 +163,25 @@ class Encoding:
         opened = models.open_dinov2(self._folders["features"])
         return Encoder(name, opened.package, opened.weights_sha256, opened.dimensions, opened.side, opened.encode)
 
-    def _copies(
-        self,
-        seen: dict[str, Floats],
-        unseen: list[Painting],
-        train: list[Painting],
-        neighbors: list[Painting],
-        shown: Sequence[Shown],
-    ) -> tuple[Floats, Floats]:
+    def _copies(self, seen: dict[str, Floats], dataset: Dataset, shown: Sequence[Shown]) -> tuple[Floats, Floats]:
         """Fills in the role `copies`, from a model where one is named; returns the training pictures' and neighbors'."""
         describe: Callable[[Sequence[Picture]], Floats] = thumbnails
+        by = ""
         if "copies" in self._folders:
             model = open_copies(self._folders["copies"])
-            describe = partial(self._features, model)
+            describe, by = partial(self._features, model), model.weights_sha256
         both = partial(both_ways, describe=describe)
-        seen["copies"], train_seen = self._of_paintings(both, unseen), self._of_paintings(both, train)
+        seen["copies"] = self._seen(dataset, "unseen", "copying unseen", by, both)
+        train_seen = self._seen(dataset, "train", "copying train", by, both)
         for one in shown:
             one.features["copies"] = describe(one.pixels)
-        return train_seen, self._of_paintings(describe, neighbors)
+        return train_seen, self._seen(dataset, "neighbors", "copying neighbors", by, describe)
 
-    def _words(
-        self, seen: dict[str, Floats], unseen: list[Painting], shown: Sequence[Shown], texts: Sequence[str]
-    ) -> None:
+    def _words(self, seen: dict[str, Floats], dataset: Dataset, shown: Sequence[Shown], texts: Sequence[str]) -> None:
         if "clip" in self._folders:
             clip = models.open_clip(self._folders["clip"])
-            seen["clip"] = self._of_paintings(partial(self._features, clip.pictures), unseen)
+            describe = partial(self._features, clip.pictures)
+            seen["clip"] = self._seen(dataset, "unseen", "clip", clip.pictures.weights_sha256, describe)
             for one in shown:
                 one.features["clip"], one.scores["clip"] = self._scored(clip, one, texts)
             del clip
