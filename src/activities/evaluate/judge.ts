@@ -19,6 +19,7 @@ import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import { jsonOrNull, readVerifiedBytes } from '../../hub/verified-json.ts';
 import { readStanding, recordLook } from '../../releases/ledger.ts';
+import { humanEvidence } from '../../releases/ratings.ts';
 import { findAnchors, findRivals } from '../../releases/rivals.ts';
 import { evaluationDocuments } from '../../reports/pages/evaluation-document.ts';
 import { readRunRecord } from '../run/open-run.ts';
@@ -113,9 +114,19 @@ async function expectation(
   const rules = context.config.gate.rules ?? pinned?.rules ?? gateRules(context.config);
   const rulesSha256 = sha256Of(rulesText(context.config.gate, rules));
   const rivals = await findRivals(hub, context, (release) => release.adapter.sha256 === adapterSha256);
+  const human = await humanEvidence(
+    hub,
+    { type: 'dataset', repo: context.repos.record },
+    {
+      ...{ adapterSha256, sampleSetSha256: set.sha256 },
+      production: rivals.find(({ name }) => name === 'production')?.adapterSha256 ?? null,
+      confidence: lookConfidence(context.config.gate, p.standing?.place),
+    },
+  );
   return {
     rules,
     expected: {
+      ...(human === null ? {} : { human }),
       reportSha256: p.reportSha256,
       adapterSha256,
       sampleSetSha256: set.sha256,

@@ -8,6 +8,7 @@ import { addGpuCheckCommand } from './gpu-check.ts';
 import { addInitCommand } from './init.ts';
 import { addModelsCommand } from './models.ts';
 import { addPrepareCommand } from './prepare.ts';
+import { addRateCommand } from './rate.ts';
 import { addReplayCommand } from './replay.ts';
 import { addReportCommand } from './report.ts';
 import { addRunCommands } from './run.ts';
@@ -30,6 +31,7 @@ export function addPipelineCommands(program: Command): void {
   addReportCommand(program);
   addModelsCommand(program);
   addDownloadCommand(program);
+  addRateCommand(program);
   addGpuCommands(program);
   addScheduleCommands(program);
   addDoctorCommand(program);

@@ -2,7 +2,9 @@ import { z } from 'zod';
 import { GateRule } from '../config/gate-config.ts';
 import { Sha256 } from '../refs.ts';
 import { Anchor, anchoredRules } from './anchors.ts';
+import { HumanEvidence } from './human-votes.ts';
 import { Standing, shareOf } from './ledger.ts';
+import { HUMAN_METRICS } from './metrics.ts';
 import { normalQuantile } from './normal.ts';
 import { EvaluationReport, type Metric, otherSplits } from './report.ts';
 
@@ -55,6 +57,8 @@ export const Verdict = z.strictObject({
   notApplicable: z.array(z.string()).optional(),
   /** What other releases had most of, where rules follow from it. */
   anchors: z.array(Anchor).optional(),
+  /** What people said of it, where they were asked. */
+  human: HumanEvidence.optional(),
   /** Where it stands among the candidates of its model; absent: it was measured before there was a ledger. */
   standing: Standing.optional(),
   /** True: somebody else was put into production since the report; it must be measured again. */
@@ -81,6 +85,8 @@ export interface Expected {
   looks?: number;
   /** What of the default rules the run's own leave out or ask less of. */
   loosened?: readonly string[];
+  /** Votes on pairs of this very candidate, and of what is in production now. */
+  human?: HumanEvidence;
   /** What releases had most of, over the base. */
   anchors?: readonly Anchor[];
   /** Where the ledger has the candidate. */
@@ -118,6 +124,7 @@ export function decide(p: {
     ...(expected.anchors === undefined || expected.anchors.length === 0
       ? {}
       : { anchors: [...expected.anchors] }),
+    ...(expected.human === undefined ? {} : { human: expected.human }),
     ...(expected.standing === undefined ? {} : { standing: expected.standing }),
   };
   const parsed = EvaluationReport.safeParse(p.report);
@@ -139,7 +146,7 @@ export function decide(p: {
     problems.push(
       'Expected at least one rule that applies, got only rules against releases that do not exist.',
     );
-  const rules = asked.map((rule) => judgeRule(rule, report, confidence));
+  const rules = asked.map((rule) => judgeRule(rule, report, confidence, expected.human));
   const share = shareOf(expected.standing?.place ?? 1);
   const altogether = 1 - ((1 - confidence) * (expected.looks ?? 1)) / share;
   const unsure = altogether < MIN_CONFIDENCE - 1e-9;
@@ -209,8 +216,10 @@ function* findProblems(report: EvaluationReport, expected: Expected, confidence:
     yield `Expected bounds at a confidence of ${confidence} or more, got ${report.confidence}.`;
 }
 
-function findMetric(rule: GateRule, report: EvaluationReport): Metric | undefined {
+function findMetric(rule: GateRule, report: EvaluationReport, human?: HumanEvidence): Metric | undefined {
   const against = rule.against ?? 'base';
+  if (HUMAN_METRICS.has(rule.metric))
+    return human?.opponents.find((opponent) => opponent.against === against)?.metrics[rule.metric];
   const from =
     against === 'base' ? report : report.comparisons?.find((comparison) => comparison.name === against);
   const metrics =
@@ -227,11 +236,19 @@ export function nameOf(rule: Pick<GateRule, 'metric' | 'slice' | 'against'>): st
 }
 
 /** One rule on a report: how it comes out, with the bound that was compared. */
-export function judgeRule(rule: GateRule, report: EvaluationReport, confidence: number): RuleOutcome {
-  const metric = findMetric(rule, report);
+export function judgeRule(
+  rule: GateRule,
+  report: EvaluationReport,
+  confidence: number,
+  human?: HumanEvidence,
+): RuleOutcome {
+  const metric = findMetric(rule, report, human);
   const name = nameOf(rule);
   if (metric === undefined) {
-    const { reason, unchecked } = report.omitted.find((entry) => entry.metric === rule.metric) ?? {};
+    const unrated = { reason: 'nobody has rated pairs of it yet (plein-air rate)', unchecked: true };
+    const { reason, unchecked } = HUMAN_METRICS.has(rule.metric)
+      ? unrated
+      : (report.omitted.find((entry) => entry.metric === rule.metric) ?? {});
     if (unchecked === true)
       return {
         ...{ ...rule, ...NOTHING, outcome: 'inconclusive' },

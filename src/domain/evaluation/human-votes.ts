@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { Sha256 } from '../refs.ts';
-import type { Pair, PairOpponent, PairSheet } from './human-pairs.ts';
-import { Question } from './human-pairs.ts';
+import { type Pair, PairOpponent, type PairSheet, Question } from './human-pairs.ts';
 import { normalQuantile } from './normal.ts';
-import type { Metric } from './report.ts';
+import { Metric } from './report.ts';
 
 /** Which side a rater chose; `same`: neither. */
 export const Answer = z.enum(['left', 'right', 'same']);
@@ -61,6 +60,21 @@ export interface HumanFigures {
   /** Answers to repeated pairs that were the same as the first time; null: none was repeated. */
   selfAgreement: number | null;
 }
+
+/** People's votes on a candidate as they stood when it was judged. */
+export const HumanEvidence = z.strictObject({
+  sheetSha256: Sha256,
+  opponents: z.array(
+    z.strictObject({
+      against: PairOpponent,
+      metrics: z.record(z.string(), Metric),
+      votes: z.int(),
+      raters: z.array(z.string()),
+      selfAgreement: z.number().nullable(),
+    }),
+  ),
+});
+export type HumanEvidence = z.infer<typeof HumanEvidence>;
 
 /** Win rates of the candidate over an opponent, with bounds clustered by prompt; null: nobody voted. */
 export function humanFigures(

@@ -55,6 +55,14 @@ export const METRICS: Readonly<Record<string, ModelRole | null>> = {
   'preference.winRate': 'preference',
 };
 
+/** Metrics that people measure by rating pairs; a rule on one is undecided until somebody has. */
+export const HUMAN_METRICS: ReadonlySet<string> = new Set([
+  'human.winRate',
+  'human.style',
+  'human.prompt',
+  'human.quality',
+]);
+
 function distances(name: string, role: ModelRole | null): Record<string, ModelRole | null> {
   const figures = ['candidate', 'base', 'improvement', 'paintings', 'retained'];
   return Object.fromEntries(figures.map((figure) => [`${name}.${figure}`, role]));
@@ -71,8 +79,9 @@ function withBase(name: string, figures: readonly string[]): Record<string, null
 
 /** Why a rule could never hold: nobody measures its metric under this configuration. Null: it is measured. */
 export function unmeasured({ metric }: Pick<GateRule, 'metric'>, models: EvaluationModels): string | null {
+  if (HUMAN_METRICS.has(metric)) return null;
   if (!Object.hasOwn(METRICS, metric))
-    return `expected a metric that is measured (${Object.keys(METRICS).join(', ')}), got ${metric}`;
+    return `expected a metric that is measured (${[...Object.keys(METRICS), ...HUMAN_METRICS].join(', ')}), got ${metric}`;
   const role = METRICS[metric] ?? null;
   if (role === null || models[role] !== null) return null;
   return `expected evaluation.models.${role} to name a model, which measures ${metric}, got null`;

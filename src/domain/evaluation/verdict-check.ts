@@ -10,7 +10,7 @@ export function disagreements(verdict: Verdict, stored: unknown): string[] {
   if (!report.success) return ['the report that it names is not a valid evaluation report'];
   if (verdict.rules.length === 0) return ['it has no rules'];
   return verdict.rules.flatMap((rule) => {
-    const again = judgeRule(rule, report.data, verdict.confidence);
+    const again = judgeRule(rule, report.data, verdict.confidence, verdict.human);
     if (again.outcome === 'pass' && rule.outcome === 'pass') return [];
     return [`${nameOf(rule)} is "${rule.outcome}" in it and "${again.outcome}" on the report`];
   });
