@@ -1,9 +1,9 @@
-import { createInterface } from 'node:readline/promises';
 import type { Client } from '@temporalio/client';
 import type { RunConfig } from '../domain/config/run-config.ts';
 import { PipelineError } from '../domain/errors.ts';
 import { forecast } from '../domain/gpu-source/money.ts';
 import { fleetStatus } from '../runs/fleet-status.ts';
+import { isYes, ownTerminal, type Terminal } from './ask.ts';
 import { tell } from './output.ts';
 
 /**
@@ -17,7 +17,7 @@ export async function confirmCost(
   const fleet = await fleetStatus(client);
   const cost = fleet === null ? null : forecast({ ...fleet, budget: p.budget });
   if (cost === null || cost.worst === 0) return;
-  const terminal = p.terminal ?? { isTTY: process.stdin.isTTY === true, ask };
+  const terminal = p.terminal ?? ownTerminal();
   const sentence = `${p.run} ${cost.sentence}`;
   if (p.yes) return tell(sentence);
   if (!terminal.isTTY)
@@ -26,19 +26,5 @@ export async function confirmCost(
       `expected --yes, for ${sentence}. Start it again with --yes, or set budget.money`,
     );
   const answer = await terminal.ask(`${sentence}.\nStart it? [y/N] `);
-  if (!/^y(es)?$/i.test(answer.trim())) throw new PipelineError('InvalidInput', `${p.run} was not started`);
-}
-
-interface Terminal {
-  isTTY: boolean;
-  ask(question: string): Promise<string>;
-}
-
-async function ask(question: string): Promise<string> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return await terminal.question(question);
-  } finally {
-    terminal.close();
-  }
+  if (!isYes(answer)) throw new PipelineError('InvalidInput', `${p.run} was not started`);
 }

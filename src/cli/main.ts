@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander';
 import { ERROR_KINDS } from '../domain/errors.ts';
-import { addHubCommands } from './commands/hub.ts';
+import { addCommands } from './commands/pipeline.ts';
 
 // Data folders hold tokens, keys and private pictures: what is made here is for this user alone.
 process.umask(0o077);
@@ -19,10 +19,6 @@ const program = new Command('plein-air')
     'after',
     '\nExit codes: 0 done · 2 bad input · 3 bad data · 4 diverged or out of memory · 5 corrupt · 6 fenced · 7 trainer died · 8 Hub or Temporal · 9 budget · 10 gate refused · 11 Space reverted · 70 internal error · 130 interrupted or cancelled',
   );
-// The Hub may serve for weeks in this process: it does not carry in memory what only the other commands need.
-if (process.argv[2] !== 'hub') {
-  const { addPipelineCommands } = await import('./commands/pipeline.ts');
-  addPipelineCommands(program);
-}
-addHubCommands(program);
-await program.parseAsync(process.argv.slice(2), { from: 'user' });
+const asked = process.argv.slice(2);
+await addCommands(program, asked);
+await program.parseAsync(asked, { from: 'user' });

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { Command } from 'commander';
 import { execa } from 'execa';
+import { addAllCommands, COMMANDS } from '../../src/cli/commands/pipeline.ts';
 
 const cli = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const dataDir = mkdtempSync(join(tmpdir(), 'plein-air-cli-'));
@@ -97,5 +99,66 @@ describe('plein-air', () => {
     });
     expect(stderr).not.toContain('\u001b[');
     expect(stderr).toContain('--input: expected JSON');
+  });
+});
+
+describe('the list of commands', () => {
+  it('says of each command what the command says of itself, and names every one', async () => {
+    const all = new Command('plein-air');
+    await addAllCommands(all);
+    const own = new Map(all.commands.map((command) => [command.name(), command.description()]));
+    expect(Object.fromEntries(COMMANDS.map(({ name, description }) => [name, description]))).toEqual(
+      Object.fromEntries(own),
+    );
+  });
+
+  it('is printed without loading a client of Temporal or the Hub', async () => {
+    const loads = `import { register } from 'node:module'; register('data:text/javascript,' + encodeURIComponent(
+      'export async function resolve(s, c, n) { if (/temporalio|huggingface|zod/.test(s)) throw new Error("loaded " + s); return n(s, c); }'));`;
+    const { stdout, exitCode } = await execa(
+      process.execPath,
+      ['--import', `data:text/javascript,${encodeURIComponent(loads)}`, cli, '--help'],
+      { env: { NODE_OPTIONS: '' }, reject: false },
+    );
+    expect([exitCode, stdout.includes('doctor')]).toEqual([0, true]);
+  });
+
+  it('is completed in a shell, options and commands of commands included', async () => {
+    const { stdout } = await plainAir('completion', 'bash');
+    const complete = async (...words: string[]) => {
+      const script = `${stdout}\nCOMP_WORDS=(plein-air ${words.map((w) => `'${w}'`).join(' ')}); COMP_CWORD=${words.length}; _plein_air; echo "\${COMPREPLY[*]}"`;
+      return (await execa('bash', ['-c', script])).stdout.split(' ');
+    };
+    expect(await complete('sta')).toEqual(['start', 'status']);
+    expect(await complete('gpu', '')).toEqual(expect.arrayContaining(['list', 'open', 'close', 'reap']));
+    expect(await complete('start', '--wa')).toEqual(['--watch']);
+    expect((await plainAir('completion', 'tcsh')).exitCode).toBe(2);
+  });
+});
+
+describe('plein-air config show', () => {
+  it('shows what a profile comes to, and what differs from the defaults', async () => {
+    const { stdout } = await plainAir(
+      'config',
+      'show',
+      '--profile',
+      'tiny',
+      '--set',
+      'training.steps=77',
+      '--changed',
+    );
+    expect(stdout).toMatch(/\* +training\.steps +77/);
+    expect(stdout).not.toContain('training.weightDecay ');
+    const whole = JSON.parse((await plainAir('config', 'show', '--json')).stdout) as { profile: string };
+    expect(whole).toMatchObject({ training: { rank: expect.any(Number) } });
+  });
+
+  it('names the field that was probably meant', async () => {
+    const { stderr, exitCode } = await plainAir(
+      ...['config', 'show', '--set', 'training.step=5', '--set', 'steps=5', '--set', 'datset.style=x'],
+    );
+    expect(stderr).toContain('training.step: unknown field; did you mean training.steps?');
+    expect(stderr).toMatch(/^datset: unknown field; did you mean dataset\?/m);
+    expect(exitCode).toBe(2);
   });
 });

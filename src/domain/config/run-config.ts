@@ -7,6 +7,7 @@ import { CaptionerConfig } from './captioner.ts';
 import { EvaluationModels } from './evaluation-models.ts';
 import { GateConfig } from './gate-config.ts';
 import { PROFILES, profileDefaults } from './profiles.ts';
+import { fieldsOf, similarField } from './similar-field.ts';
 import { SourceColumns } from './source-columns.ts';
 import { TuningConfig } from './tuning-config.ts';
 import { VariantKind } from './variants.ts';
@@ -409,11 +410,21 @@ export function parseRunConfig(input: unknown): Parsed<RunConfig> {
         { field: '(input)', problem: `expected at most ${MAX_INPUT} characters of JSON, got ${size}` },
       ],
     };
-  return parseFields(
+  const parsed = parseFields(
     RunConfig,
     mergeDeep(withoutReplaced(profileDefaults(input), input), withoutRetired(input ?? {})),
   );
+  return parsed.ok ? parsed : { ok: false, problems: parsed.problems.map(withSuggestion) };
 }
+
+/** Of an unknown field, the one that was probably meant. */
+function withSuggestion({ field, problem }: FieldProblem): FieldProblem {
+  if (!problem.startsWith(UNKNOWN)) return { field, problem };
+  const meant = similarField(field, fieldsOf(RunConfig.parse(profileDefaults({}))));
+  return meant === null ? { field, problem } : { field, problem: `${UNKNOWN}; did you mean ${meant}?` };
+}
+
+const UNKNOWN = 'unknown field';
 
 /** A search space is taken as a whole: a profile's dimensions do not mix with those that were asked for. */
 function withoutReplaced(defaults: Record<string, unknown>, input: unknown): Record<string, unknown> {
@@ -436,7 +447,7 @@ function describeIssue(issue: z.core.$ZodIssue): FieldProblem[] {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map((key) => ({
       field: at === '' ? key : `${at}.${key}`,
-      problem: 'unknown field: check its spelling in docs/configuration.md',
+      problem: `${UNKNOWN}: check its spelling in docs/configuration.md`,
     }));
   // Zod says what it received by type; the value itself says more.
   const message = issue.message.replace(/^Invalid input: (expected .*), received .*$/, '$1');
