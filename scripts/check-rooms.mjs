@@ -1,10 +1,12 @@
 /**
- * Compares what the rooms of `src` import with the table of docs/architecture.md, the one place where that is decided.
+ * Compares what the rooms of `src` import with the table of docs/architecture.md, the one place where that is decided, and
+ * prints the house's figures.
  * Usage: node scripts/check-rooms.mjs
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { houseFigures } from './house-figures.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const IMPORT = /(?:\bfrom|\bimport\(|^import)\s*'(\.[^']+)'/gm;
@@ -77,12 +79,15 @@ if (process.argv[1] && import.meta.url === pathToFileURL(resolve(process.argv[1]
   const arrows = arrowsOf(files);
   for (const room of rooms.keys()) {
     const own = files.filter(({ path }) => path.split('/')[1] === room).length;
-    const to = new Set(arrows.filter(({ from }) => from === room).map((arrow) => arrow.to));
+    const outward = arrows.filter(({ from }) => from === room);
+    const to = new Set(outward.map((arrow) => arrow.to));
     console.log(
-      `${room.padEnd(12)} ${String(own).padStart(3)} files  imports ${[...to].sort().join(', ') || 'nothing'}`,
+      `${room.padEnd(12)} ${String(own).padStart(3)} files ${String(outward.length).padStart(4)} arrows  imports ${[...to].sort().join(', ') || 'nothing'}`,
     );
   }
-  const problems = problemsOf(rooms, files);
+  const figures = houseFigures(root);
+  for (const line of figures.lines) console.log(line);
+  const problems = [...problemsOf(rooms, files), ...figures.problems];
   for (const problem of problems) console.error(problem);
   console.log(`${rooms.size} rooms, ${problems.length} problems`);
   if (problems.length > 0) process.exitCode = 1;

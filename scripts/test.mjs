@@ -77,31 +77,31 @@ async function checks() {
     (await run(name, file, args, options)) === 0 ? count(name, 1, 0) : count(name, 0, 1);
 }
 
-async function jest() {
-  const report = join(scratch, 'jest.json');
-  const args = [
-    module('jest/bin/jest.js'),
-    '--maxWorkers=2',
-    '--json',
-    `--outputFile=${report}`,
-    ...(chosen?.jest ?? []),
-    ...rest,
-  ];
+const jest = () => runJest('jest', [...(chosen?.jest ?? []), ...rest]);
+
+/** The workflows' tests again with no run kept in memory: every task replays its history, as after a worker's restart. */
+const uncached = () =>
+  runJest('uncached', ['test/workflow/', ...rest], { PLEIN_AIR_TEST_CACHED_WORKFLOWS: '0' });
+
+async function runJest(name, tests, more = {}) {
+  const report = join(scratch, `${name}.json`);
+  const args = [module('jest/bin/jest.js'), '--maxWorkers=2', '--json', `--outputFile=${report}`, ...tests];
   const env = {
     NODE_OPTIONS: '--experimental-vm-modules --disable-warning=ExperimentalWarning',
     OMP_NUM_THREADS: '1',
+    ...more,
   };
-  const code = await run('jest', process.execPath, args, { env });
+  const code = await run(name, process.execPath, args, { env });
   const counts = readCounts(() => {
     const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, testResults } = JSON.parse(
       readFileSync(report, 'utf8'),
     );
     for (const file of testResults)
       for (const test of file.assertionResults)
-        if (test.status === 'failed') failedTests.push(`${file.name}: ${test.fullName}`);
+        if (test.status === 'failed') failedTests.push(`${name}: ${file.name}: ${test.fullName}`);
     return [numPassedTests, numFailedTests + numRuntimeErrorTestSuites];
   });
-  settle('jest', code, counts);
+  settle(name, code, counts);
 }
 
 async function pytest() {
@@ -140,7 +140,7 @@ function settle(name, code, [ok, bad]) {
   count(name, ok, bad === 0 && (code !== 0 || ok === 0) ? 1 : bad);
 }
 
-const SUITES = { lint: checks, jest, pytest };
+const SUITES = { lint: checks, jest, uncached, pytest };
 if (only !== null && !(only in SUITES)) {
   process.stderr.write(`--only: expected one of ${Object.keys(SUITES).join(', ')}, got ${only}\n`);
   process.exit(2);
@@ -158,7 +158,7 @@ try {
   process.exit(1);
 }
 const skipped = (name) =>
-  (only !== null && only !== name) || (chosen !== null && (name === 'lint' || chosen[name] === null));
+  (only !== null && only !== name) || (chosen !== null && (chosen[name] ?? null) === null);
 for (const [name, suite] of Object.entries(SUITES)) if (!skipped(name)) await suite();
 rmSync(scratch, { recursive: true, force: true });
 const failed = failures.reduce((sum, [, bad]) => sum + bad, 0);

@@ -1,5 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { problemsOf, roomsOf, sources, table } from '../../scripts/check-rooms.mjs';
+import { circlesOf, GONE, houseFigures, placesOf } from '../../scripts/house-figures.mjs';
 
 const TABLE = [
   '| `src/cli` | the command | `hub`, `domain` |',
@@ -39,5 +41,28 @@ describe('the rooms', () => {
     expect(problemsOf(roomsOf(TABLE), FILES.slice(1)).length).toBeGreaterThan(0);
     const upwards = TABLE.replace('`domain` |\n| `src/domain`', '`domain`, `cli` |\n| `src/domain`');
     expect(problemsOf(roomsOf(upwards), FILES).join('\n')).toMatch(/rooms below it/);
+  });
+});
+
+describe('the house', () => {
+  const file = (path: string, text: string) => ({ path, text });
+
+  it('has no import circle, types counted, and no word that went', () => {
+    expect(houseFigures(fileURLToPath(new URL('../..', import.meta.url))).problems).toEqual([]);
+  });
+
+  it('would notice a circle of types through three files', () => {
+    const files = [
+      file('src/a/one.ts', "import type { Two } from '../b/two.ts';"),
+      file('src/b/two.ts', "export { Three } from './three.ts';"),
+      file('src/b/three.ts', "import type { One } from '../a/one.ts';"),
+    ];
+    expect(circlesOf(files)).toEqual(['src/b/three.ts -> src/a/one.ts']);
+    expect(circlesOf(files.slice(0, 2))).toEqual([]);
+  });
+
+  it('would notice a word that went, where it stands', () => {
+    const files = [file('src/a.ts', `\nconst ${'MOST'}_FILES = 3;`), file('src/b.ts', 'almost most')];
+    expect(GONE.flatMap(([word]) => placesOf(word, files))).toEqual(['src/a.ts:2']);
   });
 });

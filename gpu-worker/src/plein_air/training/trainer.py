@@ -259,7 +259,7 @@ class Trainer:
         self._clock = time.monotonic()
 
     def _alive(self) -> None:
-        """Says that what takes long goes on; before the last step it saves, and gives up, where that is wished for."""
+        """Says that what takes long continues; before the last step it saves, and gives up, where that is requested."""
         step, last = self.state.step, self._request.last_step()
         self._emit.progress("train", step, last)
         if step < last:
