@@ -40,9 +40,9 @@ const suggest: PipelineActivities['suggest'] = async (p) => {
 
 const stretches: string[] = [];
 /** A loss that falls with steps, lowest at a learning rate of 3e-4; trials beyond 5e-3 diverge. */
-async function train({ lane, parameters, stopAtStep }: TrainRequest) {
+async function train({ branch, parameters, stopAtStep }: TrainRequest) {
   const step = stopAtStep ?? 0;
-  stretches.push(`${lane} ${step}`);
+  stretches.push(`${branch} ${step}`);
   const rate = Math.log10(Number(parameters.learningRate));
   const drop = Number(parameters.captionDropout);
   return trainingOf({

@@ -13,13 +13,14 @@ const MAX_LINES = 250;
 export const GONE = [
   [/\b_?(?:MOST|LONGEST)_[A-Z]/, 'MAX_'],
   [/\b_?(?:LEAST|FEWEST)_[A-Z]/, 'MIN_'],
+  [/\blane\b(?=:| =|\)|\.)|\.lane\b|\b(?:Taken|Tidy)?Lanes?(?:[A-Z]\w*)?\b|\bLANE_/, 'branch'],
   [/\bdoomed\b/i, 'pendingDeletions'],
   [/\bstillNamed\b/, 'stillReferenced'],
   [/\b(?:Wishes|wished|take_up|goesOn|holdable)\b/, 'the words of LoadOptions, control flags and pauses'],
 ];
 
 /** Words that are still to go. */
-export const LEAVING = [/\blanes?\b/i, /\brivals?\b/i, /\blooks?\b/, /\bstretch(?:es)?\b/i, /\bstrips?\b/i];
+export const LEAVING = [/\brivals?\b/i, /\blooks?\b/, /\bstretch(?:es)?\b/i];
 
 /** Circles of imports among files, types counted, each as one of its files. */
 export function circlesOf(files) {

@@ -98,7 +98,7 @@ export async function openMutantStand(kept?: string) {
       cancellationSignal: new AbortController().signal,
     });
     return createTrain({ hub, trainer, workDir: join(root, context.run), activity, log: () => undefined })({
-      ...{ context, dataset: on, lane: 'main', parameters: {}, stopAtStep: null, acceptDifferences: [] },
+      ...{ context, dataset: on, branch: 'main', parameters: {}, stopAtStep: null, acceptDifferences: [] },
     });
   }
 

@@ -75,8 +75,8 @@ def held_out_loss(checkpoint: str) -> float | None:
 
 
 def test_a_strip_is_given_up_for_the_end_and_painted_by_the_next_attempt(train_params, tmp_path):
-    strips = {"steps": 4, "scheduleSteps": 4, "heldOutEvery": 1, "sampleEvery": 2, "earlyStopping": 3}
-    params = {**train_params, "training": {**train_params["training"], **strips}}
+    sampled = {"steps": 4, "scheduleSteps": 4, "heldOutEvery": 1, "sampleEvery": 2, "earlyStopping": 3}
+    params = {**train_params, "training": {**train_params["training"], **sampled}}
     whole_events = NoEvents()
     whole = run_here(params, events=whole_events)
 

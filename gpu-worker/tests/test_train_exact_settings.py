@@ -28,7 +28,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "AdamW with 8 bit moments": {"optimizer": "adamw-8bit", "rank": 128, "targets": "attention"},
     "Prodigy": {"optimizer": "prodigy", "learningRate": 1},
     "one attention kernel": {"attention": "math"},
-    "strips and early stopping": {"heldOutEvery": 1, "sampleEvery": 1, "earlyStopping": 3},
+    "validation images and early stopping": {"heldOutEvery": 1, "sampleEvery": 1, "earlyStopping": 3},
     "rex": {"schedule": "rex"},
 }
 
@@ -122,8 +122,8 @@ def test_no_step_draws_from_a_global_random_state_and_none_can_change_a_byte(
             seen.append(states())
 
     monkeypatch.setattr(Trainer, "run", watched)
-    strips = {**train_params["training"], "sampleEvery": 3}
-    again = run({**train_params, "out": str(tmp_path / "again"), "training": strips})
+    sampled = {**train_params["training"], "sampleEvery": 3}
+    again = run({**train_params, "out": str(tmp_path / "again"), "training": sampled})
     assert seen[0] == seen[1]
     torch.manual_seed(99)
     np.random.seed(99)

@@ -112,7 +112,7 @@ export const TrainParams = z.strictObject({
   /** Stop (checkpoint, then result) at this step at the latest; null: at `training.steps`. */
   stopAtStep: z.int().nullable(),
   training: TrainerTraining,
-  /** How the strips of sample pictures are painted. */
+  /** How validation images are generated. */
   sampling: z.strictObject({ size: z.int(), inferenceSteps: z.int(), guidance: z.number() }),
 });
 export const TrainResult = z.strictObject({

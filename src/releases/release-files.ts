@@ -75,7 +75,7 @@ export async function releaseDocuments(
       shown: SHOWN,
       closest: 0,
     }),
-    readTrainingRecords(hub, provenance.training),
+    readTrainingRecords(hub, provenance.training.checkpoint),
     readManifest(hub, provenance.dataset),
   ]);
   const pictures = releasePictures(evaluation.samples);

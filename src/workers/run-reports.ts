@@ -20,7 +20,7 @@ class Reporter {
   private sentAt = Number.NEGATIVE_INFINITY;
 
   constructor(
-    request: { context: RunContext; lane?: string },
+    request: { context: RunContext; branch?: string },
     worker: string,
     observers: ProgressObserver[],
   ) {
@@ -30,7 +30,7 @@ class Reporter {
     this.workflowId = workflowId;
     this.scheduledAt = performance.now() - Math.max(0, Date.now() - scheduledTimestampMs);
     this.observers = observers;
-    this.about = { runId, activity: activityType, lane: request.lane ?? '', attempt, worker };
+    this.about = { runId, activity: activityType, branch: request.branch ?? '', attempt, worker };
   }
 
   hear(progress: GpuProgress): void {
@@ -57,7 +57,7 @@ const reporters = new AsyncLocalStorage<Reporter>();
 export function runReports(worker: string, observers: ProgressObserver[]): ActivityInboundCallsInterceptor {
   return {
     execute(input, next) {
-      const request = input.args[0] as { context: RunContext; lane?: string };
+      const request = input.args[0] as { context: RunContext; branch?: string };
       const reporter = new Reporter(request, worker, observers);
       reporter.hear({
         stage: 'starting',

@@ -33,7 +33,7 @@ function writeJson({ level, timestampNanos, message, meta }: LogEntry): void {
   process.stderr.write(`${JSON.stringify({ at, level, message, ...about }, seen)}\n`);
 }
 
-/** Gauges of the GPU activity under way, labeled with run, lane and activity. */
+/** Gauges of the GPU activity under way, labeled with run, branch and activity. */
 export function progressGauges(): (report: GpuReport, run: string) => void {
   const meter = Runtime.instance().metricMeter;
   const gauge = (name: string, description: string) =>
@@ -43,7 +43,7 @@ export function progressGauges(): (report: GpuReport, run: string) => void {
     steps: gauge('steps', 'Optimizer steps wanted'),
     eta: gauge('eta_seconds', 'Seconds to the end of the stage'),
     attempt: gauge('attempt', 'Attempt of the activity, from 1'),
-    preemptions: gauge('preemptions', 'Attempts of the lane that vanished'),
+    preemptions: gauge('preemptions', 'Attempts of the branch that vanished'),
     repeated: gauge('repeated_steps', 'Steps done again after preemptions'),
     loss: gauge('loss', 'Training loss'),
     heldOut: gauge('held_out_loss', 'Held-out loss'),
@@ -52,8 +52,8 @@ export function progressGauges(): (report: GpuReport, run: string) => void {
     gpuSeconds: gauge('gpu_seconds', 'Seconds that the run has spent on accelerators'),
     told: gauge('progress_timestamp_seconds', 'When the activity last made progress'),
   };
-  return ({ progress, attempt, activity, lane, at }, run) => {
-    const tags = { run, activity, lane };
+  return ({ progress, attempt, activity, branch, at }, run) => {
+    const tags = { run, activity, branch };
     const { metrics, lastCheckpoint } = progress;
     const values: [(typeof gauges)[keyof typeof gauges], number | null | undefined][] = [
       [gauges.step, metrics.step],

@@ -203,7 +203,7 @@ export async function runInTest(p: {
     accepted: [],
   };
   const ledger: TrainingLedger = {
-    ...{ format: 1, lane: 'main', result: null, pendingDeletions: [] },
+    ...{ format: 1, branch: 'main', result: null, pendingDeletions: [] },
     attempts: [
       { ...attempt, token: 1, machine: 'gpu@colab-1:9', resumedFrom: 0, reached: 12, ended: 'preempted' },
       { ...attempt, token: 2, resumedFrom: 10, reached: 30, ended: 'done' },

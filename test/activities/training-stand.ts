@@ -71,7 +71,7 @@ export async function openStand(): Promise<Stand> {
     request: (run, change) => ({
       context: context(run, base, dataset),
       dataset,
-      lane: 'main',
+      branch: 'main',
       parameters: {},
       stopAtStep: null,
       acceptDifferences: [],
@@ -188,9 +188,9 @@ export function attempt(
   return { beats, cancel: (reason) => abort.abort(new Error(reason)), result: train(request) };
 }
 
-/** Files of a lane, parsed. */
+/** Files of a branch, parsed. */
 export async function readJson(stand: Stand, request: TrainRequest, path: string): Promise<unknown> {
   const repo: RepoRef = { type: 'model', repo: request.context.repos.checkpoints };
-  const bytes = await stand.hub.read(repo, request.lane, path);
+  const bytes = await stand.hub.read(repo, request.branch, path);
   return bytes === null ? null : JSON.parse(bytes.toString('utf8'));
 }

@@ -149,7 +149,7 @@ described('the Temporal UI', () => {
   it('starts a run from its form with {} and shows phase, progress and checkpoint', async () => {
     const page = await browser.newPage({ viewport: { width: 1400, height: 1400 } });
     await start(page, 'from-the-form', '{}');
-    await reached('from-the-form', (s) => s.gpu?.lane === 'trial-0' && s.gpu.step === 120);
+    await reached('from-the-form', (s) => s.gpu?.branch === 'trial-0' && s.gpu.step === 120);
     await open(page, 'from-the-form');
     const text = await shows(page, 'step 120 of 300');
     await shoot(page, 'run');

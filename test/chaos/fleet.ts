@@ -144,7 +144,7 @@ export class Fleet {
         ...{ base: this.#base, source: this.#dataset },
         repos: runRepos('plein-air', name, parsed.value.model),
       },
-      ...{ dataset: this.#dataset, lane: 'main', parameters: {}, stopAtStep: null, acceptDifferences: [] },
+      ...{ dataset: this.#dataset, branch: 'main', parameters: {}, stopAtStep: null, acceptDifferences: [] },
     };
   }
 

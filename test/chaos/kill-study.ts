@@ -13,7 +13,7 @@ import { MACHINES, type Machine, StudyStand } from './study-stand.ts';
 export interface StudyTrace {
   /** Every answer to an ask, in order. */
   moves: Pick<StudyMove, 'next' | 'number' | 'parameters' | 'toStep'>[];
-  /** Every training that came back, as `lane to step: adapter`, sorted. */
+  /** Every training that came back, as `branch to step: adapter`, sorted. */
   trainings: string[];
   values: (number | null)[];
   confirmed: (number | null)[];
@@ -151,7 +151,7 @@ async function readHistory(client: Client, run: string) {
     if (of.type === 'suggest') moves.push({ next, number, parameters, toStep });
     // One that was paused comes back unfinished and is called again.
     if (of.type === 'train' && answer.outcome === 'done')
-      trainings.push(`${(of.input as { lane: string }).lane} to ${answer.step}: ${answer.adapterSha256}`);
+      trainings.push(`${(of.input as { branch: string }).branch} to ${answer.step}: ${answer.adapterSha256}`);
   }
   return { moves, trainings: trainings.sort(), events: events?.length ?? 0 };
 }
@@ -169,7 +169,7 @@ async function readLedgers(stand: StudyStand, run: string): Promise<TrainingLedg
   for (const { name } of branches) {
     const bytes = await stand.hub.read({ type: 'model', repo }, name, 'ledger.json');
     const ledger = bytes === null ? null : TrainingLedger.parse(JSON.parse(bytes.toString('utf8')));
-    if (ledger?.lane === name) ledgers.push(ledger);
+    if (ledger?.branch === name) ledgers.push(ledger);
   }
   return ledgers;
 }

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fetchCheckpoint } from '../../src/activities/support/checkpoint-folder.ts';
-import { chooseCheckpoint, type Lane, readLane } from '../../src/activities/train/branch.ts';
+import { chooseCheckpoint, readBranch, type TrainingBranch } from '../../src/activities/train/branch.ts';
 import type { TrainRequest } from '../../src/domain/run/activities.ts';
 import type { Training } from '../../src/domain/training/training.ts';
 import { isAlive, signalIfThere } from '../../src/wire/processes.ts';
@@ -49,7 +49,11 @@ export async function killAgainAndAgain(p: {
 }): Promise<KilledRun> {
   const { fleet, request, random } = p;
   const { run, config, repos } = request.context;
-  const lane: Lane = { hub: fleet.hub, repo: { type: 'model', repo: repos.checkpoints }, branch: 'main' };
+  const branch: TrainingBranch = {
+    hub: fleet.hub,
+    repo: { type: 'model', repo: repos.checkpoints },
+    name: 'main',
+  };
   const kills: Kill[] = [];
   const running = await fleet.start(request);
   let ended = false;
@@ -67,7 +71,7 @@ export async function killAgainAndAgain(p: {
       machine = await fleet.startMachine();
     }
     if (trainer !== null) dead.add(trainer);
-    const state = await inspect(fleet, lane);
+    const state = await inspect(fleet, branch);
     const course = trainer === null ? null : courseOf(readTrace(fleet.traces, trainer));
     const since =
       course === null
@@ -85,7 +89,7 @@ export async function killAgainAndAgain(p: {
   }
   const result = await running.result;
   await machine.worker.stop(20);
-  const { ledger } = await readLane(lane);
+  const { ledger } = await readBranch(branch);
   const failed = ledger.attempts.filter((attempt) => attempt.ended === 'failed').length;
   return { run, kills, result, failed };
 }
@@ -156,14 +160,19 @@ async function checkpointOf(p: {
 }
 
 /** Downloads and verifies what a fresh machine would go on from. */
-async function inspect(fleet: Fleet, lane: Lane): Promise<{ saved: number; unusable: string[] }> {
+async function inspect(fleet: Fleet, branch: TrainingBranch): Promise<{ saved: number; unusable: string[] }> {
   const folder = await mkdtemp(join(fleet.root, 'inspect-'));
   try {
-    const { head, checkpoints } = await readLane(lane);
-    const { checkpoint, damaged } = await chooseCheckpoint(lane, head, checkpoints);
+    const { head, checkpoints } = await readBranch(branch);
+    const { checkpoint, damaged } = await chooseCheckpoint(branch, head, checkpoints);
     if (checkpoint === null) return { saved: 0, unusable: damaged };
     await fetchCheckpoint({
-      ...{ hub: lane.hub, ref: { ...lane.repo, commit: head }, path: checkpoint.folder, toFolder: folder },
+      ...{
+        hub: branch.hub,
+        ref: { ...branch.repo, commit: head },
+        path: checkpoint.folder,
+        toFolder: folder,
+      },
     });
     return { saved: checkpoint.step, unusable: damaged };
   } catch (error) {

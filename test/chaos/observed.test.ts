@@ -121,8 +121,8 @@ beforeAll(async () => {
   });
   const unknown = await workflow.start('nonsense', { taskQueue: 'pipeline', workflowId: 'nonsense' });
   await until('the main training', 120, async () => {
-    const { gpu } = await workflow.getHandle(RUN).query<{ gpu: { lane: string; step: number } }>('status');
-    return gpu.lane === 'main' && gpu.step > 0;
+    const { gpu } = await workflow.getHandle(RUN).query<{ gpu: { branch: string; step: number } }>('status');
+    return gpu.branch === 'main' && gpu.step > 0;
   });
   relay.weather = { kind: 'cut' };
   await new Promise((resolve) => setTimeout(resolve, 4000));

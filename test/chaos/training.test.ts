@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Lane, readLane } from '../../src/activities/train/branch.ts';
+import { readBranch, type TrainingBranch } from '../../src/activities/train/branch.ts';
 import type { TrainRequest } from '../../src/domain/run/activities.ts';
 import type { Training } from '../../src/domain/training/training.ts';
 import { isAlive, signalIfThere } from '../../src/wire/processes.ts';
@@ -25,10 +25,10 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(() => fleet.close(), 60_000);
 
-const laneOf = ({ context }: TrainRequest): Lane => ({
+const branchOf = ({ context }: TrainRequest): TrainingBranch => ({
   hub: fleet.hub,
   repo: { type: 'model', repo: context.repos.checkpoints },
-  branch: 'main',
+  name: 'main',
 });
 
 /** The machine's trainer once it has reached a step beyond its first few. */
@@ -78,7 +78,7 @@ describe('a zombie', () => {
     signalIfThere(asleep, 'SIGCONT');
     const training = await result;
     expect(training.adapterSha256).toBe(whole.adapterSha256);
-    const { ledger, fence } = await readLane(laneOf(request));
+    const { ledger, fence } = await readBranch(branchOf(request));
     expect(fence?.token).toBe(2);
     expect(ledger.attempts.map(({ ended }) => ended)).toEqual(['preempted', 'done']);
     const history = await fleet.client.workflow.getHandle('zombie').fetchHistory();
@@ -103,7 +103,7 @@ describe('a training that is asked to end', () => {
     await expect(run.result).rejects.toThrow();
     process.stderr.write(`cancel to local checkpoint: ${(savedAt ?? Number.NaN) - cancelledAt} ms\n`);
     const course = courseOf(readTrace(fleet.traces, trainer));
-    const { checkpoints, ledger } = await readLane(laneOf(request));
+    const { checkpoints, ledger } = await readBranch(branchOf(request));
     expect(checkpoints[0]?.step).toBe(course?.last);
     expect(ledger.attempts.at(-1)?.ended).toBe('stopped');
     await machine.worker.stop(20);
@@ -116,8 +116,8 @@ describe('a training that is asked to end', () => {
     const trainer = await atWork(machine);
     await run.signal('pause');
     const { checkpoints, ledger } = await until('the pause is on the Hub', async () => {
-      const lane = await readLane(laneOf(request));
-      return lane.ledger.attempts.at(-1)?.ended === 'stopped' && lane;
+      const branch = await readBranch(branchOf(request));
+      return branch.ledger.attempts.at(-1)?.ended === 'stopped' && branch;
     });
     expect(checkpoints[0]?.step).toBe(courseOf(readTrace(fleet.traces, trainer))?.last);
     expect(ledger.result).toBeNull();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execa } from 'execa';
-import { type Lane, readLane } from '../../src/activities/train/branch.ts';
+import { readBranch, type TrainingBranch } from '../../src/activities/train/branch.ts';
 import { LOCAL_TOKEN, Stack } from '../../src/cli/stack/stack.ts';
 import { processEnvironment, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT, TINY_BASE } from '../../src/config/paths.ts';
@@ -42,10 +42,10 @@ async function pleinAir(...args: string[]): Promise<Record<string, unknown>> {
   return JSON.parse(stdout);
 }
 
-const laneOf = (run: string): Lane => ({
+const branchOf = (run: string): TrainingBranch => ({
   hub: connectHub({ endpoint: stack.hubUrl, accessToken: LOCAL_TOKEN }),
   repo: { type: 'model', repo: RepoId.parse(`plein-air/${run}-checkpoints`) },
-  branch: 'main',
+  name: 'main',
 });
 
 async function start(run: string): Promise<void> {
@@ -54,7 +54,7 @@ async function start(run: string): Promise<void> {
 
 const resultOf = (run: string) =>
   until(`${run} is trained`, async () => {
-    const { ledger } = await readLane(laneOf(run));
+    const { ledger } = await readBranch(branchOf(run));
     return ledger.result;
   });
 
@@ -62,7 +62,7 @@ it('goes on from the Hub alone: Temporal’s database wiped, every machine gone,
   let gpu = stack.startWorker('gpu');
   await start('phoenix');
   const saved = await until('a checkpoint is on the Hub', async () => {
-    const { checkpoints } = await readLane(laneOf('phoenix')).catch(() => ({ checkpoints: [] }));
+    const { checkpoints } = await readBranch(branchOf('phoenix')).catch(() => ({ checkpoints: [] }));
     return checkpoints[0] ?? null;
   });
   await gpu.kill();
@@ -82,9 +82,9 @@ it('goes on from the Hub alone: Temporal’s database wiped, every machine gone,
     resumed: 'restarted',
   });
   const result = await resultOf('phoenix');
-  const { ledger } = await readLane(laneOf('phoenix'));
+  const { ledger } = await readBranch(branchOf('phoenix'));
   expect(ledger.attempts.at(-1)?.resumedFrom).toBeGreaterThanOrEqual(saved.step);
-  const record = await laneOf('phoenix').hub.read(
+  const record = await branchOf('phoenix').hub.read(
     { type: 'dataset', repo: RepoId.parse('plein-air/phoenix-record') },
     'main',
     'records/run.json',

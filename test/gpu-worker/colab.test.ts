@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { execa, execaSync } from 'execa';
-import { type Lane, readLane } from '../../src/activities/train/branch.ts';
+import { readBranch, type TrainingBranch } from '../../src/activities/train/branch.ts';
 import { descendants } from '../../src/cli/stack/descendants.ts';
 import { processEnvironment, pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
@@ -148,11 +148,11 @@ it('alone, without a Temporal server, goes on by the run’s name when the sessi
       },
       { RUN: 'evening', INPUT: JSON.stringify({ profile: 'tiny', ...SHORT_RUN }) },
     );
-  const lane: Lane = {
-    ...{ hub: fleet.hub, branch: 'main' },
+  const branch: TrainingBranch = {
+    ...{ hub: fleet.hub, name: 'main' },
     repo: { type: 'model', repo: RepoId.parse('plein-air/evening-checkpoints') },
   };
-  const read = () => readLane(lane).catch(() => null);
+  const read = () => readBranch(branch).catch(() => null);
 
   const first = session('first-session');
   const saved = await until('a checkpoint is on the Hub', async () => (await read())?.checkpoints[0] ?? null);

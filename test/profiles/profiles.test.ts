@@ -72,7 +72,7 @@ function attempt(
   const workDir = join(root, `machine-${context.run}-${number}`);
   const log = (line: string) => said.push(line);
   const train = createTrain({ hub, trainer, workDir, activity: () => activity, log });
-  const request = { context, dataset, lane: 'main', parameters: {}, stopAtStep: null };
+  const request = { context, dataset, branch: 'main', parameters: {}, stopAtStep: null };
   return train({ ...request, acceptDifferences: [] });
 }
 
@@ -101,8 +101,8 @@ describe.each(REAL_PROFILES)('the profile %s, small, with its own settings', (pr
     const { attempts } = TrainingLedger.parse(JSON.parse(String(ledger)));
     expect(attempts[1]?.resumedFrom).toBeGreaterThan(0);
     const record = { type: 'dataset', repo: context.repos.record } as const;
-    const strips = await hub.list(record, 'main', 'samples/main');
-    expect(strips.map(({ path }) => path)).toContain('samples/main/step-00000006.png');
+    const images = await hub.list(record, 'main', 'samples/main');
+    expect(images.map(({ path }) => path)).toContain('samples/main/step-00000006.png');
 
     const deps = { hub, trainer, workDir: join(root, `judge-${profile}`), heartbeat: () => undefined };
     const chosen = await createChooseCheckpoint(deps)({ context, dataset, training });

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { createPublishRelease } from '../../src/activities/release/deploy.ts';
-import { LANE_FILES } from '../../src/activities/train/branch.ts';
-import { tidyLane } from '../../src/activities/train/squash.ts';
+import { BRANCH_FILES } from '../../src/activities/train/branch.ts';
+import { tidyBranch } from '../../src/activities/train/squash.ts';
 import { type RepoRef, Sha256 } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
@@ -28,7 +28,7 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-const FENCE = { path: LANE_FILES.fence, content: '{"format":1,"token":1,"owner":"this test"}' };
+const FENCE = { path: BRANCH_FILES.fence, content: '{"format":1,"token":1,"owner":"this test"}' };
 const WEIGHTS = 'pytorch_lora_weights.safetensors';
 
 /** What retention and everybody else may do to the repositories of a run, before and after it is released. */
@@ -86,9 +86,9 @@ class Run {
         await this.#remember();
         const folders = (await hub.list(checkpoints, 'main', 'checkpoints')).map((f) => f.path);
         await hub.commit({ repo: checkpoints, message: 'Drop', files: [FENCE], delete: folders });
-        const lane = { hub, repo: checkpoints, branch: 'main' };
-        await tidyLane(
-          lane,
+        const branch = { hub, repo: checkpoints, name: 'main' };
+        await tidyBranch(
+          branch,
           1,
           [...this.#ever].map((s) => Sha256.parse(s)),
         );

@@ -40,7 +40,7 @@ async function stands(id: string, test: (status: RunStatus) => boolean): Promise
     throw new Error(`${String(error)}, got ${JSON.stringify(last)}`);
   });
 }
-const trains = (status: RunStatus) => status.gpu?.lane === 'main' && status.gpu.step > 0;
+const trains = (status: RunStatus) => status.gpu?.branch === 'main' && status.gpu.step > 0;
 const waits = (status: RunStatus) => status.state === 'waiting-for-approval';
 
 /** Waits for the end, whatever it is, and writes the history. */

@@ -60,7 +60,7 @@ export async function measureDefects(p: {
   const rows = planRows({ ...p, defects: DEFECTS });
   const outcomes: Outcome[] = [];
   let next = 0;
-  const lane = async (): Promise<void> => {
+  const worker = async (): Promise<void> => {
     for (let at = next++; at < rows.length; at = next++) {
       const row = rows[at] as PlannedRow;
       const { bytes } = await encodeRow(row);
@@ -72,7 +72,7 @@ export async function measureDefects(p: {
       );
     }
   };
-  await Promise.all([lane(), lane()]);
+  await Promise.all([worker(), worker()]);
   outcomes.sort((a, b) => a.row.index - b.row.index);
   const wanted = outcomes.filter(({ row }) => row.style === config.style);
   const candidates = wanted.flatMap(({ candidate }) => (candidate === null ? [] : [candidate]));

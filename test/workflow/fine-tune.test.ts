@@ -178,7 +178,7 @@ describe('fineTune', () => {
       },
       (h) => h.result(),
     );
-    expect(seen.map((p) => p.lane)).toEqual(['trial-0', 'trial-1', 'trial-2', 'main']);
+    expect(seen.map((p) => p.branch)).toEqual(['trial-0', 'trial-1', 'trial-2', 'main']);
     expect(seen.at(-1)?.parameters).toEqual(seen[1]?.parameters);
     expect(seen.at(-1)?.stopAtStep).toBeNull();
     expect(seen.at(-1)?.continueFrom).toBe('trial-1');
@@ -303,7 +303,7 @@ describe('fineTune', () => {
         const report = {
           runId,
           activity: 'train',
-          lane: 'main',
+          branch: 'main',
           attempt: 2,
           worker: 'gpu-2',
           at: 9,
@@ -477,8 +477,8 @@ describe('fineTune', () => {
     const result = await fineTune(
       { tuning: { strategy: 'random', trials: 2, seeds: 0, parallel: 1 } },
       {
-        train: async ({ lane }) => {
-          stretches.push(lane);
+        train: async ({ branch }) => {
+          stretches.push(branch);
           return stretches.length === 1 ? trainingOf({ outcome: await stopped(), step: 1 }) : trainingOf();
         },
       },

@@ -153,7 +153,7 @@ describe('prepare', () => {
           const about = {
             runId,
             activity: 'captionPictures',
-            lane: '',
+            branch: '',
             attempt: 1,
             worker: 'gpu@colab',
             at: 1,

@@ -41,17 +41,17 @@ function tune<T>(
 
 const done = async (handle: WorkflowHandle) => (await handle.result()) as StudyResult;
 
-/** Loss of a trial by its number, as the lane says it. */
-function lossOf(lane: string): number {
-  const number = Number(/^trial-(\d+)/.exec(lane)?.[1]);
+/** Loss of a trial by its number, as the branch says it. */
+function lossOf(branch: string): number {
+  const number = Number(/^trial-(\d+)/.exec(branch)?.[1]);
   return ((number * 7) % 11) / 10 + 0.1;
 }
 
-const trained = async ({ lane, stopAtStep }: TrainRequest) =>
-  trainingOf({ step: stopAtStep ?? 300, heldOutLoss: lossOf(lane), gpuSeconds: stopAtStep ?? 300 });
+const trained = async ({ branch, stopAtStep }: TrainRequest) =>
+  trainingOf({ step: stopAtStep ?? 300, heldOutLoss: lossOf(branch), gpuSeconds: stopAtStep ?? 300 });
 
 describe('tune', () => {
-  it('trains what it is told to, pauses trials at rungs and promotes them on their own lanes', async () => {
+  it('trains what it is told to, pauses trials at rungs and promotes them on their own branches', async () => {
     const seen: [string, number | null][] = [];
     const asked: Trial[][] = [];
     const moves = [
@@ -75,7 +75,7 @@ describe('tune', () => {
           };
         },
         train: async (p) => {
-          seen.push([p.lane, p.stopAtStep]);
+          seen.push([p.branch, p.stopAtStep]);
           return trained(p);
         },
       },
@@ -94,12 +94,12 @@ describe('tune', () => {
     ]);
     expect(result).toMatchObject({ chosen: 0, stopped: 'nothing is left' });
     expect(result.trials[0]?.reports.map((r) => r.step)).toEqual([10, 40]);
-    // The lane's seconds cover both rungs: they are not counted twice.
+    // The branch's seconds cover both rungs: they are not counted twice.
     expect(result.trials[0]?.gpuSeconds).toBe(40);
   });
 
   it('asks in the same order with the same knowledge whichever parallel trial ends first', async () => {
-    const play = async (slow: (lane: string) => boolean) => {
+    const play = async (slow: (branch: string) => boolean) => {
       const asked: string[] = [];
       const result = await tune(
         { strategy: 'random', trials: 9, parallel: 3 },
@@ -109,7 +109,7 @@ describe('tune', () => {
             return activities().suggest(p);
           },
           train: async (p) => {
-            if (slow(p.lane)) await new Promise((resolve) => setTimeout(resolve, 300));
+            if (slow(p.branch)) await new Promise((resolve) => setTimeout(resolve, 300));
             return trained(p);
           },
         },
@@ -117,8 +117,8 @@ describe('tune', () => {
       );
       return { asked, chosen: result.chosen, trials: result.trials.map((t) => t.value) };
     };
-    const first = await play((lane) => lane === 'trial-0' || lane === 'trial-4');
-    expect(await play((lane) => lane === 'trial-1' || lane === 'trial-2')).toEqual(first);
+    const first = await play((branch) => branch === 'trial-0' || branch === 'trial-4');
+    expect(await play((branch) => branch === 'trial-1' || branch === 'trial-2')).toEqual(first);
     // Trial 5 is asked for when 0 to 2 are known and 3 and 4 are under way, never more, never less.
     expect(first.asked[5]).toBe('0c 1c 2c 3r 4r');
   });
@@ -129,10 +129,12 @@ describe('tune', () => {
       { strategy: 'random', trials: 4, seeds: 2, finalists: 2, parallel: 2 },
       {
         train: async (p) => {
-          seeds.push([p.lane, p.context.config.seed]);
-          const again = p.lane.includes('seed');
+          seeds.push([p.branch, p.context.config.seed]);
+          const again = p.branch.includes('seed');
           // Trial 0 looked best by luck.
-          return trainingOf({ heldOutLoss: again && p.lane.startsWith('trial-0') ? 0.9 : lossOf(p.lane) });
+          return trainingOf({
+            heldOutLoss: again && p.branch.startsWith('trial-0') ? 0.9 : lossOf(p.branch),
+          });
         },
       },
       done,
@@ -144,7 +146,7 @@ describe('tune', () => {
       [2, lossOf('trial-2')],
     ]);
     expect(result.chosen).toBe(2);
-    const again = new Map(seeds.filter(([lane]) => lane.includes('seed')));
+    const again = new Map(seeds.filter(([branch]) => branch.includes('seed')));
     expect([...again.keys()].sort()).toEqual([
       'trial-0-seed-1',
       'trial-0-seed-2',
@@ -185,8 +187,8 @@ describe('tune', () => {
       { strategy: 'random', trials: 4, parallel: 2 },
       {
         train: async (p) => {
-          stretches.push(p.lane);
-          if (!held.delete(p.lane)) return trained(p);
+          stretches.push(p.branch);
+          if (!held.delete(p.branch)) return trained(p);
           return trainingOf({ outcome: await stopped(), step: 1, heldOutLoss: null });
         },
       },
@@ -199,7 +201,7 @@ describe('tune', () => {
         return done(handle);
       },
     );
-    // Each stretch was called again on its own lane, in whichever order workers took them, and its figures are those of the whole one.
+    // Each stretch was called again on its own branch, in whichever order workers took them, and its figures are those of the whole one.
     expect(stretches.slice(2).sort()).toEqual(['trial-0', 'trial-1', 'trial-2', 'trial-3']);
     expect(result.trials.map((t) => t.value)).toEqual([0, 1, 2, 3].map((n) => lossOf(`trial-${n}`)));
   });
@@ -209,8 +211,8 @@ describe('tune', () => {
     const study = tune(
       { strategy: 'random', trials: 2, parallel: 2 },
       {
-        train: async ({ lane }) => {
-          if (lane === 'trial-0') return trainingOf();
+        train: async ({ branch }) => {
+          if (branch === 'trial-0') return trainingOf();
           throw ApplicationFailure.create({ type: 'BadData', message: 'no pictures', nonRetryable: true });
         },
       },
@@ -220,13 +222,13 @@ describe('tune', () => {
   });
 
   it('continues as new without losing, repeating or asking anything again', async () => {
-    const lanes: string[] = [];
+    const branches: string[] = [];
     const count = STRETCHES_PER_RUN + 12;
     const { result, runs, events } = await tune(
       { strategy: 'random', trials: count, parallel: 3, steps: 1 },
       {
         train: async (p) => {
-          lanes.push(p.lane);
+          branches.push(p.branch);
           return trained(p);
         },
       },
@@ -244,8 +246,8 @@ describe('tune', () => {
     );
     expect(runs).toBe(true);
     expect(events).toBeLessThan(10_240);
-    expect(lanes).toHaveLength(count);
-    expect(new Set(lanes).size).toBe(count);
+    expect(branches).toHaveLength(count);
+    expect(new Set(branches).size).toBe(count);
     expect(result.trials.map((t) => t.number)).toEqual(Array.from({ length: count }, (_, n) => n));
   }, 120_000);
 
@@ -258,7 +260,7 @@ describe('tune', () => {
       { strategy: 'random', trials: 3, steps: 20 },
       {
         train: async (p) => {
-          if (p.lane === 'trial-1') await held;
+          if (p.branch === 'trial-1') await held;
           return trained(p);
         },
       },

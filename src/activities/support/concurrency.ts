@@ -7,7 +7,7 @@ export async function inFlight<T, R>(
   const results = new Array<R>(items.length);
   let next = 0;
   let failed = false;
-  const lane = async (): Promise<void> => {
+  const worker = async (): Promise<void> => {
     while (next < items.length && !failed) {
       const at = next;
       next += 1;
@@ -19,6 +19,6 @@ export async function inFlight<T, R>(
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(width, items.length) }, lane));
+  await Promise.all(Array.from({ length: Math.min(width, items.length) }, worker));
   return results;
 }

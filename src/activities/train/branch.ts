@@ -8,8 +8,8 @@ import type { Hub } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { MANIFEST } from '../support/checkpoint-folder.ts';
 
-/** Files of a lane besides its checkpoints. */
-export const LANE_FILES = {
+/** Files of a branch besides its checkpoints. */
+export const BRANCH_FILES = {
   fence: 'fence.json',
   ledger: 'ledger.json',
   latest: 'latest.json',
@@ -17,78 +17,80 @@ export const LANE_FILES = {
 } as const;
 
 /**
- * A lane on the Hub: one branch of the checkpoint repository, so that each lane has a head of its own to compare and swap.
- * Lane `main` is branch `main`, `trial-3` is branch `trial-3`.
+ * A branch of the checkpoint repository that one training publishes to, `main` or `trial-3`: each has a head of its own to
+ * compare and swap.
  */
-export interface Lane {
+export interface TrainingBranch {
   hub: Hub;
   repo: RepoRef;
-  branch: string;
+  name: string;
 }
 
-/** What a lane holds at one commit. */
-export interface LaneState {
+/** What a branch holds at one commit. */
+export interface BranchState {
   head: CommitSha;
   fence: Fence | null;
   ledger: TrainingLedger;
   /** Newest first; not verified. */
   checkpoints: CheckpointFolder[];
-  /** Files of the lane that this branch was made from, to be deleted. */
+  /** Files of the branch that this one was made from, to be deleted. */
   inherited: string[];
 }
 
-/** Reads a lane at a commit; null: at its head, and repository and branch are created where they are missing. */
-export async function readLane(
-  { hub, repo, branch }: Lane,
+/** Reads a branch at a commit; null: at its head, and repository and branch are created where they are missing. */
+export async function readBranch(
+  { hub, repo, name }: TrainingBranch,
   commit: CommitSha | null = null,
-): Promise<LaneState> {
-  const head = commit ?? (await hub.resolve(repo, branch)) ?? (await createLane({ hub, repo, branch }));
+): Promise<BranchState> {
+  const head = commit ?? (await hub.resolve(repo, name)) ?? (await createBranch({ hub, repo, name }));
   const read = (path: string) => hub.read(repo, head, path);
-  const bytes = await read(LANE_FILES.ledger);
+  const bytes = await read(BRANCH_FILES.ledger);
   const known =
-    bytes === null ? null : parseJson(bytes, TrainingLedger, `${repo.repo} ${LANE_FILES.ledger} at ${head}`);
+    bytes === null
+      ? null
+      : parseJson(bytes, TrainingLedger, `${repo.repo} ${BRANCH_FILES.ledger} at ${head}`);
   const files = await hub.list(repo, head);
-  if (known !== null && known.lane !== branch) {
+  if (known !== null && known.branch !== name) {
     const inherited = files.map(({ path }) => path).filter((path) => path !== '.gitattributes');
-    return { head, fence: null, ledger: emptyLedger(branch), checkpoints: [], inherited };
+    return { head, fence: null, ledger: emptyLedger(name), checkpoints: [], inherited };
   }
   return {
     head,
-    fence: await readFence({ hub, repo, branch }, head),
-    ledger: known ?? emptyLedger(branch),
+    fence: await readFence({ hub, repo, name }, head),
+    ledger: known ?? emptyLedger(name),
     checkpoints: findCheckpoints(files),
     inherited: [],
   };
 }
 
-async function createLane({ hub, repo, branch }: Lane): Promise<CommitSha> {
+async function createBranch({ hub, repo, name }: TrainingBranch): Promise<CommitSha> {
   await hub.ensureRepo(repo, { private: true });
   const main = await hub.resolve(repo, 'main');
-  if (main !== null && branch !== 'main') await hub.ensureBranch(repo, branch, main);
-  const head = await hub.resolve(repo, branch);
+  if (main !== null && name !== 'main') await hub.ensureBranch(repo, name, main);
+  const head = await hub.resolve(repo, name);
   if (head !== null) return head;
   throw new PipelineError(
     'HubUnavailable',
-    `expected branch ${branch} in ${repo.repo} after it was created, got none`,
+    `expected branch ${name} in ${repo.repo} after it was created, got none`,
   );
 }
 
 /** The fence at a commit; null before the first attempt. */
-export async function readFence({ hub, repo }: Lane, head: CommitSha): Promise<Fence | null> {
-  const bytes = await hub.read(repo, head, LANE_FILES.fence);
-  return bytes === null ? null : parseJson(bytes, Fence, `${repo.repo} ${LANE_FILES.fence} at ${head}`);
+export async function readFence({ hub, repo }: TrainingBranch, head: CommitSha): Promise<Fence | null> {
+  const bytes = await hub.read(repo, head, BRANCH_FILES.fence);
+  return bytes === null ? null : parseJson(bytes, Fence, `${repo.repo} ${BRANCH_FILES.fence} at ${head}`);
 }
 
 /** The error of an attempt whose place another one has taken. */
 export function fenced(
-  lane: Lane,
+  branch: TrainingBranch,
   token: number,
   fence: { token: number; owner: string } | null,
 ): PipelineError {
   const other = fence === null ? 'no fence at all' : `token ${fence.token} of ${fence.owner}`;
   return new PipelineError(
     'Fenced',
-    `expected to hold fencing token ${token} on ${lane.repo.repo} branch ${lane.branch}, got ${other}: this attempt stops and publishes nothing`,
+    `expected to hold fencing token ${token} on ${branch.repo.repo} branch ${branch.name}, got ${other}: this attempt stops and publishes nothing`,
   );
 }
 
@@ -100,7 +102,7 @@ export interface Choice {
 
 /** The newest checkpoint whose manifest agrees with the files that the Hub lists; its bytes are verified on download. */
 export async function chooseCheckpoint(
-  { hub, repo }: Lane,
+  { hub, repo }: TrainingBranch,
   head: CommitSha,
   candidates: readonly CheckpointFolder[],
 ): Promise<Choice> {
@@ -121,12 +123,12 @@ async function promisedOtherwise(
   { folder }: CheckpointFolder,
   manifest: Buffer | null,
 ): Promise<string | null> {
-  const bytes = await at.hub.read(at.repo, at.head, LANE_FILES.latest);
+  const bytes = await at.hub.read(at.repo, at.head, BRANCH_FILES.latest);
   const latest = bytes === null ? null : LatestCheckpoint.safeParse(safeJson(bytes)).data;
   if (latest?.path !== folder || manifest === null) return null;
   const sha256 = sha256Of(manifest);
   if (sha256 === latest.manifestSha256) return null;
-  return `${folder}/${MANIFEST}: expected sha256 ${latest.manifestSha256} as in ${LANE_FILES.latest}, got ${sha256}`;
+  return `${folder}/${MANIFEST}: expected sha256 ${latest.manifestSha256} as in ${BRANCH_FILES.latest}, got ${sha256}`;
 }
 
 function parseManifest(bytes: Buffer | null): CheckpointManifest | null {

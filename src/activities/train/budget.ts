@@ -1,6 +1,6 @@
 import { PipelineError } from '../../domain/errors.ts';
 import { attemptsWithoutProgress, ledgerTotals, TrainingLedger } from '../../domain/training/ledger.ts';
-import { LANE_FILES } from './branch.ts';
+import { BRANCH_FILES } from './branch.ts';
 import type { TrainPlan } from './plan.ts';
 
 /** Refuses an attempt after too many of the same workflow run that ended without a checkpoint; `ledger` includes this one. */
@@ -16,18 +16,18 @@ export function refuseHopeless(plan: TrainPlan, ledger: TrainingLedger, workflow
   );
 }
 
-/** Seconds that the run has spent on accelerators before this attempt: earlier attempts of the lane, and all other lanes. */
+/** Seconds that the run has spent on accelerators before this attempt: earlier attempts of the branch, and all other branches. */
 export async function spentBefore(plan: TrainPlan, ledger: TrainingLedger): Promise<number> {
-  const { hub, repo, branch } = plan.lane;
-  const others = (await hub.branches(repo)).filter(({ name }) => name !== branch);
+  const { hub, repo, name: own } = plan.branch;
+  const others = (await hub.branches(repo)).filter(({ name }) => name !== own);
   const seconds = await Promise.all(
     others.map(async ({ name, commit }) => {
       // By name where the commit was squashed away in between.
       const bytes = await hub
-        .read(repo, commit, LANE_FILES.ledger)
-        .catch(() => hub.read(repo, name, LANE_FILES.ledger));
+        .read(repo, commit, BRANCH_FILES.ledger)
+        .catch(() => hub.read(repo, name, BRANCH_FILES.ledger));
       const other = bytes === null ? null : parseLedger(bytes);
-      return other?.lane === name ? ledgerTotals(other).gpuSeconds : 0;
+      return other?.branch === name ? ledgerTotals(other).gpuSeconds : 0;
     }),
   );
   return ledgerTotals(ledger).gpuSeconds + seconds.reduce((sum, spent) => sum + spent, 0);
@@ -56,7 +56,7 @@ export function overBudget(
   const over = (what: string, field: string, limit: number, hours: number) =>
     new PipelineError(
       'BudgetExhausted',
-      `expected ${run} to need at most ${limit} ${what} (${field}), got ${hours.toFixed(2)} at step ${step} of ${plan.lastStep}. What is trained is saved in ${plan.lane.repo.repo}: raise ${field} and run "plein-air resume ${run}"`,
+      `expected ${run} to need at most ${limit} ${what} (${field}), got ${hours.toFixed(2)} at step ${step} of ${plan.lastStep}. What is trained is saved in ${plan.branch.repo.repo}: raise ${field} and run "plein-air resume ${run}"`,
     );
   const gpu = spent.gpuSeconds / 3600;
   const wall = spent.wallSeconds / 3600;

@@ -7,7 +7,7 @@ import type { LatestCheckpoint } from '../../domain/training/ledger.ts';
 import type { CommitRequest } from '../../hub/hub.ts';
 import { parseJson } from '../../hub/verified-json.ts';
 import { MANIFEST } from '../support/checkpoint-folder.ts';
-import { LANE_FILES } from './branch.ts';
+import { BRANCH_FILES } from './branch.ts';
 
 /** A checkpoint that the trainer has finished on this machine. */
 export interface LocalSave {
@@ -50,7 +50,7 @@ export async function checkpointFiles(
   };
   return [
     ...names.sort().map((name) => ({ path: `${folder}/${name}`, content: { file: join(save.path, name) } })),
-    { path: LANE_FILES.latest, content: json(latest) },
+    { path: BRANCH_FILES.latest, content: json(latest) },
   ];
 }
 

@@ -14,12 +14,12 @@ import { commitOnHead } from '../../hub/commit-on-head.ts';
 import { licenseOf } from '../../releases/base-license.ts';
 import { runNotices } from '../../reports/cards/run-notices.ts';
 import type { ActivityContext } from '../support/activity-context.ts';
-import { chooseCheckpoint, fenced, LANE_FILES, readLane } from './branch.ts';
+import { BRANCH_FILES, chooseCheckpoint, fenced, readBranch } from './branch.ts';
 import { json } from './checkpoint-commit.ts';
 import { knownResult, type TrainPlan } from './plan.ts';
 
-/** A lane that this attempt may publish to, until somebody takes a higher token. */
-export interface TakenLane {
+/** A branch that this attempt may publish to, until somebody takes a higher token. */
+export interface TakenBranch {
   token: number;
   head: CommitSha;
   ledger: TrainingLedger;
@@ -38,30 +38,30 @@ export function reportedMetrics({ info }: ActivityContext): Record<string, numbe
 }
 
 /**
- * Takes the next fencing token by compare-and-swap on the lane's head; the loser of a race looks again. In the same commit the
+ * Takes the next fencing token by compare-and-swap on the branch's head; the loser of a race looks again. In the same commit the
  * ledger closes the attempt that vanished and opens this one. An attempt that slept until its successor had begun takes nothing.
  */
 export async function takeFence(p: {
   plan: TrainPlan;
   activity: ActivityContext;
   machine?: string | undefined;
-}): Promise<TakenLane | { result: Training }> {
+}): Promise<TakenBranch | { result: Training }> {
   const { plan, activity } = p;
-  const { lane } = plan;
-  const target = { repo: lane.repo, branch: lane.branch, signal: activity.cancellationSignal };
-  return commitOnHead<TakenLane | { result: Training }>(lane.hub, target, async (head) => {
+  const { branch } = plan;
+  const target = { repo: branch.repo, branch: branch.name, signal: activity.cancellationSignal };
+  return commitOnHead<TakenBranch | { result: Training }>(branch.hub, target, async (head) => {
     if (head === null)
       throw new PipelineError(
         'HubUnavailable',
-        `expected branch ${lane.branch} in ${lane.repo.repo}, got none: it was deleted while an attempt began`,
+        `expected branch ${branch.name} in ${branch.repo.repo}, got none: it was deleted while an attempt began`,
       );
-    const state = await readLane(lane, head);
+    const state = await readBranch(branch, head);
     const known = knownResult(plan, state);
     if (known !== null) return { done: { result: known } };
-    const { checkpoint, damaged } = await chooseCheckpoint(lane, head, state.checkpoints);
+    const { checkpoint, damaged } = await chooseCheckpoint(branch, head, state.checkpoints);
     const intact = checkpoint === null ? [] : state.checkpoints.slice(state.checkpoints.indexOf(checkpoint));
     const token = (state.fence?.token ?? 0) + 1;
-    if (isSucceeded(activity, state.fence)) throw fenced(lane, token, state.fence);
+    if (isSucceeded(activity, state.fence)) throw fenced(branch, token, state.fence);
     const attempt = newAttempt({ ...p, token, step: checkpoint?.step ?? 0, damaged });
     const fence: Fence = { format: 1, token, owner: attempt.owner };
     const { context } = plan.request;
@@ -69,7 +69,7 @@ export async function takeFence(p: {
     const notices =
       token === 1
         ? runNotices({
-            ...(await licenseOf(lane.hub, context.base)),
+            ...(await licenseOf(branch.hub, context.base)),
             ...{ base: context.base.repo, run: context.run, holds: 'checkpoints' },
           })
         : [];
@@ -80,8 +80,8 @@ export async function takeFence(p: {
     return {
       message: `Attempt ${token}`,
       files: [
-        { path: LANE_FILES.fence, content: json(fence) },
-        { path: LANE_FILES.ledger, content: json(ledger) },
+        { path: BRANCH_FILES.fence, content: json(fence) },
+        { path: BRANCH_FILES.ledger, content: json(ledger) },
         ...notices,
       ],
       delete: state.inherited.filter((path) => notices.every((file) => file.path !== path)),

@@ -4,14 +4,14 @@ import type { CommitSha, Sha256 } from '../../domain/refs.ts';
 import type { TrainRequest } from '../../domain/run/activities.ts';
 import type { TrainerTraining } from '../../domain/trainer-protocol.ts';
 import type { GpuCheck } from '../../domain/training/gpu-check.ts';
-import { type LaneResult, ledgerTotals, type TrainingLedger } from '../../domain/training/ledger.ts';
+import { type BranchResult, ledgerTotals, type TrainingLedger } from '../../domain/training/ledger.ts';
 import { trainerTraining, trainingFacts } from '../../domain/training/trainer-training.ts';
 import type { Training } from '../../domain/training/training.ts';
 import { sha256Of } from '../../hub/hashing.ts';
 import type { Hub } from '../../hub/hub.ts';
 import type { Trainer } from '../../trainer/trainer.ts';
 import type { ActivityContext } from '../support/activity-context.ts';
-import type { Lane, LaneState } from './branch.ts';
+import type { BranchState, TrainingBranch } from './branch.ts';
 
 /** What training needs besides its request. */
 export interface TrainDeps {
@@ -32,12 +32,12 @@ export interface TrainDeps {
 /** A request with everything that follows from it alone. */
 export interface TrainPlan {
   request: TrainRequest;
-  lane: Lane;
+  branch: TrainingBranch;
   training: TrainerTraining;
   /** Both with their defaults: a run that an older worker opened has not all of their fields. */
   checkpoints: CheckpointConfig;
   budget: BudgetConfig;
-  /** Step at which the lane is done. */
+  /** Step at which the branch is done. */
   lastStep: number;
   /** Hash of everything that decides the result. */
   key: Sha256;
@@ -57,37 +57,41 @@ export function planTraining(hub: Hub, request: TrainRequest): TrainPlan {
       lastStep,
     }),
   );
-  const lane: Lane = { hub, repo: { type: 'model', repo: repos.checkpoints }, branch: request.lane };
+  const branch: TrainingBranch = {
+    hub,
+    repo: { type: 'model', repo: repos.checkpoints },
+    name: request.branch,
+  };
   const checkpoints = CheckpointConfig.parse(config.checkpoints);
   const budget = BudgetConfig.parse(config.budget);
-  return { request, lane, checkpoints, budget, training: training.value, lastStep, key };
+  return { request, branch, checkpoints, budget, training: training.value, lastStep, key };
 }
 
-/** The result that a lane holds for exactly this plan, its checkpoint listed; null: there is work to do. */
-export function knownResult(plan: TrainPlan, { head, ledger, checkpoints }: LaneState): Training | null {
+/** The result that a branch holds for exactly this plan, its checkpoint listed; null: there is work to do. */
+export function knownResult(plan: TrainPlan, { head, ledger, checkpoints }: BranchState): Training | null {
   const { result } = ledger;
   if (result === null || result.key !== plan.key) return null;
   if (!checkpoints.some(({ folder }) => folder === result.path)) return null;
   return describeTraining(plan, ledger, result, head);
 }
 
-/** Names the commit of a lane's result for good: no squash that comes later takes it from those who refer to it. */
-export async function tagResult({ lane }: TrainPlan, commit: CommitSha): Promise<void> {
-  await lane.hub.createTag(lane.repo, `result-${lane.branch}-${commit.slice(0, 12)}`, commit);
+/** Names the commit of a branch's result for good: no squash that comes later takes it from those who refer to it. */
+export async function tagResult({ branch }: TrainPlan, commit: CommitSha): Promise<void> {
+  await branch.hub.createTag(branch.repo, `result-${branch.name}-${commit.slice(0, 12)}`, commit);
 }
 
-/** What the activity returns: a pure function of the lane's ledger at a commit. */
+/** What the activity returns: a pure function of the branch's ledger at a commit. */
 export function describeTraining(
   plan: TrainPlan,
   ledger: TrainingLedger,
-  result: LaneResult,
+  result: BranchResult,
   commit: CommitSha,
 ): Training {
   return {
     outcome: 'done',
     step: result.step,
     steps: result.steps,
-    checkpoint: { ...plan.lane.repo, commit },
+    checkpoint: { ...plan.branch.repo, commit },
     path: result.path,
     adapterSha256: result.adapterSha256,
     heldOutLoss: result.heldOutLoss,

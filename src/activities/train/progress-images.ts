@@ -4,8 +4,8 @@ import type { Hub } from '../../hub/hub.ts';
 const LIMIT_MS = 60_000;
 
 /**
- * Puts what people look at while a training goes on into the run's record: strips of samples as
- * `samples/<lane>/step-00000100.png`, and at the end the metric log as TensorBoard reads it. One after the other, beside
+ * Puts what people look at while a training goes on into the run's record: validation images as
+ * `samples/<branch>/step-00000100.png`, and at the end the metric log as TensorBoard reads it. One after the other, beside
  * the training; a Hub that does not take a file costs that file and nothing else.
  */
 export class TrainingRecord {

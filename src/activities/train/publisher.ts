@@ -6,7 +6,7 @@ import type { CommitSha } from '../../domain/refs.ts';
 import { type CheckpointFolder, dropped, type Retention } from '../../domain/training/checkpoint-choice.ts';
 import {
   type AttemptRecord,
-  type LaneResult,
+  type BranchResult,
   publishedCheckpoints,
   type TrainingLedger,
   updateAttempt,
@@ -16,27 +16,27 @@ import { HubConflict } from '../../hub/errors.ts';
 import type { CommitRequest } from '../../hub/hub.ts';
 import { isError } from '../../hub/hub-failure.ts';
 import { MANIFEST } from '../support/checkpoint-folder.ts';
-import { fenced, LANE_FILES, type Lane, readFence } from './branch.ts';
+import { BRANCH_FILES, fenced, readFence, type TrainingBranch } from './branch.ts';
 import { checkpointFiles, json, type LocalSave, largeFilesOf, readSave } from './checkpoint-commit.ts';
-import { tidyLane } from './squash.ts';
+import { tidyBranch } from './squash.ts';
 
 /** How an attempt ends, published together with its last checkpoint. */
 export interface AttemptEnd {
   ended: AttemptRecord['ended'];
   failure: string | null;
-  result: LaneResult | null;
+  result: BranchResult | null;
 }
 
 const MAX_PAUSE_MS = 30_000;
 
 /** What a publisher starts from and whom it tells. */
 export interface PublisherStart {
-  lane: Lane;
+  branch: TrainingBranch;
   /** Fencing token of this attempt. */
   token: number;
   head: CommitSha;
   ledger: TrainingLedger;
-  /** Checkpoints on the lane that are whole. */
+  /** Checkpoints on the branch that are whole. */
   checkpoints: CheckpointFolder[];
   /** Folders found damaged, to be deleted with the first commit. */
   damagedFolders: string[];
@@ -224,7 +224,7 @@ export class CheckpointPublisher {
   }
 
   async #publish(save: LocalSave | null, end: AttemptEnd | null): Promise<void> {
-    const { lane, standing, token } = this.#start;
+    const { branch, standing, token } = this.#start;
     const folder = save === null ? null : `checkpoints/${basename(save.path)}`;
     const { step, gpuSeconds } = standing();
     const newest = this.#ledger.attempts.at(-1);
@@ -243,13 +243,13 @@ export class CheckpointPublisher {
       pendingDeletions: [...new Set([...counted.pendingDeletions, ...largeFilesOf(gone)])],
     };
     const request: CommitRequest = {
-      repo: lane.repo,
-      branch: lane.branch,
+      repo: branch.repo,
+      branch: branch.name,
       message: save === null ? `End of attempt ${token}` : `Checkpoint at step ${save.step}`,
       files: [
         ...(save === null || folder === null ? [] : await checkpointFiles(save, folder)),
         ...(save === null ? [] : [this.#metricsFile(save.step)]),
-        { path: LANE_FILES.ledger, content: json(ledger) },
+        { path: BRANCH_FILES.ledger, content: json(ledger) },
       ],
       delete: [...gone.map((checkpoint) => checkpoint.folder), ...this.#damagedFolders],
     };
@@ -267,15 +267,15 @@ export class CheckpointPublisher {
 
   /** Squashes and frees; a Hub that does not is asked again at the next occasion, and training does not suffer. */
   async #tidy(): Promise<void> {
-    const { lane, token, log } = this.#start;
+    const { branch, token, log } = this.#start;
     try {
-      const { head, stillReferenced } = await tidyLane(lane, token, this.#ledger.pendingDeletions);
+      const { head, stillReferenced } = await tidyBranch(branch, token, this.#ledger.pendingDeletions);
       this.#head = head;
       this.#ledger = { ...this.#ledger, pendingDeletions: stillReferenced };
     } catch (error) {
       if (error instanceof PipelineError && error.kind === 'Fenced') throw error;
       log(`history was not squashed: ${String(error)}`);
-      this.#head = (await lane.hub.resolve(lane.repo, lane.branch).catch(() => null)) ?? this.#head;
+      this.#head = (await branch.hub.resolve(branch.repo, branch.name).catch(() => null)) ?? this.#head;
     }
   }
 
@@ -288,19 +288,19 @@ export class CheckpointPublisher {
   }
 
   #metricsFile(step: number): { path: string; content: string } {
-    return { path: LANE_FILES.metrics, content: formatMetricLog(metricsUpTo(this.#start.metrics(), step)) };
+    return { path: BRANCH_FILES.metrics, content: formatMetricLog(metricsUpTo(this.#start.metrics(), step)) };
   }
 
   /** Commits on our head. When the branch has moved, the fence decides: ours: on the new head; another's: `Fenced`. */
   async #swap(request: CommitRequest): Promise<CommitSha> {
-    const { lane, token } = this.#start;
+    const { branch, token } = this.#start;
     try {
-      return await lane.hub.commit({ ...request, parent: this.#head });
+      return await branch.hub.commit({ ...request, parent: this.#head });
     } catch (error) {
       if (!(error instanceof HubConflict)) throw error;
-      const head = await lane.hub.resolve(lane.repo, lane.branch);
-      const fence = head === null ? null : await readFence(lane, head);
-      if (head === null || fence?.token !== token) throw fenced(lane, token, fence);
+      const head = await branch.hub.resolve(branch.repo, branch.name);
+      const fence = head === null ? null : await readFence(branch, head);
+      if (head === null || fence?.token !== token) throw fenced(branch, token, fence);
       this.#head = head;
       throw error;
     }

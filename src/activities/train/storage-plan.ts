@@ -5,7 +5,7 @@ import type { RunContext } from '../../domain/run/context.ts';
 import { planStorage, type StoragePlan } from '../../domain/training/checkpoint-storage.ts';
 import { checkpointBytes, loraParameters, TransformerShape } from '../../domain/training/lora-size.ts';
 import { mostLatentBytes } from '../../domain/training/work.ts';
-import { studyLanes } from '../../domain/tuning/top-k.ts';
+import { studyBranches } from '../../domain/tuning/top-k.ts';
 import type { Hub } from '../../hub/hub.ts';
 
 /**
@@ -29,10 +29,10 @@ export async function planRunStorage(
   // A base that does not tell its shape cannot be reckoned with; the trainer will say what is wrong with it.
   const size = shape === undefined ? 0 : checkpointBytes(loraParameters(shape, p.training), p.training);
   const { keepCheckpoints } = config.training;
-  const lanes = studyLanes(TuningConfig.parse(config.tuning));
+  const branches = studyBranches(TuningConfig.parse(config.tuning));
   const latents = shape === undefined ? 0 : mostLatentBytes(config, shape.joint_attention_dim);
   const facts = {
-    ...{ checkpointBytes: size, steps: p.steps, keepCheckpoints, keepEvery, squashEvery, lanes },
+    ...{ checkpointBytes: size, steps: p.steps, keepCheckpoints, keepEvery, squashEvery, branches },
     latentBytes: latents,
   };
   const found = planStorage(facts, budget);

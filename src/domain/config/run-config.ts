@@ -149,9 +149,9 @@ export const TrainingConfig = z
     keepCheckpoints: z.int().min(2).max(100).default(3),
     /** Steps between measurements of the held-out loss. */
     heldOutEvery: z.int().min(1).default(100),
-    /** Steps between strips of sample pictures; 0: none. */
+    /** Steps between validation images; 0: none. */
     sampleEvery: z.int().min(0).default(200),
-    /** Strips in a row with a risen held-out loss and risen copying after which training ends; 0: never. */
+    /** Validation steps in a row with a risen held-out loss and risen copying after which training ends; 0: never. */
     earlyStopping: z.int().min(0).max(1000).default(0),
   })
   .superRefine((t, ctx) => {

@@ -54,12 +54,12 @@ export interface TrainRequest {
   context: RunContext;
   dataset: CommitRef;
   /** `main` for the run's own training, `trial-3` for a tuning trial: a folder of the checkpoint repository's branches. */
-  lane: string;
+  branch: string;
   /** Overrides of the configuration's training fields. */
   parameters: TrialParameters;
   /** Stop at this step; null: at `training.steps`. */
   stopAtStep: number | null;
-  /** Lane whose newest checkpoint this one starts from while it has none of its own; it was trained with the same settings. */
+  /** TrainingBranch whose newest checkpoint this one starts from while it has none of its own; it was trained with the same settings. */
   continueFrom?: string;
   acceptDifferences: string[];
 }

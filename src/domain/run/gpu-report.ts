@@ -5,8 +5,8 @@ export const GpuReport = z.object({
   /** Temporal's run id that the work was asked for by; a report of an earlier run is not heard. */
   runId: z.string(),
   activity: z.string(),
-  /** `main`, `trial-3`; empty where the work has no lane. */
-  lane: z.string(),
+  /** `main`, `trial-3`; empty where the work has none. */
+  branch: z.string(),
   attempt: z.int().min(1),
   worker: z.string(),
   /** Milliseconds since the epoch. */
@@ -25,7 +25,7 @@ export type GpuReport = z.infer<typeof GpuReport>;
 /** GPU work of a run as the query `status` shows it; times are milliseconds since the epoch. */
 export interface GpuWork {
   activity: string;
-  lane: string;
+  branch: string;
   /** When the work was put on the queue; null once a worker has it. */
   waitingForGpuSince: number | null;
   attempt: number;
@@ -51,15 +51,15 @@ export interface GpuWork {
 /** Work that was just put on the queue. */
 export function queuedWork(p: {
   activity: string;
-  lane: string;
+  branch: string;
   now: number;
   gpuHours: number;
   before: GpuWork | null;
 }): GpuWork {
-  const { activity, lane, now, gpuHours, before } = p;
+  const { activity, branch, now, gpuHours, before } = p;
   return {
     activity,
-    lane,
+    branch,
     waitingForGpuSince: now,
     attempt: 1,
     worker: null,
@@ -68,7 +68,7 @@ export function queuedWork(p: {
     steps: 0,
     etaSeconds: null,
     toldAt: null,
-    lastCheckpoint: before?.lane === lane ? before.lastCheckpoint : null,
+    lastCheckpoint: before?.branch === branch ? before.lastCheckpoint : null,
     preemptions: 0,
     repeatedSteps: 0,
     goodput: 1,
@@ -80,7 +80,7 @@ export function queuedWork(p: {
 
 /** The work after a report; one of an attempt that has been replaced changes nothing. */
 export function hearReport(work: GpuWork, report: GpuReport, gpuHours: number): GpuWork {
-  const same = work.activity === report.activity && work.lane === report.lane;
+  const same = work.activity === report.activity && work.branch === report.branch;
   if (same && work.worker !== null && report.attempt < work.attempt) return work;
   const { progress } = report;
   const { metrics } = progress;
@@ -89,7 +89,7 @@ export function hearReport(work: GpuWork, report: GpuReport, gpuHours: number): 
   const gpuSeconds = metrics.runGpuSeconds ?? work.gpuSeconds;
   return {
     activity: report.activity,
-    lane: report.lane,
+    branch: report.branch,
     waitingForGpuSince: null,
     attempt: report.attempt,
     worker: report.worker,

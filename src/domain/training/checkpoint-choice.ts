@@ -58,7 +58,7 @@ export function damageOf(checkpoint: CheckpointFolder, manifest: CheckpointManif
   return null;
 }
 
-/** Which checkpoints of a lane stay. */
+/** Which checkpoints of a branch stay. */
 export interface Retention {
   /** Newest ones. */
   newest: number;

@@ -1,6 +1,6 @@
 import type { BudgetConfig, CheckpointConfig, TrainingConfig } from '../config/run-config.ts';
 
-/** What decides how much of the Hub a lane takes up. */
+/** What decides how much of the Hub a branch takes up. */
 export interface StorageFacts {
   /** Bytes of one checkpoint. */
   checkpointBytes: number;
@@ -8,17 +8,17 @@ export interface StorageFacts {
   keepCheckpoints: TrainingConfig['keepCheckpoints'];
   keepEvery: CheckpointConfig['keepEvery'];
   squashEvery: CheckpointConfig['squashEvery'];
-  /** Other lanes, a study's, which keep their newest and best. */
-  lanes: number;
+  /** Other branches, a study's, which keep their newest and best. */
+  branches: number;
   /** Bytes of latents and text embeddings beside them; they are needed whole. */
   latentBytes: number;
 }
 
 /** Most checkpoints that a run holds at once: kept ones, and dropped ones that still wait for the next squash. */
 export function mostCheckpoints(facts: StorageFacts): number {
-  const { steps, keepCheckpoints, keepEvery, squashEvery, lanes } = facts;
+  const { steps, keepCheckpoints, keepEvery, squashEvery, branches } = facts;
   const spread = keepEvery === null ? 0 : Math.floor(steps / keepEvery);
-  return (keepCheckpoints + 1) * (1 + lanes) + spread + squashEvery;
+  return (keepCheckpoints + 1) * (1 + branches) + spread + squashEvery;
 }
 
 /** How checkpoints fit into a budget; `adjusted` names what had to give. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Sha256 } from '../refs.ts';
 
-/** One attempt at a lane's training, from taking the fence to its end, whoever ended it. */
+/** One attempt at a branch's training, from taking the fence to its end, whoever ended it. */
 export const AttemptRecord = z.strictObject({
   /** Fencing token. */
   token: z.int().min(1),
@@ -30,8 +30,8 @@ export const AttemptRecord = z.strictObject({
 });
 export type AttemptRecord = z.infer<typeof AttemptRecord>;
 
-/** What a lane's training ended with; `key` is the hash of everything that decides it. */
-export const LaneResult = z.strictObject({
+/** What a branch's training ended with; `key` is the hash of everything that decides it. */
+export const BranchResult = z.strictObject({
   key: Sha256,
   step: z.int().min(0),
   steps: z.int().min(1),
@@ -40,20 +40,20 @@ export const LaneResult = z.strictObject({
   heldOutLoss: z.number().nullable(),
   trainLoss: z.number().nullable(),
 });
-export type LaneResult = z.infer<typeof LaneResult>;
+export type BranchResult = z.infer<typeof BranchResult>;
 
-/** `ledger.json` of a lane: its attempts in order, and its result once there is one. */
+/** `ledger.json` of a branch: its attempts in order, and its result once there is one. */
 export const TrainingLedger = z.strictObject({
   format: z.literal(1),
-  lane: z.string(),
+  branch: z.string(),
   attempts: z.array(AttemptRecord),
-  result: LaneResult.nullable(),
+  result: BranchResult.nullable(),
   /** sha256 of large files that went with dropped checkpoints and still wait to be freed. */
   pendingDeletions: z.array(Sha256).default([]),
 });
 export type TrainingLedger = z.infer<typeof TrainingLedger>;
 
-/** `latest.json` of a lane: its newest checkpoint. */
+/** `latest.json` of a branch: its newest checkpoint. */
 export const LatestCheckpoint = z.strictObject({
   format: z.literal(1),
   step: z.int().min(0),
@@ -62,9 +62,9 @@ export const LatestCheckpoint = z.strictObject({
 });
 export type LatestCheckpoint = z.infer<typeof LatestCheckpoint>;
 
-/** A lane nobody has worked on. */
-export function emptyLedger(lane: string): TrainingLedger {
-  return { format: 1, lane, attempts: [], result: null, pendingDeletions: [] };
+/** A branch nobody has worked on. */
+export function emptyLedger(branch: string): TrainingLedger {
+  return { format: 1, branch, attempts: [], result: null, pendingDeletions: [] };
 }
 
 /** What a vanished attempt had last reported in its heartbeats. */

@@ -26,7 +26,7 @@ export function trainerTraining(
   };
 }
 
-/** The facts that decide a lane's result, in one canonical text: its hash is the lane's key. */
+/** The facts that decide a branch's result, in one canonical text: its hash is the branch's key. */
 export function trainingFacts(p: {
   base: string;
   dataset: string;

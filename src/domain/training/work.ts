@@ -76,14 +76,14 @@ export function workOf(config: WorkConfig, facts: WorkFacts): RunWork {
   const learnt = Math.min(HELD_OUT.trained, facts.train);
   const measurements =
     Math.floor(steps / training.heldOutEvery) + 1 + (steps % training.heldOutEvery === 0 ? 0 : 1);
-  const strips = training.sampleEvery === 0 ? 0 : Math.floor(steps / training.sampleEvery);
+  const validations = training.sampleEvery === 0 ? 0 : Math.floor(steps / training.sampleEvery);
   const set = sampleSet(config).length;
   const painted = set * (facts.basePainted ? 1 : 2) + choicePictures(config) + paritySamples(config);
   return {
     training: { images: drawn, size: dataset.resolution },
     heldOut: { images: measurements * (measured + learnt) * HELD_OUT.levels, size: dataset.resolution },
     validation: {
-      images: strips * VALIDATION_IMAGES * evaluation.inferenceSteps,
+      images: validations * VALIDATION_IMAGES * evaluation.inferenceSteps,
       size: Math.min(evaluation.size, VALIDATION_SIDE),
     },
     painting: { images: painted * evaluation.inferenceSteps, size: evaluation.size },

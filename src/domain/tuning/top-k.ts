@@ -24,8 +24,8 @@ export function chooseFinalists(
   return finalists.length < 2 ? [] : finalists;
 }
 
-/** Most lanes that a study trains on: its trials, and each finalist again with each new seed. */
-export function studyLanes(
+/** Most branches that a study trains on: its trials, and each finalist again with each new seed. */
+export function studyBranches(
   tuning: Pick<TuningConfig, 'strategy' | 'trials' | 'finalists' | 'seeds' | 'objective'>,
 ): number {
   if (tuning.strategy === 'fixed') return 0;

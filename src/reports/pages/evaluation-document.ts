@@ -99,6 +99,6 @@ function nothingBut(context: RunContext, evaluation: Evaluation): Omit<RunRecord
     gpuSessions: null,
     ...NO_EVALUATION,
     fingerprint: {},
-    strips: [],
+    validationImages: [],
   };
 }

@@ -90,7 +90,7 @@ async function training(build: ReportBuild): Promise<Section[]> {
       ],
       blocks,
     },
-    ...(await strips(build)),
+    ...(await validationImages(build)),
   ];
 }
 
@@ -127,10 +127,10 @@ function machine(fingerprint: RunRecords['fingerprint']): Inline[] {
 }
 
 /** The same captions with the same noise as training went on. */
-async function strips({ records }: ReportBuild): Promise<Section[]> {
-  if (records.strips.length === 0) return [];
+async function validationImages({ records }: ReportBuild): Promise<Section[]> {
+  if (records.validationImages.length === 0) return [];
   const pictures = await Promise.all(
-    records.strips.map(async ({ step, bytes, path, href }) => ({
+    records.validationImages.map(async ({ step, bytes, path, href }) => ({
       caption: `step ${step}`,
       picture: await inlinePicture({
         bytes,
@@ -145,7 +145,7 @@ async function strips({ records }: ReportBuild): Promise<Section[]> {
     {
       id: 'strips',
       title: 'While it learnt',
-      source: ['samples of the main lane, each linked to its file'],
+      source: ['samples of the main branch, each linked to its file'],
       blocks: [
         {
           kind: 'strips',

@@ -13,7 +13,7 @@ import type { RunRecords } from './run-records.ts';
 /** The report shows so many prompts and seeds; every picture is in the record repository. */
 const SHOWN = { prompts: 24, seeds: 4 };
 const CLOSEST = 6;
-const STRIPS = 8;
+const MAX_VALIDATION_STEPS = 8;
 
 /** Gathers what a run stored, each file at the commit that the summary names; what it did not reach is null or empty. */
 export async function readRunRecords(
@@ -23,35 +23,35 @@ export async function readRunRecords(
 ): Promise<RunRecords> {
   const { summary, endpoint, gpuSessions } = stored;
   const { dataset, training, evaluation } = summary;
-  const [manifest, contactSheets, trained, fingerprint, evaluated, strips] = await Promise.all([
+  const [manifest, contactSheets, trained, fingerprint, evaluated, validationImages] = await Promise.all([
     dataset === null ? null : readManifest(hub, dataset.dataset),
     readContactSheets(hub, summary),
-    training === null ? NO_TRAINING : readTrainingRecords(hub, training),
+    training === null ? NO_TRAINING : readTrainingRecords(hub, training.checkpoint),
     training === null ? {} : readFingerprint(hub, training),
     evaluation === null
       ? NO_EVALUATION
       : readEvaluationRecords(hub, { evaluation, gate: summary.gate, shown: SHOWN, closest: CLOSEST }),
-    record === null ? [] : readStrips(hub, stored, record),
+    record === null ? [] : readValidationImages(hub, stored, record),
   ]);
   return {
     ...{ endpoint, summary, gpuSessions, manifest, contactSheets },
-    ...{ ...trained, fingerprint, ...evaluated, strips },
+    ...{ ...trained, fingerprint, ...evaluated, validationImages },
   };
 }
 
-/** Strips of the main lane, spread over the training when there are many. */
-async function readStrips(
+/** Validation images of the main branch, spread over the training when there are many. */
+async function readValidationImages(
   hub: Hub,
   { summary, endpoint }: StoredSummary,
   commit: CommitSha,
-): Promise<RunRecords['strips']> {
+): Promise<RunRecords['validationImages']> {
   const repo = { type: 'dataset', repo: summary.context.repos.record } as const;
   const listed = (await hub.list(repo, commit, 'samples/main')).flatMap(({ path }) => {
     const step = /step-(\d+)\.png$/.exec(path)?.[1];
     return step === undefined ? [] : [{ path, step: Number(step) }];
   });
   listed.sort((a, b) => a.step - b.step);
-  const every = Math.ceil(listed.length / STRIPS);
+  const every = Math.ceil(listed.length / MAX_VALIDATION_STEPS);
   const chosen = listed.filter((_, i) => (listed.length - 1 - i) % Math.max(1, every) === 0);
   const read = await Promise.all(
     chosen.map(async ({ path, step }) => {
@@ -64,7 +64,7 @@ async function readStrips(
   return read.flat();
 }
 
-/** Curves and attempts of a lane. */
+/** Curves and attempts of a branch. */
 export type TrainingRecords = Pick<RunRecords, 'curves' | 'preemptionSteps' | 'attempts' | 'measuredAt'>;
 
 /** What a run without a training has to show of one. */
@@ -86,14 +86,9 @@ export const NO_EVALUATION: EvaluationRecords = {
   closest: [],
 };
 
-/** Curves and attempts of a training, from the checkpoint repository at the checkpoint's commit. */
-export function readTrainingRecords(hub: Hub, training: Training): Promise<TrainingRecords> {
-  return readLaneRecords(hub, training.checkpoint);
-}
-
-/** Curves and attempts of a lane at one commit of its branch. */
-export async function readLaneRecords(hub: Hub, lane: CommitRef): Promise<TrainingRecords> {
-  const { type, repo, commit } = lane;
+/** Curves and attempts of a branch of the checkpoint repository at one commit. */
+export async function readTrainingRecords(hub: Hub, at: CommitRef): Promise<TrainingRecords> {
+  const { type, repo, commit } = at;
   const read = (path: string) => hub.read({ type, repo }, commit, path);
   const [log, ledger] = await Promise.all([read('metrics.jsonl'), read('ledger.json')]);
   const logged = parseMetricLog(log?.toString('utf8') ?? '');

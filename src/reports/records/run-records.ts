@@ -50,8 +50,8 @@ export interface RunRecords {
   summary: RunSummary;
   manifest: DatasetManifest | null;
   contactSheets: { kept: Buffer | null; dropped: Buffer | null };
-  /** Strips of pictures painted as training went on, in order of their steps. */
-  strips: { step: number; path: string; href: string; bytes: Buffer }[];
+  /** Validation images, one file a step, in order of their steps. */
+  validationImages: { step: number; path: string; href: string; bytes: Buffer }[];
   curves: { loss: CurvePoint[]; heldOut: CurvePoint[]; learningRate: CurvePoint[] };
   preemptionSteps: number[];
   attempts: AttemptRecord[];

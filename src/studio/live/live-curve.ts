@@ -2,7 +2,7 @@ import type { CurvePoint, TrainingCurves } from '../../reports/figures/plots.ts'
 import type { RunSnapshot } from '../../runs/run-snapshot.ts';
 import type { StoredRun } from './run-records.ts';
 
-/** The curves of the main lane, with what heartbeats say since the last checkpoint. */
+/** The curves of the main branch, with what heartbeats say since the last checkpoint. */
 export type LiveCurve = TrainingCurves;
 
 type Points = Pick<LiveCurve, 'loss' | 'heldOut' | 'learningRate'>;
@@ -45,7 +45,7 @@ function mapped(of: (key: keyof Points) => CurvePoint[]): Points {
   return Object.fromEntries(KEYS.map((key) => [key, of(key)])) as unknown as Points;
 }
 
-/** What the training of the main lane says now; null: it does not train. */
+/** What the training of the main branch says now; null: it does not train. */
 function trainingNow(snapshot: RunSnapshot | null): { step: number; values: Record<string, number> } | null {
   if (snapshot?.execution !== 'RUNNING' || snapshot.status?.phase !== 'train') return null;
   const progress = snapshot.pending.find(({ type, running }) => type === 'train' && running)?.progress;

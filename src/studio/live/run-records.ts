@@ -10,7 +10,7 @@ import type { Hub } from '../../hub/hub.ts';
 import { jsonOrNull } from '../../hub/verified-json.ts';
 import type { CurvePoint } from '../../reports/figures/plots.ts';
 import { StoredSamples } from '../../reports/records/evaluation-records.ts';
-import { readLaneRecords } from '../../reports/records/from-records.ts';
+import { readTrainingRecords } from '../../reports/records/from-records.ts';
 import { downsample } from './downsample.ts';
 
 /** The same prompts and seeds as base, candidate and production painted them: paths in the record repository. */
@@ -134,7 +134,7 @@ function pairsOf(listed: StoredSamples, paths: Set<string>): SamplePair[] {
 
 async function readCheckpoints(hub: Hub, repo: RepoRef, commit: CommitSha): Promise<Partial<StoredRun>> {
   const [trained, files] = await Promise.all([
-    readLaneRecords(hub, { ...repo, commit }),
+    readTrainingRecords(hub, { ...repo, commit }),
     hub.list(repo, commit, 'checkpoints'),
   ]);
   const saved = files.flatMap(({ path }) => {

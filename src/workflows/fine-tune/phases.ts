@@ -103,7 +103,7 @@ export async function train(
   const request = {
     context,
     dataset,
-    lane: 'main',
+    branch: 'main',
     parameters: study?.parameters ?? {},
     stopAtStep: null,
     // The chosen trial was trained with these very settings: its last checkpoint is a part of this training.
@@ -114,7 +114,7 @@ export async function train(
     work: () =>
       onGpu(
         run,
-        { activity: 'train', lane: 'main' },
+        { activity: 'train', branch: 'main' },
         () => gpu.train(request),
         ({ outcome }) => outcome === 'done',
       ),

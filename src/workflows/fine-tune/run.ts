@@ -59,12 +59,12 @@ export async function phase<T>(run: Run, name: Phase, { work, record, tell }: Ph
 /** GPU work of a run that a pause interrupts: it checkpoints, and is asked for again after the resume. */
 export function onGpu<T>(
   { state }: Run,
-  { activity, lane = '' }: { activity: string; lane?: string },
+  { activity, branch = '' }: { activity: string; branch?: string },
   work: () => Promise<T>,
   isComplete?: (result: T) => boolean,
 ): Promise<T> {
   return state.pause.interruptible(() => {
-    state.gpu.queued(activity, lane);
+    state.gpu.queued(activity, branch);
     return work();
   }, isComplete);
 }

@@ -30,7 +30,8 @@ function row(phase: PhaseRecord): string {
 
 /** Lines about work on the GPU queue: where it stands, what is saved, what it cost. */
 function describeWork(work: GpuWork): string[] {
-  const name = work.lane === '' || work.lane === 'main' ? work.activity : `${work.activity} ${work.lane}`;
+  const name =
+    work.branch === '' || work.branch === 'main' ? work.activity : `${work.activity} ${work.branch}`;
   if (work.waitingForGpuSince !== null)
     return [`**${name}** has been waiting for a GPU since ${time(work.waitingForGpuSince)}`];
   const share = work.steps > 0 ? `, step ${work.step} of ${work.steps}` : '';

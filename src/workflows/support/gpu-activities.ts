@@ -34,7 +34,7 @@ export function gpuActivities(config: RunConfig, placement: GpuPlacement = {}): 
   };
   return {
     captionPictures: (p) => said(`captions, piece ${p.piece}`, (gpu) => gpu.captionPictures(p)),
-    train: (p) => said(`${p.lane} to step ${p.stopAtStep ?? config.training.steps}`, (gpu) => gpu.train(p)),
+    train: (p) => said(`${p.branch} to step ${p.stopAtStep ?? config.training.steps}`, (gpu) => gpu.train(p)),
     measureTrial: (p) => said(`samples of a trial at step ${p.training.step}`, (gpu) => gpu.measureTrial(p)),
     chooseCheckpoint: (p) => said('which checkpoint goes to the gate', (gpu) => gpu.chooseCheckpoint(p)),
     evaluate: (p) =>

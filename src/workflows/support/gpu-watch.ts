@@ -24,9 +24,9 @@ export class GpuWatch {
   }
 
   /** Says that work waits on the queue from now on. */
-  queued(activity: string, lane: string): void {
+  queued(activity: string, branch: string): void {
     const { gpuHours, work } = this;
-    this.work = queuedWork({ activity, lane, now: Date.now(), gpuHours, before: work });
+    this.work = queuedWork({ activity, branch, now: Date.now(), gpuHours, before: work });
     this.changed(this.work);
   }
 

@@ -41,7 +41,7 @@ export interface StudyStart {
   /** Starts none of the study's work while it is paused. */
   pause: Pick<Pause, 'step' | 'interruptible'>;
   /** Called before a segment of training is put on the GPU queue. */
-  onSegment: (lane: string) => void;
+  onSegment: (branch: string) => void;
   state: StudyState | Parameters<typeof newStudy>[0];
 }
 
@@ -204,7 +204,7 @@ export class StudyRun {
     );
   }
 
-  /** One segment of training on the trial's lane, from its newest checkpoint to the rung, and its figures there. */
+  /** One segment of training on the trial's branch, from its newest checkpoint to the rung, and its figures there. */
   async #segment(
     trial: Pick<Trial, 'number' | 'parameters' | 'gpuSeconds'>,
     step: number,
@@ -214,15 +214,15 @@ export class StudyRun {
     const own = this.#on.context;
     const context = again === null ? own : { ...own, config: { ...own.config, seed: again.seed } };
     const { objective } = this.#config.tuning;
-    const lane = again === null ? `trial-${trial.number}` : `trial-${trial.number}-seed-${again.index}`;
-    this.#on.onSegment(lane);
+    const branch = again === null ? `trial-${trial.number}` : `trial-${trial.number}-seed-${again.index}`;
+    this.#on.onSegment(branch);
     try {
       const training = await pause.interruptible(
         () =>
           gpu.train({
             context,
             dataset,
-            lane,
+            branch,
             parameters: trial.parameters,
             stopAtStep: step,
             acceptDifferences: this.#config.checkpoints.acceptDifferences,

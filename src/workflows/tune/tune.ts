@@ -54,7 +54,7 @@ export async function tune(
     // A trial that fits nowhere that is there now is infeasible; one that a larger machine can hold goes there.
     const moved = (gpuClass: GpuClass) => watch?.moved(gpuClass);
     const gpu = gpuActivities(context.config, { moved, waits: false });
-    const onSegment = (lane: string) => watch?.queued('train', lane);
+    const onSegment = (branch: string) => watch?.queued('train', branch);
     const state = before ?? (await openStudy({ context }));
     study.begin({ context, dataset, gpu, suggest, pause, onSegment, state });
     if ((await study.search()) === 'too-long') {

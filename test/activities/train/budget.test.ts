@@ -28,7 +28,7 @@ afterAll(() => server.stop());
 const planOn = (branch: string, change: Partial<typeof BUDGET> = {}): TrainPlan =>
   ({
     request: { context: { run: 'lily' } },
-    lane: { hub, repo: REPO, branch },
+    branch: { hub, repo: REPO, name: branch },
     budget: { ...BUDGET, ...change },
     lastStep: 100,
   }) as unknown as TrainPlan;

@@ -42,9 +42,9 @@ async function saved(step: number): Promise<LocalSave> {
   return { step, path, manifestSha256: sha256Of(manifest) };
 }
 
-let lanes = 0;
+let branches = 0;
 
-/** A publisher that holds the fence of a new lane; what it did is in `published`, `superseded` and `failures`. */
+/** A publisher that holds the fence of a new branch; what it did is in `published`, `superseded` and `failures`. */
 async function publisherOn(
   wrap: (hub: Hub) => Hub,
   change: Partial<PublisherStart> = {},
@@ -54,9 +54,9 @@ async function publisherOn(
   superseded: string[];
   failures: unknown[];
 }> {
-  lanes += 1;
+  branches += 1;
   const hub = connectHub({ endpoint: server.url, accessToken: TOKEN });
-  const repo: RepoRef = { type: 'model', repo: RepoId.parse(`team/lane-${lanes}`) };
+  const repo: RepoRef = { type: 'model', repo: RepoId.parse(`team/branch-${branches}`) };
   await hub.ensureRepo(repo);
   const files = [{ path: 'fence.json', content: '{"format":1,"token":1,"owner":"us"}' }];
   const head = await hub.commit({ repo, message: 'Fence', files });
@@ -68,7 +68,7 @@ async function publisherOn(
   const ledger = beginAttempt(emptyLedger('main'), attempt, { step: null, gpuSeconds: null, packs: null });
   const seen = { published: [] as string[], superseded: [] as string[], failures: [] as unknown[] };
   const publisher = new CheckpointPublisher({
-    ...{ lane: { hub: wrap(hub), repo, branch: 'main' }, token: 1, head, ledger },
+    ...{ branch: { hub: wrap(hub), repo, name: 'main' }, token: 1, head, ledger },
     ...{ checkpoints: [], damagedFolders: [], keep: { newest: 3, every: null }, squashEvery: 100 },
     ...{ minGapMs: 0, unsavedLimitMs: 60_000, metrics: () => [], log: () => undefined },
     standing: () => ({ step: 3, gpuSeconds: 1 }),

@@ -127,7 +127,7 @@ describe('two attempts at once', () => {
     const asleep = new Promise<void>((resolve) => {
       wake = resolve;
     });
-    // Stands still between its look at the lane and its commit, as a machine that is frozen.
+    // Stands still between its look at the branch and its commit, as a machine that is frozen.
     const hub: Hub = {
       ...stand.hub,
       commit: async (commit) => {
@@ -501,7 +501,7 @@ describe('a Hub that stays away', () => {
 describe('a trial', () => {
   it('has a branch of its own, stops early, and can be continued to the bytes of a whole run', async () => {
     await attempt(stand, stand.request('trial-run', { stopAtStep: 2 }), { trainer: warm }).result;
-    const trial = stand.request('trial-run', { lane: 'trial-0', stopAtStep: 6 });
+    const trial = stand.request('trial-run', { branch: 'trial-0', stopAtStep: 6 });
     const short = await attempt(stand, trial, { trainer: warm }).result;
     expect(short).toMatchObject({ outcome: 'done', step: 6, steps: STEPS, preemptions: 0 });
     const onMain = await stand.hub.list(repoOf(trial), 'main', 'checkpoints');
@@ -514,7 +514,7 @@ describe('a trial', () => {
   });
 
   it('with a parameter out of its range is refused with the field named', async () => {
-    const request = stand.request('bad', { lane: 'trial-0', parameters: { rank: 0 } });
+    const request = stand.request('bad', { branch: 'trial-0', parameters: { rank: 0 } });
     await expect(attempt(stand, request, { trainer: warm }).result).rejects.toMatchObject({
       kind: 'InvalidInput',
       message: expect.stringContaining('parameters.rank'),
@@ -525,11 +525,11 @@ describe('a trial', () => {
 describe('the training of a chosen trial', () => {
   it('goes on from the trial’s checkpoint to the bytes of a training from the start', async () => {
     const request = stand.request('chosen');
-    await attempt(stand, { ...request, lane: 'trial-3', stopAtStep: 15 }, { trainer: warm }).result;
+    await attempt(stand, { ...request, branch: 'trial-3', stopAtStep: 15 }, { trainer: warm }).result;
     const log: string[] = [];
     const main = { ...request, continueFrom: 'trial-3' };
     const result = await attempt(stand, main, { trainer: warm, log: (line) => log.push(line) }).result;
-    expect(log.join('\n')).toContain('continues at step 15 from lane trial-3');
+    expect(log.join('\n')).toContain('continues at step 15 from branch trial-3');
     expect(result).toMatchObject({ step: STEPS, adapterSha256: whole.adapterSha256, repeatedSteps: 0 });
     const metrics = await stand.hub.read(repoOf(request), 'main', 'metrics.jsonl');
     const steps = (metrics?.toString() ?? '')
@@ -541,7 +541,7 @@ describe('the training of a chosen trial', () => {
 
   it('starts anew where the trial was trained with other settings, and says so', async () => {
     const request = stand.request('other');
-    const other = { ...request, lane: 'trial-3', stopAtStep: 5, parameters: { learningRate: 0.02 } };
+    const other = { ...request, branch: 'trial-3', stopAtStep: 5, parameters: { learningRate: 0.02 } };
     await attempt(stand, other, { trainer: warm }).result;
     const log: string[] = [];
     const main = { ...request, continueFrom: 'trial-3' };
@@ -550,7 +550,7 @@ describe('the training of a chosen trial', () => {
     expect(result).toMatchObject({ step: STEPS, adapterSha256: whole.adapterSha256 });
   });
 
-  it('starts anew where there is no such lane', async () => {
+  it('starts anew where there is no such branch', async () => {
     const request = stand.request('none', { continueFrom: 'trial-9', stopAtStep: 2 });
     expect((await attempt(stand, request, { trainer: warm }).result).step).toBe(2);
     expect(await stand.hub.resolve(repoOf(request), 'trial-9')).toBeNull();

@@ -2,11 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { type GpuReport, hearReport, isReportDue, queuedWork } from '../../../src/domain/run/gpu-report.ts';
 
-const queued = queuedWork({ activity: 'train', lane: 'main', now: 1000, gpuHours: 2, before: null });
+const queued = queuedWork({ activity: 'train', branch: 'main', now: 1000, gpuHours: 2, before: null });
 const report = (change: Partial<GpuReport> = {}, metrics: Record<string, number> = {}): GpuReport => ({
   runId: 'r',
   activity: 'train',
-  lane: 'main',
+  branch: 'main',
   attempt: 1,
   worker: 'gpu-1',
   at: 2000,

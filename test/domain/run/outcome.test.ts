@@ -88,7 +88,7 @@ describe.each(CASES)('the outcome %s', (kind, facts, words, exitCode) => {
   it('is told in the same words by report, command line and Temporal’s UI', async () => {
     const { document } = await runReport({
       ...{ endpoint: 'http://hub', summary, manifest: null, contactSheets: { kept: null, dropped: null } },
-      ...{ strips: [], fingerprint: {} },
+      ...{ validationImages: [], fingerprint: {} },
       ...NO_TRAINING,
       gpuSessions: null,
       ...NO_EVALUATION,

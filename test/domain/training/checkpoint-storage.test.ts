@@ -13,7 +13,7 @@ const flux: StorageFacts = {
   keepCheckpoints: 3,
   keepEvery: 500,
   squashEvery: 20,
-  lanes: 0,
+  branches: 0,
   latentBytes: 0,
 };
 
@@ -53,7 +53,7 @@ describe('the storage that a run needs', () => {
       keepCheckpoints: fc.integer({ min: 2, max: 10 }),
       keepEvery: fc.option(fc.integer({ min: 1, max: 5000 })),
       squashEvery: fc.integer({ min: 1, max: 100 }),
-      lanes: fc.integer({ min: 0, max: 12 }),
+      branches: fc.integer({ min: 0, max: 12 }),
       latentBytes: fc.integer({ min: 0, max: 60e9 }),
     });
     fc.assert(

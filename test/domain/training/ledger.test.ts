@@ -31,7 +31,7 @@ function record(token: number, change: Partial<AttemptRecord> = {}): AttemptReco
 
 const NOTHING = { step: null, gpuSeconds: null, packs: null };
 
-describe('the ledger of a lane', () => {
+describe('the ledger of a branch', () => {
   it('closes an attempt that vanished with what its heartbeats had said', () => {
     const first = beginAttempt(emptyLedger('main'), record(1), NOTHING);
     const second = beginAttempt(first, record(2, { resumedFrom: 50, reached: 50 }), {

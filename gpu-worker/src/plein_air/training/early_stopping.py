@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 Measurement = Sequence[float]
-"""Step, held-out loss, copying: one strip of samples."""
+"""Step, held-out loss, copying: one validation step."""
 
 
 def should_stop(measurements: Sequence[Measurement], patience: int) -> bool:

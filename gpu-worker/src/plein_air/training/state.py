@@ -32,7 +32,7 @@ class State:
     gradient_norms: list[float] = field(default_factory=list)
     loss_scale: float = 1.0
     since_overflow: int = 0
-    #: Step, held-out loss and copying of each strip, where early stopping compares them; and whether it has stopped.
+    #: Step, held-out loss and copying of each validation step, where early stopping compares them; and whether it has stopped.
     measurements: list[list[float]] = field(default_factory=list)
     stopped_early: bool = False
     #: What the optimizer knows besides its tensors.
