@@ -1,4 +1,8 @@
+import type { RuleOutcome } from '../domain/evaluation/gate.ts';
+import { Verdict } from '../domain/evaluation/gate.ts';
 import type { Provenance } from '../domain/release/provenance.ts';
+import type { Hub } from '../hub/hub.ts';
+import { readVerified } from '../hub/verified-json.ts';
 
 /** A field in which two releases differ; null: one of them has no such field. */
 export interface Difference {
@@ -54,4 +58,25 @@ function comparable(p: Provenance): unknown {
     fingerprint,
     publisher,
   };
+}
+
+/** An estimate with its bounds; null: not measured. */
+export type ComparedFigure = Pick<RuleOutcome, 'low' | 'estimate' | 'high'> | null;
+
+/** The rules that a release was judged by, as its record holds them. */
+export async function rulesOf(hub: Hub, provenance: Provenance): Promise<RuleOutcome[]> {
+  return (await readVerified(hub, provenance.evaluation.verdict, Verdict)).rules;
+}
+
+/** The figures of two releases, metric by metric. */
+export function compareRules(
+  left: readonly RuleOutcome[],
+  right: readonly RuleOutcome[],
+): { metric: string; left: ComparedFigure; right: ComparedFigure }[] {
+  const metrics = [...new Set([...left, ...right].map((rule) => rule.metric))];
+  const of = (rules: readonly RuleOutcome[], metric: string): ComparedFigure => {
+    const rule = rules.find((r) => r.metric === metric);
+    return rule === undefined ? null : { low: rule.low, estimate: rule.estimate, high: rule.high };
+  };
+  return metrics.map((metric) => ({ metric, left: of(left, metric), right: of(right, metric) }));
 }

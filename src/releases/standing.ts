@@ -1,5 +1,7 @@
+import { PipelineError } from '../domain/errors.ts';
 import type { RepoId } from '../domain/refs.ts';
 import type { ReleaseEntry } from '../domain/release/provenance.ts';
+import { releaseRepos } from '../domain/run/repositories.ts';
 import type { Hub } from '../hub/hub.ts';
 import { servedRelease } from '../space/space-repo.ts';
 import { listReleases, PREVIOUS, PRODUCTION, tagAt } from './catalog.ts';
@@ -22,6 +24,25 @@ export interface ModelStanding {
   served: { tag: string; revision: string; adapterSha256: string } | null;
   /** `production` and the Space name the same bytes. */
   agrees: boolean;
+}
+
+/**
+ * A model's releases by its name.
+ *
+ * @throws PipelineError where nothing was released yet.
+ */
+export async function readModel(
+  hub: Hub,
+  { model, namespace }: { model: string; namespace: string },
+): Promise<ModelStanding> {
+  const names = releaseRepos(namespace, model);
+  if ((await hub.resolve({ type: 'model', repo: names.release })) === null)
+    throw new PipelineError(
+      'InvalidInput',
+      `expected releases in ${names.release} on ${hub.endpoint}, got no such repository: nothing was released yet, or give --model and --namespace`,
+    );
+  const space = (await hub.resolve({ type: 'space', repo: names.space })) === null ? null : names.space;
+  return modelStanding(hub, { release: names.release, space });
 }
 
 /** Reads it all from the Hub. */

@@ -12,12 +12,15 @@ import {
 import type { Links } from './access/links.ts';
 import { may } from './access/roles.ts';
 import { Feeds } from './live/feed.ts';
-import { createRunListFeed, RunFilter } from './live/run-list.ts';
-import { createRunFeed } from './live/run-view.ts';
+import { createRunListFeed, RunFilter, type RunList } from './live/run-list.ts';
+import { createRunFeed, type RunView } from './live/run-view.ts';
 import type { Sources } from './live/source.ts';
 import { problemPage } from './pages/layout.ts';
 import { enteredPage, loginPage } from './pages/login-page.ts';
+import { addDataRoutes } from './routes/data.ts';
+import { addModelRoutes } from './routes/models.ts';
 import { addRunRoutes } from './routes/runs.ts';
+import { addStartRoutes } from './routes/start.ts';
 import { addStaticRoutes } from './routes/static.ts';
 
 const MAX_BODY = 256 * 1024;
@@ -47,10 +50,12 @@ export function createStudio(p: { sources: Sources; links: Links; name: PublicNa
     c.header('cache-control', 'no-store');
     await next();
   });
-  addRunRoutes(app, sources, {
-    lists: new Feeds((key) => createRunListFeed(sources, RunFilter.parse(JSON.parse(key)))),
-    runs: new Feeds((run) => createRunFeed(sources, run)),
-  });
+  const runs = new Feeds<RunView>((run) => createRunFeed(sources, run));
+  const lists = new Feeds<RunList>((key) => createRunListFeed(sources, RunFilter.parse(JSON.parse(key))));
+  addRunRoutes(app, sources, { lists, runs });
+  addDataRoutes(app, sources, runs);
+  addModelRoutes(app, sources);
+  addStartRoutes(app, sources);
   app.notFound((c) =>
     c.html(
       problemPage({

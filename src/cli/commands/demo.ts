@@ -98,6 +98,8 @@ class Demo {
       stack.startWorker('pipeline', {
         sources: this.options.source === 'hf-jobs' ? jobSources() : localSources(1),
       });
+      const studio = this.options.keepUp === true ? await stack.startStudio() : null;
+      if (studio !== null) this.say(`Studio ${studio}`);
       const client = await connectClient(dataDir);
       await this.endEarlierDemos(client);
       const run = timestamped('demo');
@@ -113,6 +115,7 @@ class Demo {
       await this.finish({ client, run, stack, last, seconds: (Date.now() - started) / 1000 });
       if (this.options.keepUp === true && !this.abort.signal.aborted) {
         this.say(`left running; Ctrl+C stops it. Temporal UI ${stack.uiUrl}   local Hub ${stack.hubUrl}`);
+        this.say(`Studio    ${studio}`);
         stopListening();
         await untilInterrupted();
       }

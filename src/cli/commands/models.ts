@@ -2,14 +2,11 @@ import type { Command } from 'commander';
 import { RollbackInput } from '../../domain/config/release-inputs.ts';
 import { parseFields } from '../../domain/config/run-config.ts';
 import { PipelineError } from '../../domain/errors.ts';
-import { Verdict } from '../../domain/evaluation/gate.ts';
 import type { Provenance } from '../../domain/release/provenance.ts';
-import { releaseRepos } from '../../domain/run/repositories.ts';
 import type { Hub } from '../../hub/hub.ts';
-import { readVerified } from '../../hub/verified-json.ts';
-import { type Difference, releaseDifferences } from '../../releases/compare.ts';
+import { compareRules, type Difference, releaseDifferences, rulesOf } from '../../releases/compare.ts';
 import { type Reference, referencesOf } from '../../releases/references.ts';
-import { type ModelStanding, modelStanding, type Standing } from '../../releases/standing.ts';
+import { type ModelStanding, readModel, type Standing } from '../../releases/standing.ts';
 import { mustParse } from '../../runs/start-run.ts';
 import pc from '../colors.ts';
 import { connectRunHub } from '../connect.ts';
@@ -96,14 +93,7 @@ async function read(
     parseFields(RollbackInput, { model: options.model, namespace: options.namespace ?? null }),
   );
   const hub = connectRunHub(env, dataDir);
-  const names = releaseRepos(namespace ?? (await hub.whoAmI()), model);
-  if ((await hub.resolve({ type: 'model', repo: names.release })) === null)
-    throw new PipelineError(
-      'InvalidInput',
-      `expected releases in ${names.release} on ${hub.endpoint}, got no such repository: nothing was released yet, or give --model and --namespace`,
-    );
-  const space = (await hub.resolve({ type: 'space', repo: names.space })) === null ? null : names.space;
-  return { hub, standing: await modelStanding(hub, { release: names.release, space }) };
+  return { hub, standing: await readModel(hub, { model, namespace: namespace ?? (await hub.whoAmI()) }) };
 }
 
 function choose(standing: ModelStanding, tag: string | null | undefined, options: Options): Standing {
@@ -116,10 +106,6 @@ function choose(standing: ModelStanding, tag: string | null | undefined, options
 }
 
 type Rules = Awaited<ReturnType<typeof rulesOf>>;
-
-async function rulesOf(hub: Hub, provenance: Provenance) {
-  return (await readVerified(hub, provenance.evaluation.verdict, Verdict)).rules;
-}
 
 function listJson(standing: ModelStanding) {
   return {
@@ -186,15 +172,6 @@ function showText(found: Standing, rules: Rules): string {
         `${when(line.at)}  ${line.action} ${line.state} by ${line.by}: ${line.problem ?? line.reason}`,
     ),
   ].join('\n');
-}
-
-function compareRules(left: Rules, right: Rules) {
-  const metrics = [...new Set([...left, ...right].map((rule) => rule.metric))];
-  const of = (rules: Rules, metric: string) => {
-    const rule = rules.find((r) => r.metric === metric);
-    return rule === undefined ? null : { low: rule.low, estimate: rule.estimate, high: rule.high };
-  };
-  return metrics.map((metric) => ({ metric, left: of(left, metric), right: of(right, metric) }));
 }
 
 function compareText(

@@ -12,6 +12,7 @@ import { action, type CommonOptions } from '../context.ts';
 import { print } from '../output.ts';
 import { untilInterrupted } from '../stack/interrupt.ts';
 import { readStack } from '../stack/stack-file.ts';
+import { linksFile } from '../studio-links.ts';
 
 interface StudioCommandOptions extends CommonOptions {
   host: string;
@@ -23,9 +24,6 @@ interface StudioCommandOptions extends CommonOptions {
   publicName?: string;
   link: boolean;
 }
-
-/** File of the links that were given out for the Studio of a data folder. */
-export const linksFile = (dataDir: string): string => join(dataDir, 'studio-links.json');
 
 /** Adds `studio`: the page to see runs, look at their images and decide. */
 export function addStudioCommand(program: Command): void {

@@ -39,12 +39,14 @@ export function addUpCommand(program: Command): void {
         if (isInterrupted) return;
         say('starting the workers …');
         stack.startWorker('pipeline', { sources: localSources(Number(gpuWorkers)) });
+        const studio = await stack.startStudio();
         const environment = stack.clientEnvironment();
         // Somebody's own token is printed nowhere.
         if (ownHub !== null) delete environment.HF_TOKEN;
-        print(json, { ...environment, ui: stack.uiUrl, hub: stack.hubUrl }, () =>
+        print(json, { ...environment, ui: stack.uiUrl, hub: stack.hubUrl, studio }, () =>
           [
             `${pc.bold('Plein Air is up')} in ${dataDir}`,
+            `  Studio       ${studio}`,
             `  Temporal UI  ${stack.uiUrl}`,
             `  ${ownHub === null ? 'local Hub    ' : 'Hub          '}${stack.hubUrl}`,
             '',

@@ -14,9 +14,11 @@ import { PROJECT } from '../../config/paths.ts';
 import { PipelineError } from '../../domain/errors.ts';
 import type { SourcesFile } from '../../domain/gpu-source/sources-file.ts';
 import { SEARCH_ATTRIBUTES } from '../../domain/run/search-attributes.ts';
+import { issueLink } from '../../studio/access/links.ts';
 import { DISPATCH_ARGUMENTS } from '../../temporal/dispatch-settings.ts';
 import { freePort } from '../../wire/free-port.ts';
 import { hiddenAddress, openWebDoor, type WebDoor } from '../../wire/web-door.ts';
+import { linksFile } from '../studio-links.ts';
 import { type Child, startChild } from './child.ts';
 import { closeLocalSessions, fleetOf, killLocalSession, killWorkersBelow } from './local-sessions.ts';
 import { orphans, readStack, removeStack, writeStack } from './stack-file.ts';
@@ -29,6 +31,9 @@ export const LOCAL_TOKEN = 'hf_local_plein_air';
  * one leads nowhere (RFC 6761).
  */
 export const NO_HTTP_API = 'frontend.httpAllowedHosts=["closed.invalid"]';
+
+/** How long the link to the stack's own Studio is valid. */
+const LINK_DAYS = 30;
 
 /** How long the dev server keeps ended runs; its own default is a day. */
 const RETENTION = '30d';
@@ -75,6 +80,7 @@ export class Stack {
   /** Stands before Temporal's UI, which answers under any name. */
   private door: WebDoor | null = null;
   private workers = 0;
+  private studioUrl: string | null = null;
 
   private constructor(p: {
     dataDir: string;
@@ -184,6 +190,28 @@ export class Stack {
     });
   }
 
+  /** Starts Studio and waits until it answers; the address with a link that steers. */
+  async startStudio(): Promise<string> {
+    const port = await freePort();
+    const url = `http://127.0.0.1:${port}`;
+    const args = [join(PROJECT, 'dist', 'cli', 'main.js'), 'studio', '--no-link'];
+    args.push('--port', String(port), '--data-dir', this.dataDir);
+    const studio = this.spawn('studio', process.execPath, args, {
+      ...workerEnvironment(processEnvironment()),
+      ...this.clientEnvironment(),
+    });
+    await until('Studio to answer', studio, 60, async () => {
+      try {
+        return (await fetch(`${url}/health`)).ok;
+      } catch {
+        return false;
+      }
+    });
+    this.studioUrl = url;
+    this.write();
+    return `${url}/enter?token=${issueLink(linksFile(this.dataDir), { role: 'steer', days: LINK_DAYS })}`;
+  }
+
   private fleetEnvironment(sources: SourcesFile): Record<string, string> {
     const file = join(this.dataDir, 'gpu-sources.json');
     writeFileSync(file, JSON.stringify(sources, null, 2));
@@ -232,6 +260,7 @@ export class Stack {
       owner: process.pid,
       temporal: { address: this.address, ui: this.uiUrl },
       hub: { url: this.hubUrl, embedded: this.runsHub },
+      ...(this.studioUrl === null ? {} : { studio: { url: this.studioUrl } }),
       processes: alive.map(({ name, pid }) => ({ name, pid })),
     });
   }

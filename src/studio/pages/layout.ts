@@ -5,11 +5,11 @@ import { type Html, html, shown } from './html.ts';
 export type Fragments = Record<string, Html>;
 
 /** Pages that every page leads to, and what they need. */
-const PLACES = [{ href: '/', name: 'Runs', right: 'look' }] as const satisfies readonly {
-  href: string;
-  name: string;
-  right: Right;
-}[];
+const PLACES: readonly { href: string; name: string; right: Right }[] = [
+  { href: '/', name: 'Runs', right: 'look' },
+  { href: '/start', name: 'Start', right: 'steer' },
+  { href: '/models', name: 'Models', right: 'look' },
+];
 
 /** A whole page; `live` is where its fragments come from again. */
 export function page(p: {

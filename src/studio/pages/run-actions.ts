@@ -5,7 +5,9 @@ import { type Html, html } from './html.ts';
 export function actions({ snapshot, workflowId }: RunView): Html {
   if (snapshot === null) return html``;
   const to = (action: string) => `/runs/${encodeURIComponent(workflowId)}/${action}`;
-  if (snapshot.execution !== 'RUNNING') return html``;
+  const again = html`<a class="button" href="/start?again=${encodeURIComponent(workflowId)}">Again with changes</a>`;
+  const more = snapshot.type === 'fineTune' ? again : '';
+  if (snapshot.execution !== 'RUNNING') return html`<div class="actions">${more}</div>`;
   const state = snapshot.status?.state ?? null;
   const isPaused = state === 'paused' || state === 'pausing' || snapshot.study?.paused === true;
   return html`${state === 'waiting-for-approval' ? decision(to) : ''}
@@ -14,6 +16,7 @@ ${isPaused ? button(to('resume'), 'Resume') : button(to('pause'), 'Pause')}
 <details class="confirm"><summary class="button">Cancel …</summary>
 <form method="post" action="${to('cancel')}"><p>Saves a checkpoint and ends the run. It can be resumed from there.</p>
 <button class="danger">End the run</button></form></details>
+${more}
 </div>`;
 }
 
