@@ -23,6 +23,9 @@ export interface StartForecast {
 /** Pictures assumed where the configuration sets no limit. */
 const PICTURES = 1000;
 
+/** Other styles of a source such as WikiArt. */
+const STYLES = 26;
+
 /** The forecast of a run that was not started; null: its base does not tell its shape. */
 export async function forecastStart(hub: Hub, config: RunConfig): Promise<StartForecast | null> {
   const { base, training, dataset, budget } = config;
@@ -38,8 +41,12 @@ export async function forecastStart(hub: Hub, config: RunConfig): Promise<StartF
   if (shape === undefined) return null;
   const pictures = dataset.maxImages ?? PICTURES;
   const { vramBytes } = trainingNeeds(shape, training, dataset.resolution);
-  const heldOut = Math.round(pictures * dataset.heldOutFraction);
-  const facts = { train: pictures, heldOut, captions: pictures, views: 2, basePainted: false };
+  const share = (part: number) => Math.round(pictures * part);
+  const facts = {
+    ...{ train: pictures, captions: pictures, views: 2, basePainted: false },
+    ...{ heldOut: share(dataset.heldOutFraction), unseen: share(dataset.testFraction) },
+    neighbors: dataset.neighborsPerStyle * STYLES,
+  };
   const gpus = forecastRun({ shape, config, vramBytes }, facts);
   const context = { run: config.run ?? RunName.parse('forecast'), config, base: { ...repo, commit } };
   const storage = await planRunStorage(hub, { context, training, steps: training.steps });
