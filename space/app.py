@@ -28,15 +28,18 @@ from guard import (
     SEED_LIMIT,
     STRENGTH_LIMIT,
     WITHHELD,
+    Gate,
     Refused,
     checked,
     content_filter,
     described,
     disclosed,
+    share_fairly,
     withheld,
 )
 from huggingface_hub import hf_hub_download
 from PIL import Image
+from starlette.middleware import Middleware
 
 HERE = Path(__file__).resolve().parent
 CONFIG: dict[str, Any] = json.loads((HERE / "config.json").read_text(encoding="utf-8"))
@@ -57,7 +60,8 @@ SIZE = int(CONFIG["SIZE"])
 STEPS = int(CONFIG["INFERENCE_STEPS"])
 GUIDANCE = float(CONFIG["GUIDANCE"])
 TRIGGER = str(CONFIG["TRIGGER"])
-DISCLOSURE = "Every image here is generated with artificial intelligence, and says so in its metadata."
+DISCLOSURE = str(CONFIG["DISCLOSURE"])
+"""That images are made with AI, on the page and in each image's metadata."""
 
 
 def device_and_type() -> tuple[str, torch.dtype]:
@@ -132,7 +136,7 @@ def paint_one(prompt: str, seed: int, strength: float, on_step: Any) -> Image.Im
     score = unsafe_score()
     if score is not None and withheld(image, score):
         raise gr.Error(WITHHELD)
-    return disclosed(image, f"{MODEL_REPO} {CONFIG['MODEL_TAG']} on {BASE_REPO}", seed)
+    return disclosed(image, DISCLOSURE, f"{MODEL_REPO} {CONFIG['MODEL_TAG']} on {BASE_REPO}", seed)
 
 
 @on_gpu
@@ -163,8 +167,8 @@ def paint(
     return paint_pair(*request, progress)
 
 
-def served() -> dict[str, str]:
-    """What this Space serves, for smoke tests and for the curious: revision and sha256 of what is really loaded."""
+def served() -> dict[str, Any]:
+    """What this Space serves, for its trial and for the curious: revision and sha256 of what is really loaded."""
     path, sha256 = adapter()
     return {
         "model": MODEL_REPO,
@@ -173,6 +177,7 @@ def served() -> dict[str, str]:
         "adapterSha256": sha256,
         "base": BASE_REPO,
         "baseRevision": BASE_REVISION,
+        "filter": unsafe_score() is not None,
     }
 
 
@@ -352,4 +357,6 @@ if __name__ == "__main__":
     pipeline()
     # Fails closed: where a filter is asked for and cannot be loaded, nothing is served.
     unsafe_score()
-    build().queue(max_size=20).launch(css=STYLE, theme=theme(), max_file_size="64kb")
+    page = build().queue(max_size=20)
+    share_fairly(page._queue)
+    page.launch(css=STYLE, theme=theme(), app_kwargs={"middleware": [Middleware(Gate)]})

