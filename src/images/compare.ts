@@ -10,6 +10,12 @@ export async function sizeOf(picture: Buffer): Promise<{ width: number; height: 
   return { width, height };
 }
 
+/** What a PNG says about itself in its text chunks. */
+export async function textsOf(picture: Buffer): Promise<string[]> {
+  const { comments } = await sharp(picture).metadata();
+  return (comments ?? []).map(({ text }) => text);
+}
+
 /** Whether a picture shows nothing: every channel has (nearly) one value. */
 export async function isBlank(picture: Buffer): Promise<boolean> {
   const { channels } = await sharp(picture).removeAlpha().stats();

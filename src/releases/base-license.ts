@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { DeploymentConfig } from '../domain/config/run-config.ts';
 import type { CommitRef } from '../domain/refs.ts';
 import {
+  DISCLOSURE,
   isFiltered,
   LICENSE_FILE,
   type License,
@@ -62,6 +63,7 @@ export function deploymentProblems(
     isPublic: !deployment.private,
     isServed: deployment.space,
     isFiltered: isFiltered(license, deployment),
+    disclosure: DISCLOSURE,
     signOff: deployment.licenseSignOff,
     files: text === null ? [] : [LICENSE_FILE],
     notice: noticeOf(license, base),

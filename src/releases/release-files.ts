@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import type { RunConfig } from '../domain/config/run-config.ts';
 import type { CommitRef, Sha256 } from '../domain/refs.ts';
 import { LICENSE_FILE, noticeOf } from '../domain/release/license.ts';
 import { PROVENANCE_FILE, type Provenance } from '../domain/release/provenance.ts';
-import type { SmokeRequest } from '../domain/release/space-trial.ts';
+import { JUDGED_PICTURES, type SmokeRequest } from '../domain/release/space-trial.ts';
 import type { ReleaseSample } from '../domain/release/title.ts';
 import type { PipelineActivities } from '../domain/run/activities.ts';
 import { ADAPTER_FILE } from '../domain/training/checkpoint.ts';
@@ -20,7 +21,7 @@ import {
   readTrainingRecords,
 } from '../reports/records/from-records.ts';
 import type { SampleRow } from '../reports/records/run-records.ts';
-import { SMOKE_FOLDER } from '../space/space-repo.ts';
+import { SMOKE_FOLDER, SPACE_PROMPT_LIMIT } from '../space/space-repo.ts';
 import type { LicenseWithText } from './base-license.ts';
 import { codeCommit } from './code-commit.ts';
 import { refuseUnreadableExport } from './kohya-names.ts';
@@ -98,7 +99,7 @@ export async function releaseDocuments(
     { path: 'README.md', content: card },
     { path: 'NOTICE', content: `${noticeOf(provenance.license, context.base.repo)}\n` },
     ...pictures.map((s) => ({ path: s.path, content: s.bytes })),
-    ...smokeFiles(evaluation.samples, context.config.evaluation.size),
+    ...smokeFiles(evaluation.samples, context.config),
     ...(hasGrid ? [{ path: 'images/grid.png', content: await sampleGrid(grid) }] : []),
     ...(hasCurves
       ? [{ path: 'images/training.png', content: await svgToPng(await trainingCurves(curves)) }]
@@ -124,19 +125,34 @@ function releasePictures(rows: SampleRow[]): (ReleaseSample & { bytes: Buffer })
     .slice(0, SHOWN.prompts);
 }
 
-/** The first judged sample that has both pictures: what the Space is asked for before it goes into production. */
-function smokeFiles(rows: SampleRow[], size: number): { path: string; content: string | Buffer }[] {
-  for (const row of rows)
-    for (const { seed, base, candidate } of row.pairs)
-      if (base !== null && candidate !== null) {
-        const request: SmokeRequest = { prompt: row.prompt, seed, size };
-        return [
-          { path: `${SMOKE_FOLDER}/request.json`, content: `${JSON.stringify(request, null, 2)}\n` },
-          { path: `${SMOKE_FOLDER}/base.png`, content: base },
-          { path: `${SMOKE_FOLDER}/painted.png`, content: candidate },
-        ];
-      }
-  return [];
+/**
+ * A judged sample of each slice: what the Space is asked for before it goes into production. Its app adds the trigger to
+ * prompts that have none, so that only prompts with it are painted as they were judged.
+ */
+function smokeFiles(rows: SampleRow[], config: RunConfig): { path: string; content: string | Buffer }[] {
+  const slices = new Set<string>();
+  const trigger = config.dataset.trigger.toLowerCase();
+  const judged = rows.flatMap(({ prompt, slice, pairs }) => {
+    const pair = pairs.find(({ base, candidate }) => base !== null && candidate !== null);
+    if (pair?.base == null || pair.candidate == null || slices.has(slice)) return [];
+    if (!prompt.toLowerCase().includes(trigger) || prompt.length > SPACE_PROMPT_LIMIT) return [];
+    slices.add(slice);
+    const request: SmokeRequest = { id: pair.id, prompt, seed: pair.seed, size: config.evaluation.size };
+    return [{ request, base: pair.base, painted: pair.candidate }];
+  });
+  const chosen = judged.slice(0, JUDGED_PICTURES);
+  const requests = `${JSON.stringify(
+    chosen.map(({ request }) => request),
+    null,
+    2,
+  )}\n`;
+  return [
+    { path: `${SMOKE_FOLDER}/requests.json`, content: requests },
+    ...chosen.flatMap(({ request: { id }, base, painted }) => [
+      { path: `${SMOKE_FOLDER}/${id}-base.png`, content: base },
+      { path: `${SMOKE_FOLDER}/${id}-painted.png`, content: painted },
+    ]),
+  ];
 }
 
 interface Export {

@@ -1,8 +1,9 @@
 import { PipelineError } from '../domain/errors.ts';
 import type { CommitSha, RepoId } from '../domain/refs.ts';
+import { DISCLOSURE, isFiltered } from '../domain/release/license.ts';
 import type { ReleaseEntry } from '../domain/release/provenance.ts';
 import type { SpaceTrial } from '../domain/release/space-trial.ts';
-import { publishSpace, readSmoke } from '../space/space-repo.ts';
+import { publishSpace, readSmokes } from '../space/space-repo.ts';
 import { trySpace } from '../space/try-space.ts';
 import { readJournal, refuseSuperseded } from './journal.ts';
 import type { Promotion } from './promotion.ts';
@@ -50,7 +51,7 @@ async function lendToken(p: Promotion, space: RepoId): Promise<void> {
   await p.hub.setSpaceSecret(space, { key: TOKEN_SECRET, value: p.spaceToken });
 }
 
-/** Waits for the Space at a commit and asks it for one judged sample of the release it should serve. */
+/** Waits for the Space at a commit and asks it for the judged samples of the release it should serve. */
 export async function tryServed(
   p: Promotion,
   to: { space: RepoId; commit: CommitSha; entry: ReleaseEntry },
@@ -61,8 +62,11 @@ export async function tryServed(
     hub: p.hub,
     space: to.space,
     commit: to.commit,
-    expected: { revision: commit, tag, adapterSha256: provenance.adapter.sha256 },
-    smoke: await readSmoke(p.hub, p.release, to.entry),
+    expected: {
+      ...{ revision: commit, tag, adapterSha256: provenance.adapter.sha256 },
+      ...{ filter: isFiltered(provenance.license, deployment), disclosure: DISCLOSURE },
+    },
+    smokes: await readSmokes(p.hub, p.release, to.entry),
     token: p.spaceToken,
     startMs: deployment.startMinutes * 60_000,
     paintMs: deployment.paintSeconds * 1000,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CommitSha, RepoId, Sha256 } from '../domain/refs.ts';
-import { isFiltered, noticeMarkdown } from '../domain/release/license.ts';
+import { DISCLOSURE, isFiltered, noticeMarkdown } from '../domain/release/license.ts';
 import type { Provenance } from '../domain/release/provenance.ts';
 import { type ReleaseSample, titleOf } from '../domain/release/title.ts';
 import { ADAPTER_FILE } from '../domain/training/checkpoint.ts';
@@ -28,6 +28,8 @@ export const SpaceConfig = z.strictObject({
   SAMPLES: z.array(z.strictObject({ image: z.string(), prompt: z.string() })),
   /** Whether images pass a content filter before they are shown. */
   FILTER: z.boolean(),
+  /** That images are made with AI: on the page and in each image's metadata. */
+  DISCLOSURE: z.string().min(1),
   NOTICE: z.string(),
 });
 export type SpaceConfig = z.infer<typeof SpaceConfig>;
@@ -65,6 +67,7 @@ export function spaceConfig(p: {
     PROMPTS: [...new Set(samples.map((s) => s.prompt))].slice(0, 6),
     SAMPLES: samples.map((s) => ({ image: s.image, prompt: s.prompt })),
     FILTER: isFiltered(p.provenance.license, config.deployment),
+    DISCLOSURE,
     NOTICE: notice.filter((line) => line !== '').join('\n\n'),
   };
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { CommitSha, RepoId, RepoRef } from '../domain/refs.ts';
 import type { ReleaseEntry } from '../domain/release/provenance.ts';
-import { SmokeRequest } from '../domain/release/space-trial.ts';
+import { SmokeRequests } from '../domain/release/space-trial.ts';
 import type { ReleaseSample } from '../domain/release/title.ts';
 import type { Hub } from '../hub/hub.ts';
 import { SpaceConfig, spaceConfig } from './space-config.ts';
@@ -10,8 +10,10 @@ import type { Smoke } from './try-space.ts';
 
 /** Folder of a release that keeps the Space's files as they were when it was released. */
 export const SPACE_FOLDER = 'space';
-/** Folder of a release that keeps one judged sample, for trying the Space. */
+/** Folder of a release that keeps a judged sample of each slice, for trying the Space. */
 export const SMOKE_FOLDER = 'smoke';
+/** Characters of a prompt that the app takes; `PROMPT_LIMIT` of space/guard.py. */
+export const SPACE_PROMPT_LIMIT = 500;
 const CONFIG = 'config.json';
 
 /** The app's files as they come with this version of Plein Air, for a new release. */
@@ -107,21 +109,26 @@ export async function emptySpace(
 
 const EMPTY_SPACE = '---\nsdk: gradio\napp_file: app.py\n---\n\nNothing is served here now.\n';
 
-/** One judged sample of a release, by which its Space is tried; made up from its prompts where it keeps none. */
-export async function readSmoke(hub: Hub, release: RepoId, entry: ReleaseEntry): Promise<Smoke> {
+/** Judged samples of a release, by which its Space is tried; one made up from its trigger where it keeps none. */
+export async function readSmokes(hub: Hub, release: RepoId, entry: ReleaseEntry): Promise<Smoke[]> {
   const read = (name: string) =>
     hub.read({ type: 'model', repo: release }, entry.commit, `${SMOKE_FOLDER}/${name}`);
-  const [request, base, painted] = await Promise.all(['request.json', 'base.png', 'painted.png'].map(read));
-  const { config } = entry.provenance.context;
-  if (request == null)
-    return {
-      request: { prompt: `a landscape, ${config.dataset.trigger}`, seed: 0, size: config.evaluation.size },
-      judged: null,
-    };
-  return {
-    request: SmokeRequest.parse(JSON.parse(request.toString('utf8'))),
-    judged: base == null || painted == null ? null : { base, painted },
-  };
+  const listed = await read('requests.json');
+  const requests = listed === null ? [] : SmokeRequests.parse(JSON.parse(listed.toString('utf8')));
+  const { dataset, evaluation } = entry.provenance.context.config;
+  if (requests.length === 0) {
+    const request = { id: 'made-up', prompt: `a landscape, ${dataset.trigger}`, seed: 0 };
+    return [{ request: { ...request, size: evaluation.size }, judged: null }];
+  }
+  return Promise.all(
+    requests.map(async (request) => {
+      const [base, painted] = await Promise.all([
+        read(`${request.id}-base.png`),
+        read(`${request.id}-painted.png`),
+      ]);
+      return { request, judged: base === null || painted === null ? null : { base, painted } };
+    }),
+  );
 }
 
 /** Which release a Space's head serves; null where nothing was published or the configuration cannot be read. */

@@ -1,8 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CommitSha, RepoId } from '../domain/refs.ts';
-import { NOT_RUN, type SmokeRequest, type SpaceTrial, unhealthy } from '../domain/release/space-trial.ts';
+import {
+  FARTHEST,
+  NOT_RUN,
+  type SmokeRequest,
+  type SpaceTrial,
+  unhealthy,
+} from '../domain/release/space-trial.ts';
 import type { Hub } from '../hub/hub.ts';
-import { isBlank, pictureDistance, sizeOf } from '../images/compare.ts';
+import { isBlank, pictureDistance, sizeOf, textsOf } from '../images/compare.ts';
 import { connectSpaceApp, type SpaceApp } from './gradio.ts';
 
 /** A judged sample of a release, to hold against what its Space paints. */
@@ -17,8 +23,16 @@ export interface TrialPlan {
   space: RepoId;
   /** Head of the Space that has to run. */
   commit: CommitSha;
-  expected: { revision: CommitSha; tag: string; adapterSha256: string };
-  smoke: Smoke;
+  /** What it must say of itself; a filter that it must have; what each of its pictures must say in its metadata. */
+  expected: {
+    revision: CommitSha;
+    tag: string;
+    adapterSha256: string;
+    filter: boolean;
+    disclosure: string;
+  };
+  /** At least one. */
+  smokes: readonly Smoke[];
   /** Token that a private Space asks for; null: none. */
   token: string | null;
   startMs: number;
@@ -120,38 +134,93 @@ async function ask(plan: TrialPlan, startSeconds: number): Promise<SpaceTrial> {
         return unhealthy(`it serves another revision: expected ${what} ${expected}, got ${got}`, {
           startSeconds,
         });
+    if (plan.expected.filter && !served.filter)
+      return unhealthy('it runs without the content filter that its release asks for', { startSeconds });
     plan.onStep(`Space ${plan.space} says it serves ${served.tag}, ${served.adapterSha256.slice(0, 12)}`);
-    return await judgePaint(plan, app, startSeconds);
+    return await judgePaints(plan, app, startSeconds);
   } finally {
     app.close();
   }
 }
 
-async function judgePaint(plan: TrialPlan, app: SpaceApp, startSeconds: number): Promise<SpaceTrial> {
-  const { request, judged } = plan.smoke;
+/** Asks for one sample after another; the first one that is unwell ends it. */
+async function judgePaints(plan: TrialPlan, app: SpaceApp, startSeconds: number): Promise<SpaceTrial> {
+  let worst: SpaceTrial | null = null;
+  for (const smoke of plan.smokes) {
+    const trial = await judgePaint(plan, app, smoke, startSeconds);
+    if (trial.outcome !== 'healthy') return trial;
+    worst = worst === null ? trial : worseOf(worst, trial);
+  }
+  return worst ?? unhealthy('there was nothing to ask it for', { startSeconds });
+}
+
+function worseOf(a: SpaceTrial, b: SpaceTrial): SpaceTrial {
+  return {
+    ...a,
+    paintSeconds: extreme(Math.max, a.paintSeconds, b.paintSeconds),
+    styleMargin: extreme(Math.min, a.styleMargin, b.styleMargin),
+    distance: extreme(Math.max, a.distance, b.distance),
+  };
+}
+
+function extreme(choose: (...values: number[]) => number, ...values: (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : choose(...known);
+}
+
+async function judgePaint(
+  plan: TrialPlan,
+  app: SpaceApp,
+  { request, judged }: Smoke,
+  startSeconds: number,
+): Promise<SpaceTrial> {
   const started = performance.now();
-  const made = await app.paint({ ...request, strength: 1 }, plan.paintMs);
+  const { prompt, seed, size } = request;
+  const made = await app.paint({ prompt, seed, strength: 1 }, plan.paintMs);
   const paintSeconds = (performance.now() - started) / 1000;
-  plan.onStep(`Space ${plan.space} painted in ${paintSeconds.toFixed(1)} s`);
+  plan.onStep(`Space ${plan.space} painted ${request.id} in ${paintSeconds.toFixed(1)} s`);
   const known = { startSeconds, paintSeconds };
   for (const [name, picture] of Object.entries(made)) {
     const { width, height } = await sizeOf(picture);
-    if (width !== request.size || height !== request.size)
+    if (width !== size || height !== size)
       return unhealthy(
-        `it painted the wrong size: expected ${request.size} × ${request.size} (${name}), got ${width} × ${height}`,
+        `it painted the wrong size: expected ${size} × ${size} (${name}), got ${width} × ${height}`,
+        known,
+      );
+    if (!(await textsOf(picture)).includes(plan.expected.disclosure))
+      return unhealthy(
+        `it painted a picture (${name}) that does not say how it was made: expected "${plan.expected.disclosure}" in its PNG text, got none`,
         known,
       );
     if (await isBlank(picture)) return unhealthy(`it painted a blank picture (${name})`, known);
   }
-  const styleMargin =
-    judged === null
-      ? null
-      : (await pictureDistance(made.painted, judged.base)) -
-        (await pictureDistance(made.painted, judged.painted));
-  if (styleMargin !== null && !(styleMargin > 0))
+  if (judged === null)
+    return { outcome: 'healthy', problem: '', ...known, styleMargin: null, distance: null };
+  return besideJudged(request.id, made, judged, known);
+}
+
+/** Holds both pictures against what the gate judged of the same prompt and seed. */
+async function besideJudged(
+  id: string,
+  made: { base: Buffer; painted: Buffer },
+  judged: { base: Buffer; painted: Buffer },
+  known: { startSeconds: number; paintSeconds: number },
+): Promise<SpaceTrial> {
+  const [toStyle, toBase, ofBase] = await Promise.all([
+    pictureDistance(made.painted, judged.painted),
+    pictureDistance(made.painted, judged.base),
+    pictureDistance(made.base, judged.base),
+  ]);
+  const figures = { ...known, styleMargin: toBase - toStyle, distance: Math.max(toStyle, ofBase) };
+  if (!(figures.styleMargin > 0))
     return unhealthy(
-      `it paints without the style: expected a picture nearer to the judged one than to the base’s, got a margin of ${styleMargin.toFixed(4)}`,
-      { ...known, styleMargin },
+      `it paints ${id} without the style: expected a picture nearer to the judged one than to the base’s, got a margin of ${figures.styleMargin.toFixed(4)}`,
+      figures,
     );
-  return { outcome: 'healthy', problem: '', ...known, styleMargin };
+  if (!(figures.distance <= FARTHEST))
+    return unhealthy(
+      `it paints another picture for ${id} than the gate judged: expected one at most ${FARTHEST} away, got ${figures.distance.toFixed(3)} (${toStyle > ofBase ? 'with the style' : 'the base alone'})`,
+      figures,
+    );
+  return { outcome: 'healthy', problem: '', ...figures };
 }

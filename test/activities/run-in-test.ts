@@ -155,10 +155,10 @@ export async function runInTest(p: {
       .png()
       .toBuffer();
   };
-  const samples = ['river', 'lake'].flatMap((promptId) =>
+  const samples = (['river', 'lake'] as const).flatMap((promptId) =>
     [0, 1].map((draw) => ({
       ...{ id: `${promptId}-s${draw}`, prompt: `a ${promptId} <b>&</b>, plnr impressionism`, seed: draw },
-      ...{ promptId, genre: 'landscape' },
+      ...{ promptId, genre: { river: 'landscape', lake: 'water' }[promptId] },
     })),
   );
   const evaluated = await storeAll(hub, record, {

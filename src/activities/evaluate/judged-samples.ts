@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Evaluation } from '../../domain/evaluation/decision.ts';
 import type { StandardSample } from '../../domain/evaluation/sample-set.ts';
+import { JUDGED_PICTURES } from '../../domain/release/space-trial.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import type { VerbParams } from '../../domain/trainer-protocol.ts';
 import type { Hub } from '../../hub/hub.ts';
@@ -9,9 +10,6 @@ import { isBlank, pictureDistance } from '../../images/compare.ts';
 import type { GpuCalls } from '../support/gpu-calls.ts';
 import { EVALUATION_FILES, runSamples } from './cache-key.ts';
 import { paintingOf } from './sampling.ts';
-
-/** One picture of each slice of the sample set, at most so many. */
-export const JUDGED_PICTURES = 4;
 
 /** The first sample of each slice, in the set's order. */
 export function judgedSamples(context: RunContext): StandardSample[] {

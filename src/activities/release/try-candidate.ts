@@ -1,17 +1,12 @@
 import { join } from 'node:path';
 import { PipelineError } from '../../domain/errors.ts';
+import { FARTHEST, JUDGED_PICTURES } from '../../domain/release/space-trial.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
 import { ADAPTER_FILE } from '../../domain/training/checkpoint.ts';
 import { sha256OfFile } from '../../hub/hashing.ts';
-import { JUDGED_PICTURES, judgedSamples, likenessToJudged, paintJudged } from '../evaluate/judged-samples.ts';
+import { judgedSamples, likenessToJudged, paintJudged } from '../evaluate/judged-samples.ts';
 import { GpuCalls, type GpuDeps } from '../support/gpu-calls.ts';
 import { copyBase, copyLocally } from '../support/model-cache.ts';
-
-/**
- * Largest distance, seen from afar, to the picture that the gate judged. The same device gives the same pixels; another
- * kind of device, or a few more neighbors in a batch, gives a picture that people cannot tell apart.
- */
-const FARTHEST = 0.05;
 
 /**
  * Loads a candidate from the Hub, by its commit, into the base, and paints a few judged samples again: what a user would

@@ -9,6 +9,7 @@ import {
 import { PipelineError } from '../../domain/errors.ts';
 import type { Sha256 } from '../../domain/refs.ts';
 import { LICENSE_FILE } from '../../domain/release/license.ts';
+import { JUDGED_PICTURES } from '../../domain/release/space-trial.ts';
 import type { GpuActivities } from '../../domain/run/activities.ts';
 import type { RunContext } from '../../domain/run/context.ts';
 import type { VerbResult } from '../../domain/trainer-protocol.ts';
@@ -19,7 +20,7 @@ import { licenseOf } from '../../releases/base-license.ts';
 import { refuseTooLarge, weightsOfBase } from '../../releases/fits.ts';
 import { readVariant, VARIANT_FILE, VARIANT_FOLDER, wholeVariant } from '../../releases/variants.ts';
 import { variantTexts } from '../../reports/cards/variant-card.ts';
-import { JUDGED_PICTURES, judgedSamples, likenessToJudged, paintJudged } from '../evaluate/judged-samples.ts';
+import { judgedSamples, likenessToJudged, paintJudged } from '../evaluate/judged-samples.ts';
 import { GpuCalls, type GpuDeps } from '../support/gpu-calls.ts';
 import { copyBase, copyLocally, pipelineWith } from '../support/model-cache.ts';
 

@@ -146,11 +146,17 @@ export interface Fulfillment {
   isServed: boolean;
   /** Whether that Space filters what it generates. */
   isFiltered: boolean;
+  /** What its page and every image of it say of how they were made; empty: nothing. */
+  disclosure: string;
   signOff: string | null;
   /** Paths of the release's files, and the notice's text. */
   files: readonly string[];
   notice: string;
 }
+
+/** What a Space's page and every image's metadata say. */
+export const DISCLOSURE =
+  'Every image here is generated with artificial intelligence, and says so in its metadata.';
 
 /** Name of the license's text in a release. */
 export const LICENSE_FILE = 'LICENSE.md';
@@ -182,6 +188,10 @@ export function unfulfilled(license: License, p: Fulfillment): string[] {
   if (duties.contentFilter && p.isServed && !p.isFiltered)
     problems.push(
       `expected a content filter in the Space, as "${name}" asks for, got deployment.contentFilter "off": set it to "as-licensed", or deployment.space=false`,
+    );
+  if (duties.disclosure && p.isServed && !/\bartificial intelligence\b/i.test(p.disclosure))
+    problems.push(
+      `expected the Space to say that its images are generated with artificial intelligence, as "${name}" asks for, got ${p.disclosure === '' ? 'nothing' : `"${p.disclosure}"`}: set deployment.space=false, or restore DISCLOSURE`,
     );
   return problems;
 }

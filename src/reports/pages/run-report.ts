@@ -207,6 +207,10 @@ function spaceFacts(release: NonNullable<RunSummary['release']>): [string, Rich]
           'Nearer to the judged picture than to the base’s by',
           trial?.styleMargin == null ? 'not measured' : figure(trial.styleMargin),
         ],
+        [
+          'Farthest from a picture that the gate judged',
+          trial?.distance == null ? 'not measured' : figure(trial.distance),
+        ],
       ];
   }
 }

@@ -108,6 +108,7 @@ async function readSamples(read: Read, shown: Shown, production: boolean): Promi
     rows.map(async (samples) => ({
       promptId: samples[0]?.promptId ?? '',
       prompt: samples[0]?.prompt ?? '',
+      slice: samples[0]?.genre ?? '',
       pairs: await Promise.all(
         samples.slice(0, shown.seeds).map(async ({ id, seed }) => ({
           id,

@@ -23,6 +23,8 @@ export interface GateRow {
 export interface SampleRow {
   promptId: string;
   prompt: string;
+  /** Part of the sample set that the prompt belongs to. */
+  slice: string;
   /** `production` is absent where nothing was in production. */
   pairs: {
     seed: number;

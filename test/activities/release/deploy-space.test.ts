@@ -18,7 +18,9 @@ import { dyingHub, runInTest, WorkerDied } from '../run-in-test.ts';
 
 const TOKEN = 'hf_local_plein_air';
 const PYTHON = resolve('gpu-worker/.venv/bin/python');
-type Mode = 'ok' | 'crash' | 'hang' | 'blank' | 'small' | 'plain' | 'other' | 'silent' | 'dies';
+type Mode =
+  | ('ok' | 'crash' | 'hang' | 'blank' | 'small' | 'plain' | 'other' | 'silent' | 'dies')
+  | ('drifts' | 'unfiltered' | 'undisclosed');
 
 const smallApp = (mode: Mode) => async () => [
   { path: 'space/app.py', content: await readFile(new URL('../../space/small-app/app.py', import.meta.url)) },
@@ -47,7 +49,10 @@ describeWithPython('a release whose Space really runs', () => {
       hub,
       namespace: 'team',
       run,
-      config: { evaluation: { size: 64 }, deployment: { startMinutes: 1, ...deployment } },
+      config: {
+        evaluation: { size: 64 },
+        deployment: { startMinutes: 5, contentFilter: 'on', ...deployment },
+      },
     });
   const deploy = (r: DeployRequest, mode: Mode, on: Hub = hub) =>
     createDeploy({ hub: on, spaceToken: TOKEN, app: smallApp(mode) })(r);
@@ -81,15 +86,16 @@ describeWithPython('a release whose Space really runs', () => {
     });
     expect(await everywhere(first)).toEqual({ production: null, app: null });
     expect(await servedRelease(hub, first.context.repos.space)).toBeNull();
-  }, 60_000);
+  }, 300_000);
 
   it('is tried through its API before it goes into production', async () => {
     const good = await request('good');
     const release = await deploy(good, 'ok');
     expect(release.trial).toMatchObject({ outcome: 'healthy', problem: '' });
     expect(release.trial?.styleMargin).toBeGreaterThan(0);
+    expect(release.trial?.distance).toBe(0);
     expect(await everywhere(good)).toEqual(serves(release.release.tag));
-  }, 60_000);
+  }, 300_000);
 
   it.each([
     ['crash', 'no paint left'],
@@ -99,6 +105,9 @@ describeWithPython('a release whose Space really runs', () => {
     ['other', 'another revision'],
     ['silent', 'No endpoint matching'],
     ['dies', 'ended when it was asked'],
+    ['unfiltered', 'without the content filter'],
+    ['undisclosed', 'does not say how it was made'],
+    ['drifts', 'another picture for lake-s0 than the gate judged'],
   ] as const)(
     'puts the old one back when the new one is: %s',
     async (mode, words) => {
@@ -116,7 +125,7 @@ describeWithPython('a release whose Space really runs', () => {
       // Asked again, the same operation says the same and tries nothing.
       await expect(deploy(bad, mode)).rejects.toMatchObject({ kind: 'Unhealthy' });
     },
-    60_000,
+    300_000,
   );
 
   it('puts the old one back when the new one does not come up in time', async () => {
@@ -126,7 +135,7 @@ describeWithPython('a release whose Space really runs', () => {
       message: expect.stringContaining('did not come up within 3 s'),
     });
     expect(await everywhere(slow)).toEqual(serves(before ?? ''));
-  }, 60_000);
+  }, 300_000);
 
   it('puts the old one back when nobody goes on with it', async () => {
     const left = await request('left-alone');
@@ -144,7 +153,7 @@ describeWithPython('a release whose Space really runs', () => {
     expect(await settle({ ...left, reason: 'gave up' })).toContain('was taken back');
     expect(await everywhere(left)).toEqual(serves(before ?? ''));
     expect(await settle({ ...left, reason: 'gave up' })).toBeNull();
-  }, 60_000);
+  }, 300_000);
 
   it('puts the old one back when the run is cancelled while the Space starts', async () => {
     const cancelled = await request('cancelled');
@@ -159,7 +168,7 @@ describeWithPython('a release whose Space really runs', () => {
     })(cancelled);
     await expect(deploying).rejects.toThrow('cancelled by a person');
     expect(await everywhere(cancelled)).toEqual(serves(before ?? ''));
-  }, 60_000);
+  }, 300_000);
 
   it('goes on where a worker died, to one whole release', async () => {
     const next = await request('next');
@@ -167,7 +176,7 @@ describeWithPython('a release whose Space really runs', () => {
     await expect(deploy(next, 'ok', dying)).rejects.toBeInstanceOf(WorkerDied);
     const release = await deploy(next, 'ok');
     expect(await everywhere(next)).toEqual(serves(release.release.tag));
-  }, 60_000);
+  }, 300_000);
 
   it('is gone back from in seconds, Space and all', async () => {
     const { context } = await request('next');
@@ -178,7 +187,7 @@ describeWithPython('a release whose Space really runs', () => {
     expect(made.release.tag).not.toBe(was);
     expect(made.trial?.outcome).toBe('healthy');
     expect((await readJournal(hub, release)).at(-1)).toMatchObject({ by: 'Ada', state: 'done' });
-  }, 60_000);
+  }, 300_000);
 
   it('is woken when it sleeps, and waited for, before it is asked', async () => {
     const { context } = await request('next');

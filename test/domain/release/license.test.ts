@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import type { Sha256 } from '../../../src/domain/refs.ts';
 import {
+  DISCLOSURE,
   type Fulfillment,
   LICENSE_FILE,
   noticeOf,
@@ -104,6 +106,17 @@ describe('the license of a base and its duties', () => {
     expect(license.duties).toMatchObject({ notice, copy, contentFilter: filter, disclosure, signOff });
   });
 
+  it('stands in the documents as the code has it, row by row', () => {
+    const page = readFileSync(new URL('../../../docs/releases.md', import.meta.url), 'utf8');
+    const word = (is: boolean | undefined) => (is ? 'yes' : 'no');
+    for (const [base, , , name, [notice, copy, filter, disclosure], signOff] of BASES) {
+      const duties = [notice, copy, filter, disclosure].map(word).join(' | ');
+      expect(page).toContain(`| ${base} | ${name} | ${duties} | ${signOff} |`);
+    }
+    const table = /\| base \| license as read.*?\n\n/s.exec(page)?.[0] ?? '';
+    expect(table.trim().split('\n').length - 2).toBe(BASES.length);
+  });
+
   it('takes the notice word for word from the license, whatever its indentation', () => {
     const text = `FLUX.1 [dev] Non-Commercial License v1.1.1\n“The FLUX.1 [dev] Model is\n      licensed.  \n   USE OF THIS MODEL.”\n“Another.”`;
     expect(read('other', null, text).notice).toBe('The FLUX.1 [dev] Model is\nlicensed.\nUSE OF THIS MODEL.');
@@ -118,14 +131,16 @@ describe('a deployment is refused', () => {
   const license = read('other', null, flux('FLUX.1 [dev] Non-Commercial License v1.1.1', FILTERS));
   const base = 'black-forest-labs/FLUX.1-dev';
   const all: Fulfillment = {
-    ...{ base, isPublic: true, isServed: true, isFiltered: true, signOff: 'Ada' },
+    ...{ base, isPublic: true, isServed: true, isFiltered: true, signOff: 'Ada', disclosure: DISCLOSURE },
     ...{ files: [LICENSE_FILE, 'NOTICE'], notice: noticeOf(license, base) },
   };
 
   it('for nothing where every duty is fulfilled', () => {
     expect(unfulfilled(license, all)).toEqual([]);
     expect(unfulfilled(license, { ...all, isPublic: false, signOff: null })).toEqual([]);
-    expect(unfulfilled(license, { ...all, isServed: false, signOff: null, isFiltered: false })).toEqual([]);
+    expect(
+      unfulfilled(license, { ...all, isServed: false, signOff: null, isFiltered: false, disclosure: '' }),
+    ).toEqual([]);
     expect(
       unfulfilled(read('apache-2.0', null, APACHE), { ...all, signOff: null, isFiltered: false }),
     ).toEqual([]);
@@ -134,6 +149,11 @@ describe('a deployment is refused', () => {
   it.each<[string, Partial<Fulfillment>, RegExp]>([
     ['no sign-off for a public Space', { signOff: null }, /sign-off.*deployment\.licenseSignOff/],
     ['no filter in the Space', { isFiltered: false }, /content filter.*deployment\.contentFilter/],
+    [
+      'no disclosure',
+      { disclosure: 'Painted by hand.' },
+      /generated with artificial intelligence.*DISCLOSURE/,
+    ],
     ['no copy of the license', { files: ['NOTICE'] }, /a copy of .*LICENSE\.md/],
     ['no notice', { notice: noticeOf({ ...license, notice: '' }, base) }, /the notice that/],
     ['no statement of change', { notice: license.notice }, /was modified/],
