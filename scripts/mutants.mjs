@@ -42,10 +42,11 @@ function chosenFiles() {
   return stdout.split('\n').filter(Boolean);
 }
 
-/** Whether a room's patterns name a file; one with `!` takes it out again. */
+/** Whether a room's patterns name a file, or lines of it as `path:3-9`; one with `!` takes it out again. */
 function isIn(file, patterns) {
-  const named = patterns.filter((p) => !p.startsWith('!')).some((p) => matchesGlob(file, p));
-  return named && !patterns.some((p) => p.startsWith('!') && matchesGlob(file, p.slice(1)));
+  const path = file.replace(/:\d.*$/, '');
+  const named = patterns.filter((p) => !p.startsWith('!')).some((p) => matchesGlob(path, p));
+  return named && !patterns.some((p) => p.startsWith('!') && matchesGlob(path, p.slice(1)));
 }
 
 const isPattern = (path) => path.endsWith('.ts');

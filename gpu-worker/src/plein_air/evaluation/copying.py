@@ -185,7 +185,7 @@ def find_nearest(features: Floats, train: Floats, held_out: Floats, middle: Floa
     return Nearest(to_train.argmax(1), to_train.max(1), to_held_out.argmax(1), to_held_out.max(1))
 
 
-FEWEST_PAINTINGS = 100
+MIN_PAINTINGS = 100
 """Paintings of the style from which on their own nearness says when a picture is close: of 30 the nearest 5 % are one or two,
 and the limit would be theirs."""
 
@@ -213,7 +213,7 @@ def near_to_others(
         cosines = _cosines(unit_rows(rows[part]), train, middle)
         cosines[names[part, None] == clusters[None, :]] = -1
         near[part] = cosines.max(1)
-    if neighbors is not None and len(neighbors) and len(near) < FEWEST_PAINTINGS:
+    if neighbors is not None and len(neighbors) and len(near) < MIN_PAINTINGS:
         near = np.concatenate([near, _cosines(unit_rows(neighbors), train, middle).max(1)])
     return near[near > -1]
 
