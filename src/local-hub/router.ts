@@ -1,4 +1,5 @@
 import { commit } from './api/commit.ts';
+import { duplicateRepo } from './api/duplicate.ts';
 import { listTree, pathsInfo } from './api/entries.ts';
 import { askAccess, changeAccess, listAccess } from './api/gating.ts';
 import { listCommits, superSquash } from './api/history.ts';
@@ -65,6 +66,7 @@ const REPO_ROUTES: Readonly<Record<string, RepoHandler>> = {
   'GET discussions': (_hub, exchange, repo, rest) => showDiscussions(exchange, repo, rest[0]),
   'POST discussions': (hub, exchange, repo, rest) =>
     rest.length === 0 ? createDiscussion(exchange, repo) : changeDiscussion(hub, exchange, repo, rest),
+  'POST duplicate': (hub, exchange, repo) => duplicateRepo(hub, exchange, repo),
   'PUT settings': (_hub, exchange, repo) => changeSettings(exchange, repo),
   'GET xet-write-token': (hub, exchange, repo) => xetWriteToken(hub, exchange, repo),
   'GET auth-check': (_hub, exchange, repo, rest) => {

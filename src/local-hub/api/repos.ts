@@ -11,7 +11,12 @@ import type { TreeChange } from '../store/tree.ts';
 import { DEFAULT_GITATTRIBUTES } from '../store/upload-mode.ts';
 import { requireValidCard } from './commit.ts';
 
-const KeyValue = z.object({ key: z.string().min(1), value: z.string(), description: z.string().nullish() });
+/** A secret or variable of a Space, as requests give it. */
+export const KeyValue = z.object({
+  key: z.string().min(1),
+  value: z.string(),
+  description: z.string().nullish(),
+});
 const NewFile = z.object({
   path: z.string(),
   content: z.string(),
@@ -45,7 +50,8 @@ const CreateRequest = z.object({
   files: z.array(NewFile).nullish(),
 });
 
-function keyed(list: readonly z.infer<typeof KeyValue>[] | null | undefined) {
+/** Secrets or variables by their keys, as a repo remembers them. */
+export function keyed(list: readonly z.infer<typeof KeyValue>[] | null | undefined) {
   const updatedAt = new Date().toISOString();
   return Object.fromEntries(
     (list ?? []).map(({ key, value, description }) => [

@@ -54,16 +54,26 @@ export class ObjectStore {
   async write(kind: string, value: unknown): Promise<string> {
     const text = JSON.stringify(value);
     const oid = idOf(kind, text);
+    if (await this.#keep(oid, text)) this.#cache.set(this.#id + oid, value, text.length);
+    return oid;
+  }
+
+  /** Takes over a record of another store under its id; whoever reads it checks that its text hashes to it. */
+  async adopt(other: ObjectStore, oid: string): Promise<void> {
+    await this.#keep(oid, await readFile(other.path(oid), 'utf8'));
+  }
+
+  /** Writes and flushes a record's text; false: it was there already. */
+  async #keep(oid: string, text: string): Promise<boolean> {
     const target = this.path(oid);
-    if (await exists(target)) return oid;
+    if (await exists(target)) return false;
     const temporary = await writeTemporary(this.#root, async (file) => {
       await file.writeFile(text);
     });
     await ensureFolder(dirname(target));
     await rename(temporary, target);
     await syncDirectory(dirname(target));
-    this.#cache.set(this.#id + oid, value, text.length);
-    return oid;
+    return true;
   }
 }
 
