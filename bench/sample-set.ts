@@ -14,7 +14,12 @@ const training = trainerTraining(parsed.value, {});
 const out = {
   evaluation,
   training: training.ok ? training.value : null,
-  gate: { looks: gate.looks, lookConfidence: lookConfidence(gate), rules: gateRules(parsed.value) },
+  gate: {
+    confidence: gate.confidence,
+    looks: gate.looks,
+    lookConfidence: lookConfidence(gate),
+    rules: gateRules(parsed.value),
+  },
   samples: sampleSet(parsed.value, Number(looks)),
 };
 process.stdout.write(`${JSON.stringify(out)}\n`);

@@ -471,3 +471,26 @@ def test_few_paintings_of_a_style_are_joined_by_others_where_a_limit_is_set() ->
     many = np.tile(np.arange(len(train)), 1)
     assert len(train) + len(held_out) >= 100
     assert len(near_to_others(train[:, None], others, many, held_out)) == len(train) + len(held_out)
+
+
+def test_a_part_that_varies_more_by_chance_keeps_the_degrees_of_all() -> None:
+    calm = Pooled(1.0, 50)
+    values = np.array([0.0, 2.0, -2.0, 2.2])
+    alone = few_prompts_mean(values, np.arange(4), calm, 0.98, "")
+    among_many = few_prompts_mean(values, np.arange(4), calm, 0.98, "", own_variance=8.0)
+    assert among_many.high is not None
+    assert alone.high is not None
+    # As wide as its own spread, without the quantile of three degrees of freedom.
+    assert among_many.high - among_many.estimate < 0.65 * (alone.high - alone.estimate)
+    wild = few_prompts_mean(10 * values, np.arange(4), calm, 0.98, "", own_variance=8.0)
+    assert wild.high == few_prompts_mean(10 * values, np.arange(4), calm, 0.98, "").high
+
+
+def test_a_bound_beyond_what_draws_show_goes_on_growing() -> None:
+    rng = np.random.default_rng(9)
+    values, prompts = rng.normal(0, 1, 120), np.repeat(np.arange(60), 2)
+    lows = [clustered_mean(values, prompts, confidence, 0, "").low for confidence in (0.98, 0.998, 0.9999, 0.99999)]
+    reach = [values.mean() - low for low in lows if low is not None]
+    assert reach == sorted(reach)
+    # By Student's t with 59 degrees of freedom the last is a seventh further than the one before.
+    assert 1.1 < reach[3] / reach[2] < 1.25

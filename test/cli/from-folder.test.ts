@@ -39,7 +39,7 @@ it('takes style, trigger and name of the model from the folder, and says what is
     dataset: {
       style: 'My Garden',
       trigger: 'plnr my garden',
-      heldOutFraction: 0.2,
+      heldOutFraction: 0.25,
       testFraction: 0,
       minChroma: 0,
     },

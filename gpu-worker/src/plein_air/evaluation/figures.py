@@ -226,6 +226,11 @@ def asked(name: str, values: Floats, part: Part) -> tuple[Floats, Part]:
     return values, Part(part.rows[finite], np.unique(part.prompts[finite], return_inverse=True)[1])
 
 
+WILD_TRAIT = 8.0
+"""How many times the pooled variance a trait's own must be to be taken by itself: of 24 traits over four prompts some vary
+three times as much as elsewhere by chance, and the bounds of the wildest would be those of the rule."""
+
+
 def outside(scene: Scene, ours: Shown, base: Shown, part: Part, pooled: Sequence[Pooled] | None = None) -> Measured:
     """How far the trait that is furthest out lies beyond both the base's pictures and the paintings, in their spreads.
 
@@ -239,7 +244,7 @@ def outside(scene: Scene, ours: Shown, base: Shown, part: Part, pooled: Sequence
         Pooled(one.variance / spread[column] ** 2, one.degrees) for column, one in enumerate(pooled or [])
     ] or [Pooled(0.0, 1)] * len(mean)
     found = [
-        few_prompts_mean(side, part.prompts, elsewhere[column], scene.confidence, TRAITS[column])
+        few_prompts_mean(side, part.prompts, elsewhere[column], scene.confidence, TRAITS[column], WILD_TRAIT)
         for column in range(len(mean))
         for side in (mine[:, column] - middles[:, column].max(), middles[:, column].min() - mine[:, column])
     ]

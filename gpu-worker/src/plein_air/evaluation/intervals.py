@@ -118,8 +118,15 @@ def clustered_mean(
     errors = _ratio_error(drawn_sums, drawn_counts)  # pyright: ignore[reportArgumentType]
     usable = errors > 0
     t = np.sort((means[usable] - estimate) / errors[usable])
-    low_t, high_t = np.quantile(t, [1 - confidence, confidence])
+    # Beyond what so many draws show, the tail is that of Student's t: the most extreme draw would stand for all of it.
+    drawn = min(confidence, 1 - _TAIL_DRAWS / rounds)
+    further = student_quantile(confidence, groups - 1) / student_quantile(drawn, groups - 1)
+    low_t, high_t = np.quantile(t, [1 - drawn, drawn]) * further
     return Measured(estimate, estimate - float(high_t) * error, estimate - float(low_t) * error, len(values), method)  # pyright: ignore[reportArgumentType]
+
+
+_TAIL_DRAWS = 8
+"""Draws that a quantile must leave beyond it to be one."""
 
 
 def clustered_rate(hits: Floats, clusters: NDArray[np.int64], confidence: float, method: str) -> Measured:
@@ -216,7 +223,12 @@ def prompt_variance(values: Floats, clusters: NDArray[np.int64], parts: NDArray[
 
 
 def few_prompts_mean(
-    values: Floats, clusters: NDArray[np.int64], pooled: Pooled, confidence: float, method: str
+    values: Floats,
+    clusters: NDArray[np.int64],
+    pooled: Pooled,
+    confidence: float,
+    method: str,
+    own_variance: float = OWN_VARIANCE,
 ) -> Measured:
     """Bounds of a mean over few prompts: Student's t over the prompts' means, with the larger of two variances.
 
@@ -230,6 +242,7 @@ def few_prompts_mean(
         pooled: From `prompt_variance`.
         confidence: One-sided.
         method: In words.
+        own_variance: How many times the pooled variance a part's own must be to be taken by itself.
     """
     if len(values) == 0:
         return Measured(math.nan, None, None, 0, method)
@@ -239,7 +252,7 @@ def few_prompts_mean(
     if groups < 2 or not np.isfinite(values).all() or not math.isfinite(pooled.variance):
         return Measured(estimate, None, None, len(values), f"{method}; fewer than 2 prompts: no bounds")
     own = float((np.bincount(clusters, weights=values) / counts).var(ddof=1))
-    degrees = groups - 1 if own > OWN_VARIANCE * pooled.variance else pooled.degrees
+    degrees = groups - 1 if own > own_variance * pooled.variance else pooled.degrees
     reach = student_quantile(confidence, degrees) * math.sqrt(max(own, pooled.variance) / groups)
     return Measured(estimate, estimate - reach, estimate + reach, len(values), method)
 
