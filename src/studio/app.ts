@@ -10,7 +10,6 @@ import {
   type StudioEnv,
 } from './access/guard.ts';
 import type { Links } from './access/links.ts';
-import { may } from './access/roles.ts';
 import { Feeds } from './live/feed.ts';
 import { createRunListFeed, RunFilter, type RunList } from './live/run-list.ts';
 import { createRunFeed, type RunView } from './live/run-view.ts';
@@ -19,6 +18,7 @@ import { problemPage } from './pages/layout.ts';
 import { enteredPage, loginPage } from './pages/login-page.ts';
 import { addDataRoutes } from './routes/data.ts';
 import { addModelRoutes } from './routes/models.ts';
+import { addRateRoutes } from './routes/rate.ts';
 import { addRunRoutes } from './routes/runs.ts';
 import { addStartRoutes } from './routes/start.ts';
 import { addStaticRoutes } from './routes/static.ts';
@@ -40,7 +40,8 @@ export function createStudio(p: { sources: Sources; links: Links; name: PublicNa
     keepToken(c, token, name.scheme);
     c.header('cache-control', 'no-store');
     // A redirect would still belong to the page that the link was on, and go without the cookie.
-    return c.html(enteredPage(may(role, 'look') ? '/' : '/rate'));
+    const run = /^[\w.-]{1,200}$/.exec(c.req.query('rate') ?? '')?.[0];
+    return c.html(enteredPage(run === undefined ? '/' : `/rate/${run}`));
   });
   app.use(async (c, next) => {
     const role = roleOf(c, { links, scheme: name.scheme });
@@ -55,6 +56,7 @@ export function createStudio(p: { sources: Sources; links: Links; name: PublicNa
   addRunRoutes(app, sources, { lists, runs });
   addDataRoutes(app, sources, runs);
   addModelRoutes(app, sources);
+  addRateRoutes(app, sources, runs);
   addStartRoutes(app, sources);
   app.notFound((c) =>
     c.html(

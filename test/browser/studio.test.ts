@@ -9,7 +9,7 @@ import { createNameRelease } from '../../src/activities/run/open-run.ts';
 import { RepoId } from '../../src/domain/refs.ts';
 import type { GpuProgress } from '../../src/domain/run/activities.ts';
 import type { RunResult } from '../../src/domain/run/run-result.ts';
-import { runInTest, store } from '../activities/run-in-test.ts';
+import { runInTest, store, storeAll } from '../activities/run-in-test.ts';
 import { endWorkers, type StudioInTest, studioInTest } from '../studio/studio-in-test.ts';
 import { bundle } from '../workflow/environment.ts';
 import { activities, contextOf, trainingOf } from '../workflow/fakes.ts';
@@ -103,6 +103,25 @@ const strip = (color: string) =>
   sharp({ create: { width: 256, height: 64, channels: 3, background: color } })
     .png()
     .toBuffer();
+
+/** A run with so many evaluated samples. */
+async function seedPairs(count: number): Promise<void> {
+  const { context } = await runInTest({ hub: studio.hub, namespace: 'plein-air', run: 'rated' });
+  const samples = Array.from({ length: count }, (_, i) => ({
+    ...{ id: `s${i}`, promptId: `p${i}`, prompt: `a river, ${i}`, text: `a river, ${i}` },
+    ...{ trigger: true, seed: i, genre: 'landscape' },
+  }));
+  const [ours, theirs] = await Promise.all(['#4a6fb3', '#b5503f'].map(strip));
+  await storeAll(
+    studio.hub,
+    { type: 'dataset', repo: context.repos.record },
+    {
+      'evaluation/samples.json': JSON.stringify(samples),
+      ...Object.fromEntries(samples.map(({ id }) => [`evaluation/candidate/${id}.png`, ours ?? ''])),
+      ...Object.fromEntries(samples.map(({ id }) => [`evaluation/base/${id}.png`, theirs ?? ''])),
+    },
+  );
+}
 
 const PAGES = [
   ...['/', '/runs/living', '/runs/stored', '/runs/stored/data', '/start'],
@@ -231,6 +250,31 @@ described('Studio', () => {
     expect(await page.getByText('v1 is in production').isVisible()).toBe(true);
     await page.context().close();
   }, 150_000);
+
+  it('has 20 blind pairs rated by keyboard, from a link that can do nothing else', async () => {
+    await seedPairs(19);
+    const host = await visit('/rate/rated');
+    await host.getByRole('button', { name: 'Make pairs' }).click();
+    await host.getByText('20 pairs').waitFor();
+    const page = await visit('/rate/rated', 'rate', { viewport: { width: 390, height: 844 } });
+    expect((await page.request.get(`${studio.url}/runs/rated`)).status()).toBe(403);
+    await page.getByLabel('Your name').fill('Berthe');
+    await page.getByRole('button', { name: 'Begin' }).click();
+    for (let pair = 1; pair <= 20; pair++) {
+      if (pair === 4) expect(await axeViolations(page)).toEqual([]);
+      for (const words of ['more like the style', 'what was asked for', 'better picture']) {
+        await page.getByText(`Pair ${pair} of 20`).waitFor();
+        await page.getByRole('heading', { name: words }).waitFor();
+        expect(await page.content()).not.toMatch(/candidate|evaluation\/|base\//);
+        await page.keyboard.press('ArrowLeft');
+      }
+    }
+    await page.getByText('20 of 20 pairs are on the record').waitFor();
+    await host.reload();
+    await host.getByText('Rated by Berthe').waitFor();
+    await page.context().close();
+    await host.context().close();
+  }, 300_000);
 
   it('pauses and resumes', async () => {
     const page = await visit('/runs/living');

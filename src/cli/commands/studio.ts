@@ -22,6 +22,7 @@ interface StudioCommandOptions extends CommonOptions {
   tlsCert?: string;
   tlsKey?: string;
   publicName?: string;
+  rate?: string;
   link: boolean;
 }
 
@@ -45,6 +46,7 @@ export function addStudioCommand(program: Command): void {
         '--public-name <name>',
         'name under which browsers reach it, where that is not this machine’s own',
       )
+      .option('--rate <run>', 'lead the link to the pairs of a run; with --role rate it can do nothing else')
       .option('--no-link', 'serve without making a new link: the old ones stay valid'),
     async ({ env, dataDir, json }, options) => {
       const days = Number(options.days);
@@ -55,7 +57,9 @@ export function addStudioCommand(program: Command): void {
         );
       const file = linksFile(dataDir);
       const linkTo = (url: string) =>
-        options.link ? `${url}/enter?token=${issueLink(file, { role: options.role, days })}` : url;
+        options.link
+          ? `${url}/enter?token=${issueLink(file, { role: options.role, days })}${options.rate === undefined ? '' : `&rate=${encodeURIComponent(options.rate)}`}`
+          : url;
       const running = readStack(dataDir)?.studio ?? null;
       if (running !== null && options.link) {
         const link = linkTo(running.url);

@@ -41,7 +41,7 @@ export function runPage(
     body: html`<h1>${shown(workflowId)}</h1>
 ${p.done === null ? '' : html`<p class="banner tone-good" role="status">${p.done}</p>`}
 ${visible.map((id) => place(id, fragments))}
-<p class="caption">${(stored?.sheets.length ?? 0) > 0 ? html`<a href="${own}/data">The pictures it learns from</a> · ` : ''}${
+<p class="caption">${(stored?.samples.length ?? 0) > 0 && may(p.role, 'rate') ? html`<a href="/rate/${encodeURIComponent(workflowId)}">Rate blind pairs</a> · ` : ''}${(stored?.sheets.length ?? 0) > 0 ? html`<a href="${own}/data">The pictures it learns from</a> · ` : ''}${
       stored?.hasReport === true ? html`<a href="${own}/report">Report</a> · ` : ''
     }${p.temporalUi === null ? '' : html`<a href="${p.temporalUi}/namespaces/default/workflows/${encodeURIComponent(workflowId)}" rel="noreferrer">Events in Temporal’s UI</a>`}</p>`,
   });
