@@ -26,6 +26,13 @@ export class Feed<T> {
     return this.#refresh();
   }
 
+  /** The value at once where it is not older than `ms`, while a newer one is read for whoever comes next. */
+  async recent(ms: number): Promise<T> {
+    if (this.#newest === null || Date.now() - this.#newest.at > ms) return this.now();
+    void this.now();
+    return this.#newest.value;
+  }
+
   /** Forgets the value, so that the next reader sees what it changed. */
   expire(): void {
     this.#newest = null;

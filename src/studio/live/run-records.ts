@@ -54,7 +54,7 @@ const NOTHING: Omit<StoredRun, 'repos'> = {
 };
 
 /** Points of a curve that a page shows: more than a screen has columns. */
-const MAX_POINTS = 800;
+const MAX_POINTS = 500;
 const MAX_SAMPLES = 48;
 
 /** A run's repositories. */

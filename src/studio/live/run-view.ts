@@ -40,6 +40,8 @@ export interface RunView {
 const STATUS_MS = 1500;
 /** How often the Hub is asked for what is new of it. */
 const HUB_MS = 5000;
+/** How often the curves are drawn anew for figures that are newer than the last checkpoint; the figures themselves are at once. */
+const CURVE_MS = 8000;
 /** How often a run that has ended is asked for: only a new start under its name would change it. */
 const ENDED_MS = 15_000;
 
@@ -77,6 +79,15 @@ export function createRunFeed(sources: Sources, workflowId: string): Feed<RunVie
     else missing.push(read.why);
   }
 
+  let drawn: { curve: LiveCurve; milestone: string; at: number } | null = null;
+  /** The newest curve, or the one before while nothing but a few figures were added to it. */
+  function settledCurve(curve: LiveCurve): LiveCurve {
+    const milestone = `${stored.view?.checkpoints ?? ''} ${curve.preemptions.length} ${curve.loss.length > 0}`;
+    if (drawn === null || drawn.milestone !== milestone || Date.now() - drawn.at >= CURVE_MS)
+      drawn = { curve, milestone, at: Date.now() };
+    return drawn.curve;
+  }
+
   return new Feed(async () => {
     const missing: string[] = [];
     let unknown = false;
@@ -86,7 +97,7 @@ export function createRunFeed(sources: Sources, workflowId: string): Feed<RunVie
     else snapshot = asked.value;
     const around =
       asked.ok && snapshot?.execution === 'RUNNING' ? await surroundings(client, snapshot) : NOTHING;
-    const curve = live.join(stored.view, snapshot);
+    const curve = settledCurve(live.join(stored.view, snapshot));
     return {
       ...{ workflowId, snapshot, stored: stored.view, missing, curve, ...around },
       unknown: unknown && (stored.view?.record ?? null) === null,

@@ -30,6 +30,9 @@ const DONE: Record<string, string> = {
   started: 'Started.',
 };
 
+/** A list that was read so long ago is shown at once; the page gets the newer one from its stream. */
+const KEPT_MS = 15_000;
+
 /** Adds the list of runs, and a page, a stream and the images of each. */
 export function addRunRoutes(app: Hono<StudioEnv>, sources: Sources, { lists, runs }: RunFeeds): void {
   const renderList = createRenderer(runsFragments);
@@ -38,7 +41,7 @@ export function addRunRoutes(app: Hono<StudioEnv>, sources: Sources, { lists, ru
   const images = createImageProxy(sources.hub);
   const listOf = (c: StudioContext) => lists.of(JSON.stringify(filterOf(c)));
 
-  app.get('/', needs('look'), async (c) => c.html(runsPage(await listOf(c).now(), c.get('role'))));
+  app.get('/', needs('look'), async (c) => c.html(runsPage(await listOf(c).recent(KEPT_MS), c.get('role'))));
   app.get('/live', needs('look'), (c) =>
     streamFragments(c, { feed: listOf(c), render: renderList, isVisible: () => true }),
   );
