@@ -16,7 +16,7 @@ import { RepoId } from '../src/domain/refs.ts';
 import { openSource, passLabels } from '../src/wikiart/label-pass.ts';
 import { ARTIST_NAMES } from '../src/wikiart/synthetic/labels.ts';
 import { paint } from '../src/wikiart/synthetic/painter.ts';
-import { PreparationStand } from '../test/chaos/preparation-stand.ts';
+import { PreparationStand } from '../test/chaos/lib/preparation-stand.ts';
 import { type WikiArtRow, wikiArtParquet } from '../test/wikiart/parquet-in-test.ts';
 
 const [, , part = 'bytes', shardsArgument = '8', megabytesArgument = '64', keep] = process.argv;

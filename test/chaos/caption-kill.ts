@@ -14,8 +14,8 @@ import { pythonPath, readEnvironment } from '../../src/config/env.ts';
 import { PROJECT } from '../../src/config/paths.ts';
 import { RepoId, type RepoRef } from '../../src/domain/refs.ts';
 import { seeded } from '../local-hub/random.ts';
-import { killAmongPreparations, seedGenerated } from './kill-preparation.ts';
-import { PreparationStand } from './preparation-stand.ts';
+import { killAmongPreparations, seedGenerated } from './lib/kill-preparation.ts';
+import { PreparationStand } from './lib/preparation-stand.ts';
 
 const [kills = 8, seed = 1, images = 400] = process.argv.slice(2, 5).map(Number);
 const histories = process.argv[5];

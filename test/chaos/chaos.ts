@@ -16,10 +16,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { selfSigned, trustFiles } from '../../src/local-hub/tls/self-signed.ts';
-import { FAULTS, type Fault, lacks, type Scene } from './faults.ts';
-import { type Relay, startRelay } from './relay.ts';
-import { endOf, faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
-import { Topology } from './topology.ts';
+import { FAULTS, type Fault, lacks, type Scene } from './lib/faults.ts';
+import { type Relay, startRelay } from './lib/relay.ts';
+import { endOf, faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './lib/runs.ts';
+import { Topology } from './lib/topology.ts';
 
 /** One row of the table. */
 interface Row {

@@ -16,8 +16,8 @@ import { LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
 import { readEnvironment } from '../../src/config/env.ts';
 import type { RunResult } from '../../src/domain/run/run-result.ts';
 import { dataConverter } from '../../src/temporal/data-converter.ts';
-import { persistently, seedSmall, smallRun } from './runs.ts';
-import { Topology } from './topology.ts';
+import { persistently, seedSmall, smallRun } from './lib/runs.ts';
+import { Topology } from './lib/topology.ts';
 
 const { values } = parseArgs({ options: { plain: { type: 'boolean', default: false } } });
 const root = mkdtempSync(join(tmpdir(), 'plein-air-encrypted-'));

@@ -18,9 +18,9 @@ import { PROJECT } from '../../src/config/paths.ts';
 import { costOf, type GpuSession, sessionPrefix } from '../../src/domain/gpu-source/session.ts';
 import { createLedger, ledgerRepo } from '../../src/gpu-sources/ledger.ts';
 import { killIfThere } from '../../src/wire/processes.ts';
-import { MachineAccount } from './machine-account.ts';
-import { endOf, faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
-import { Topology } from './topology.ts';
+import { MachineAccount } from './lib/machine-account.ts';
+import { endOf, faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './lib/runs.ts';
+import { Topology } from './lib/topology.ts';
 
 const { values } = parseArgs({
   options: {
@@ -32,7 +32,7 @@ const { values } = parseArgs({
 
 const FLEET = 'chaos';
 const WORKER = join(PROJECT, 'dist', 'workers', 'gpu-worker.js');
-const DOUBLE = fileURLToPath(new URL('./machine-double.mjs', import.meta.url));
+const DOUBLE = fileURLToPath(new URL('./lib/machine-double.mjs', import.meta.url));
 const AT_ONCE = 3;
 const STEPS = 400;
 const PATIENCE_MINUTES = 10;

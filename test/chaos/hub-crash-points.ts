@@ -1,5 +1,5 @@
 /** kill -9 of every operation before every change of the disk: `node scripts/ts.mjs test/chaos/hub-crash-points.ts [stride] [operation…]`. */
-import { crashEverywhere } from './crash-hub.ts';
+import { crashEverywhere } from './lib/crash-hub.ts';
 
 const [stride = '1', ...operations] = process.argv.slice(2);
 const start = Date.now();

@@ -1,5 +1,5 @@
 /** kill -9 of a local Hub under load: `node scripts/ts.mjs test/chaos/hub-kill.ts [count] [seed]`. */
-import { killLoop } from './kill-hub.ts';
+import { killLoop } from './lib/kill-hub.ts';
 
 const [count = '200', seed = '1'] = process.argv.slice(2);
 const start = Date.now();

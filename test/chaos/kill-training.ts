@@ -4,8 +4,8 @@
  */
 import { parseArgs } from 'node:util';
 import { seeded } from '../local-hub/random.ts';
-import { Fleet } from './fleet.ts';
-import { type Kill, type KilledRun, killAgainAndAgain, MOMENTS, undisturbed } from './killing.ts';
+import { Fleet } from './lib/fleet.ts';
+import { type Kill, type KilledRun, killAgainAndAgain, MOMENTS, undisturbed } from './lib/killing.ts';
 
 const { values } = parseArgs({
   options: {

@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
-import { Topology } from './topology.ts';
+import { faultsOf, persistently, resultOf, seedSmall, smallRun, startRun } from './lib/runs.ts';
+import { Topology } from './lib/topology.ts';
 
 const { values } = parseArgs({
   options: {

@@ -9,8 +9,8 @@ import { parseArgs } from 'node:util';
 import { execa } from 'execa';
 import { PROJECT } from '../../src/config/paths.ts';
 import { takeSnapshot } from '../../src/runs/run-snapshot.ts';
-import { endOf, persistently, seedSmall, smallRun, startRun, until } from './runs.ts';
-import { Topology } from './topology.ts';
+import { endOf, persistently, seedSmall, smallRun, startRun, until } from './lib/runs.ts';
+import { Topology } from './lib/topology.ts';
 
 /** One figure, in seconds, with the most that it may be. */
 interface Figure {

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
 import { PROJECT } from '../../src/config/paths.ts';
-import { type Relay, startRelay } from './relay.ts';
-import { endOf, faultsOf, resultOf, seedSmall, smallRun, startRun, until } from './runs.ts';
-import { Topology } from './topology.ts';
+import { type Relay, startRelay } from './lib/relay.ts';
+import { endOf, faultsOf, resultOf, seedSmall, smallRun, startRun, until } from './lib/runs.ts';
+import { Topology } from './lib/topology.ts';
 
 /** A span as it comes over OTLP, with the service that sent it. */
 interface Span {

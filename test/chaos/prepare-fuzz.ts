@@ -4,7 +4,7 @@
  */
 import { fork } from 'node:child_process';
 import { resolve } from 'node:path';
-import { type FuzzReport, fuzzParquet, fuzzPictures } from './fuzz-preparation.ts';
+import { type FuzzReport, fuzzParquet, fuzzPictures } from './lib/fuzz-preparation.ts';
 
 const [count = 6000, seed = 1] = process.argv.slice(2).map(Number);
 const MAX_SECONDS = 120;

@@ -9,8 +9,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { closeConnections } from '../../src/cli/connect.ts';
 import { seeded } from '../local-hub/random.ts';
-import { killAmongPreparations, seedGenerated } from './kill-preparation.ts';
-import { PreparationStand } from './preparation-stand.ts';
+import { killAmongPreparations, seedGenerated } from './lib/kill-preparation.ts';
+import { PreparationStand } from './lib/preparation-stand.ts';
 
 const [kills = 20, seed = 1, images = 480] = process.argv.slice(2).map(Number);
 const random = seeded(seed);

@@ -2,7 +2,7 @@
  * kill -9 of the worker in deploy and rollback, at every step and at random moments:
  * `node scripts/ts.mjs test/chaos/release-kill.ts [random] [seed] [deploy|rollback]`.
  */
-import { killReleases } from './kill-release.ts';
+import { killReleases } from './lib/kill-release.ts';
 
 const [random = '20', seed = '1', only] = process.argv.slice(2);
 const start = Date.now();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { killStudy } from './kill-study.ts';
+import { killStudy } from './lib/kill-study.ts';
 
 describe('a study whose workers, server and Hub are killed', () => {
   it('makes the same moves and choice as one that nobody disturbs, which then teaches another', async () => {

@@ -2,7 +2,7 @@
  * kill -9 of workers, Temporal and the Hub during a study that is also paused twice, against the same study undisturbed:
  * `npm run build && node scripts/ts.mjs test/chaos/study-kill.ts [trials] [kills] [seed] [strategy] [file for the history]`.
  */
-import { killStudy } from './kill-study.ts';
+import { killStudy } from './lib/kill-study.ts';
 
 const [trials = '30', kills = '20', seed = '1', strategy = 'tpe', history] = process.argv.slice(2);
 const report = await killStudy(

@@ -13,8 +13,8 @@ import { LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
 import { TINY_BASE } from '../../src/config/paths.ts';
 import { seedGeneratedWikiArt } from '../../src/wikiart/synthetic/seed.ts';
 import { seedTinyBase } from '../../src/wikiart/synthetic/seed-base.ts';
-import { faultsOf, resultOf, seedSmall, smallRun, startRun } from './runs.ts';
-import { Topology } from './topology.ts';
+import { faultsOf, resultOf, seedSmall, smallRun, startRun } from './lib/runs.ts';
+import { Topology } from './lib/topology.ts';
 
 const { values } = parseArgs({
   options: { simulated: { type: 'boolean', default: false }, root: { type: 'string' } },

@@ -5,9 +5,9 @@ import type { Training } from '../../src/domain/training/training.ts';
 import { isAlive, signalIfThere } from '../../src/wire/processes.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 import { seeded } from '../local-hub/random.ts';
-import { Fleet, type Machine, until } from './fleet.ts';
-import { eventOf, killAgainAndAgain, undisturbed } from './killing.ts';
-import { courseOf, readTrace } from './trace.ts';
+import { Fleet, type Machine, until } from './lib/fleet.ts';
+import { eventOf, killAgainAndAgain, undisturbed } from './lib/killing.ts';
+import { courseOf, readTrace } from './lib/trace.ts';
 
 /** The short form of `kill-training.ts`, and what else may befall a training: on Temporal, workers and trainers as they are. */
 const STEPS = 100;

@@ -11,8 +11,8 @@ import { RepoId } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import { seedGeneratedWikiArt } from '../../src/wikiart/synthetic/seed.ts';
 import { seedTinyBase } from '../../src/wikiart/synthetic/seed-base.ts';
-import { until } from '../chaos/fleet.ts';
-import { SHORT_RUN } from '../chaos/short-run.ts';
+import { until } from '../chaos/lib/fleet.ts';
+import { SHORT_RUN } from '../chaos/lib/short-run.ts';
 
 /** The whole stack twice: the second time with a Temporal server that has never heard of the run. */
 let dataDir: string;

@@ -9,9 +9,9 @@ import { processEnvironment, pythonPath, readEnvironment } from '../../src/confi
 import { PROJECT } from '../../src/config/paths.ts';
 import { RepoId } from '../../src/domain/refs.ts';
 import { seedGeneratedWikiArt } from '../../src/wikiart/synthetic/seed.ts';
-import { Fleet, until } from '../chaos/fleet.ts';
-import { SHORT_RUN } from '../chaos/short-run.ts';
-import { openTlsDoor, type TlsDoor } from '../chaos/tls-door.ts';
+import { Fleet, until } from '../chaos/lib/fleet.ts';
+import { SHORT_RUN } from '../chaos/lib/short-run.ts';
+import { openTlsDoor, type TlsDoor } from '../chaos/lib/tls-door.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 
 const EXECUTE = `

@@ -7,7 +7,7 @@ import { type CommitSha, RepoId, type RepoRef } from '../../src/domain/refs.ts';
 import { connectHub } from '../../src/hub/client.ts';
 import type { Hub } from '../../src/hub/hub.ts';
 import { startLocalHub } from '../../src/local-hub/server.ts';
-import { type Relay, startRelay } from '../chaos/relay.ts';
+import { type Relay, startRelay } from '../chaos/lib/relay.ts';
 import { TOKEN } from '../local-hub/hub-in-test.ts';
 import { seeded } from '../local-hub/random.ts';
 import { fetchTrusting } from '../local-hub/trusting-fetch.ts';

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals';
-import { fuzzParquet, fuzzPictures } from '../chaos/fuzz-preparation.ts';
+import { fuzzParquet, fuzzPictures } from '../chaos/lib/fuzz-preparation.ts';
 
 it('keeps or drops every mutated picture with a reason', async () => {
   const { problems } = await fuzzPictures(120, 11);

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
 import { seedGeneratedWikiArt } from '../../src/wikiart/synthetic/seed.ts';
-import { Topology } from '../chaos/topology.ts';
+import { Topology } from '../chaos/lib/topology.ts';
 import { seedRealLayout } from './real-layout.ts';
 import { REAL_PROFILES } from './scaled.ts';
 import { type Outcome, wholeRun } from './whole-run.ts';

@@ -7,7 +7,7 @@ import { RunName } from '../../src/domain/refs.ts';
 import { runRepos } from '../../src/domain/run/repositories.ts';
 import type { RunResult, RunStatus } from '../../src/domain/run/run-result.ts';
 import { TrainingLedger } from '../../src/domain/training/ledger.ts';
-import type { Topology } from '../chaos/topology.ts';
+import type { Topology } from '../chaos/lib/topology.ts';
 import { ownSettings, scaledProfile } from './scaled.ts';
 
 /** What a run showed. */

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { killReleases } from '../chaos/kill-release.ts';
+import { killReleases } from '../chaos/lib/kill-release.ts';
 
 const canRun = existsSync('gpu-worker/.venv/bin/python') && existsSync('.tools/bin/temporal');
 

@@ -14,8 +14,8 @@ import { fileURLToPath } from 'node:url';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { PROJECT } from '../../src/config/paths.ts';
 import type { RunStatus } from '../../src/domain/run/run-result.ts';
-import { seedSmall, smallRun, startRun, until } from '../chaos/runs.ts';
-import { Topology } from '../chaos/topology.ts';
+import { seedSmall, smallRun, startRun, until } from '../chaos/lib/runs.ts';
+import { Topology } from '../chaos/lib/topology.ts';
 
 const name = process.argv[2];
 if (name === undefined)

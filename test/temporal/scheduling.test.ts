@@ -7,7 +7,7 @@ import type { PipelineActivities } from '../../src/domain/run/activities.ts';
 import { machineName } from '../../src/domain/run/machine-name.ts';
 import { DEPLOYMENT } from '../../src/domain/run/task-queues.ts';
 import { pollers } from '../../src/runs/start-run.ts';
-import { until } from '../chaos/fleet.ts';
+import { until } from '../chaos/lib/fleet.ts';
 import { bundle } from '../workflow/environment.ts';
 import { activities, trainingOf } from '../workflow/fakes.ts';
 import { devServer } from './dev-server.ts';

@@ -2,15 +2,15 @@
 import { readFile } from 'node:fs/promises';
 import { activityInfo, Context } from '@temporalio/activity';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { createDeploy, createPublishRelease } from '../../src/activities/release/deploy.ts';
-import { createRollBack } from '../../src/activities/release/roll-back.ts';
-import { createNameRelease } from '../../src/activities/run/open-run.ts';
-import { connectHub } from '../../src/hub/client.ts';
-import { activityErrors } from '../../src/workers/activity-errors.ts';
+import { createDeploy, createPublishRelease } from '../../../src/activities/release/deploy.ts';
+import { createRollBack } from '../../../src/activities/release/roll-back.ts';
+import { createNameRelease } from '../../../src/activities/run/open-run.ts';
+import { connectHub } from '../../../src/hub/client.ts';
+import { activityErrors } from '../../../src/workers/activity-errors.ts';
 
 const [address = '', endpoint = '', token = '', codePath = ''] = process.argv.slice(2);
 const hub = connectHub({ endpoint, accessToken: token });
-const folder = new URL('../space/small-app/', import.meta.url);
+const folder = new URL('../../space/small-app/', import.meta.url);
 const deps = {
   hub,
   spaceToken: token,

@@ -5,19 +5,19 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { execa } from 'execa';
-import { type Child, startChild } from '../../src/cli/stack/child.ts';
-import { processEnvironment, pythonPath, readEnvironment, temporalPath } from '../../src/config/env.ts';
-import { PROJECT, TINY_BASE } from '../../src/config/paths.ts';
-import { parseRunConfig } from '../../src/domain/config/run-config.ts';
-import { type CommitRef, RepoId, type RepoRef, RunName } from '../../src/domain/refs.ts';
-import type { TrainRequest } from '../../src/domain/run/activities.ts';
-import { runRepos } from '../../src/domain/run/repositories.ts';
-import type { Training } from '../../src/domain/training/training.ts';
-import { connectHub } from '../../src/hub/client.ts';
-import type { Hub } from '../../src/hub/hub.ts';
-import { freePort } from '../../src/wire/free-port.ts';
-import { isAlive, signalIfThere } from '../../src/wire/processes.ts';
-import { TOKEN } from '../local-hub/hub-in-test.ts';
+import { type Child, startChild } from '../../../src/cli/stack/child.ts';
+import { processEnvironment, pythonPath, readEnvironment, temporalPath } from '../../../src/config/env.ts';
+import { PROJECT, TINY_BASE } from '../../../src/config/paths.ts';
+import { parseRunConfig } from '../../../src/domain/config/run-config.ts';
+import { type CommitRef, RepoId, type RepoRef, RunName } from '../../../src/domain/refs.ts';
+import type { TrainRequest } from '../../../src/domain/run/activities.ts';
+import { runRepos } from '../../../src/domain/run/repositories.ts';
+import type { Training } from '../../../src/domain/training/training.ts';
+import { connectHub } from '../../../src/hub/client.ts';
+import type { Hub } from '../../../src/hub/hub.ts';
+import { freePort } from '../../../src/wire/free-port.ts';
+import { isAlive, signalIfThere } from '../../../src/wire/processes.ts';
+import { TOKEN } from '../../local-hub/hub-in-test.ts';
 
 /** A GPU machine of the fleet: a worker in an empty folder. */
 export interface Machine {
@@ -98,7 +98,7 @@ export class Fleet {
     const serve = [main, 'hub', 'serve', '--root', join(root, 'hub'), '--port', String(hubPort)];
     spawn('hub', process.execPath, serve);
     mkdirSync(join(root, 'warm'));
-    spawn('warm', python, [join(PROJECT, 'test', 'chaos', 'warm_trainer.py'), join(root, 'warm')], {
+    spawn('warm', python, [join(PROJECT, 'test', 'chaos', 'lib', 'warm_trainer.py'), join(root, 'warm')], {
       PYTHONPATH: join(PROJECT, 'gpu-worker', 'src'),
       OMP_NUM_THREADS: '1',
       MKL_NUM_THREADS: '1',
@@ -236,7 +236,7 @@ export async function until<T>(
 async function servePipeline(address: string): Promise<() => Promise<void>> {
   const logger = new DefaultLogger('ERROR', () => undefined);
   Runtime.install({ logger, shutdownSignals: [] });
-  const workflowsPath = join(PROJECT, 'test', 'chaos', 'train-only.ts');
+  const workflowsPath = join(PROJECT, 'test', 'chaos', 'lib', 'train-only.ts');
   const workflowBundle = await bundleWorkflowCode({ workflowsPath, logger });
   const connection = await NativeConnection.connect({ address });
   const worker = await Worker.create({ connection, taskQueue: 'pipeline', workflowBundle });

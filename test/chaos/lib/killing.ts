@@ -2,12 +2,12 @@ import { watch } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fetchCheckpoint } from '../../src/activities/support/checkpoint-folder.ts';
-import { chooseCheckpoint, readBranch, type TrainingBranch } from '../../src/activities/train/branch.ts';
-import type { TrainRequest } from '../../src/domain/run/activities.ts';
-import type { Training } from '../../src/domain/training/training.ts';
-import { isAlive, signalIfThere } from '../../src/wire/processes.ts';
-import type { Random } from '../local-hub/random.ts';
+import { fetchCheckpoint } from '../../../src/activities/support/checkpoint-folder.ts';
+import { chooseCheckpoint, readBranch, type TrainingBranch } from '../../../src/activities/train/branch.ts';
+import type { TrainRequest } from '../../../src/domain/run/activities.ts';
+import type { Training } from '../../../src/domain/training/training.ts';
+import { isAlive, signalIfThere } from '../../../src/wire/processes.ts';
+import type { Random } from '../../local-hub/random.ts';
 import { type Fleet, type Machine, until } from './fleet.ts';
 import { courseOf, readTrace, tail } from './trace.ts';
 

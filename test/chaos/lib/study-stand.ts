@@ -4,17 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { execa } from 'execa';
-import { type Child, startChild } from '../../src/cli/stack/child.ts';
-import { processEnvironment, pythonPath, readEnvironment, temporalPath } from '../../src/config/env.ts';
-import { PROJECT } from '../../src/config/paths.ts';
-import { parseRunConfig } from '../../src/domain/config/run-config.ts';
-import { type CommitRef, RepoId, type RepoRef, RunName } from '../../src/domain/refs.ts';
-import type { RunContext } from '../../src/domain/run/context.ts';
-import { runRepos } from '../../src/domain/run/repositories.ts';
-import { connectHub } from '../../src/hub/client.ts';
-import type { Hub } from '../../src/hub/hub.ts';
-import { freePort } from '../../src/wire/free-port.ts';
-import { TOKEN } from '../local-hub/hub-in-test.ts';
+import { type Child, startChild } from '../../../src/cli/stack/child.ts';
+import { processEnvironment, pythonPath, readEnvironment, temporalPath } from '../../../src/config/env.ts';
+import { PROJECT } from '../../../src/config/paths.ts';
+import { parseRunConfig } from '../../../src/domain/config/run-config.ts';
+import { type CommitRef, RepoId, type RepoRef, RunName } from '../../../src/domain/refs.ts';
+import type { RunContext } from '../../../src/domain/run/context.ts';
+import { runRepos } from '../../../src/domain/run/repositories.ts';
+import { connectHub } from '../../../src/hub/client.ts';
+import type { Hub } from '../../../src/hub/hub.ts';
+import { freePort } from '../../../src/wire/free-port.ts';
+import { TOKEN } from '../../local-hub/hub-in-test.ts';
 
 const WRITE = `
 import sys

@@ -1,19 +1,19 @@
 import { tmpdir } from 'node:os';
 import sharp from 'sharp';
-import { parseRunConfig } from '../../src/domain/config/run-config.ts';
-import { bucketsFor } from '../../src/domain/dataset/buckets.ts';
-import { DropReason } from '../../src/domain/dataset/record.ts';
-import { PipelineError } from '../../src/domain/errors.ts';
-import { RepoId } from '../../src/domain/refs.ts';
-import type { Hub } from '../../src/hub/hub.ts';
-import { preparePicture } from '../../src/images/prepare-picture.ts';
-import { openHubFile } from '../../src/wikiart/hub-file.ts';
-import { passLabels, type Source } from '../../src/wikiart/label-pass.ts';
-import { parquetLimits } from '../../src/wikiart/parquet-process.ts';
-import { openShard, readPictures } from '../../src/wikiart/shard.ts';
-import { paint } from '../../src/wikiart/synthetic/painter.ts';
-import { type Random, seeded } from '../local-hub/random.ts';
-import { wikiArtParquet } from '../wikiart/parquet-in-test.ts';
+import { parseRunConfig } from '../../../src/domain/config/run-config.ts';
+import { bucketsFor } from '../../../src/domain/dataset/buckets.ts';
+import { DropReason } from '../../../src/domain/dataset/record.ts';
+import { PipelineError } from '../../../src/domain/errors.ts';
+import { RepoId } from '../../../src/domain/refs.ts';
+import type { Hub } from '../../../src/hub/hub.ts';
+import { preparePicture } from '../../../src/images/prepare-picture.ts';
+import { openHubFile } from '../../../src/wikiart/hub-file.ts';
+import { passLabels, type Source } from '../../../src/wikiart/label-pass.ts';
+import { parquetLimits } from '../../../src/wikiart/parquet-process.ts';
+import { openShard, readPictures } from '../../../src/wikiart/shard.ts';
+import { paint } from '../../../src/wikiart/synthetic/painter.ts';
+import { type Random, seeded } from '../../local-hub/random.ts';
+import { wikiArtParquet } from '../../wikiart/parquet-in-test.ts';
 
 /** What became of mutated inputs: how many by outcome, the slowest one, and whatever broke the promise. */
 export interface FuzzReport {

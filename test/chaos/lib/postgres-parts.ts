@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { readEnvironment, temporalPath } from '../../src/config/env.ts';
-import { PROJECT } from '../../src/config/paths.ts';
-import { SEARCH_ATTRIBUTES } from '../../src/domain/run/search-attributes.ts';
-import { freePort } from '../../src/wire/free-port.ts';
+import { readEnvironment, temporalPath } from '../../../src/config/env.ts';
+import { PROJECT } from '../../../src/config/paths.ts';
+import { SEARCH_ATTRIBUTES } from '../../../src/domain/run/search-attributes.ts';
+import { freePort } from '../../../src/wire/free-port.ts';
 import type { PartPlan, Ports } from './parts.ts';
 
 /** Folder of Debian's PostgreSQL programs, newest first; null: it is not installed. */

@@ -1,9 +1,9 @@
 import { proxyActivities } from '@temporalio/workflow';
-import type { Release } from '../../src/domain/release/release.ts';
-import type { DeployRequest, PipelineActivities } from '../../src/domain/run/activities.ts';
-import { promotionOptions } from '../../src/workflows/support/activity-options.ts';
+import type { Release } from '../../../src/domain/release/release.ts';
+import type { DeployRequest, PipelineActivities } from '../../../src/domain/run/activities.ts';
+import { promotionOptions } from '../../../src/workflows/support/activity-options.ts';
 
-export { rollback } from '../../src/workflows/rollback.ts';
+export { rollback } from '../../../src/workflows/rollback.ts';
 
 const promote = proxyActivities<PipelineActivities>(promotionOptions(null));
 

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fsck } from '../../src/local-hub/fsck.ts';
-import { gc } from '../../src/local-hub/gc.ts';
-import { look, OPERATIONS, prepareFolder, type Visible } from '../local-hub/operations.ts';
+import { fsck } from '../../../src/local-hub/fsck.ts';
+import { gc } from '../../../src/local-hub/gc.ts';
+import { look, OPERATIONS, prepareFolder, type Visible } from '../../local-hub/operations.ts';
 
 /** What a sweep over the crash points of some operations saw. */
 export interface CrashReport {

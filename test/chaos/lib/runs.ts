@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LOCAL_TOKEN } from '../../src/cli/stack/stack.ts';
-import { RepoId } from '../../src/domain/refs.ts';
-import type { RunResult } from '../../src/domain/run/run-result.ts';
-import { seedGeneratedWikiArt } from '../../src/wikiart/synthetic/seed.ts';
+import { LOCAL_TOKEN } from '../../../src/cli/stack/stack.ts';
+import { RepoId } from '../../../src/domain/refs.ts';
+import type { RunResult } from '../../../src/domain/run/run-result.ts';
+import { seedGeneratedWikiArt } from '../../../src/wikiart/synthetic/seed.ts';
 import type { Topology } from './topology.ts';
 
 /** Puts a small generated WikiArt and a base in name only on the Hub: the simulated trainer loads none. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { writeGeneratedWikiArt } from '../../src/wikiart/synthetic/dataset.ts';
+import { writeGeneratedWikiArt } from '../../../src/wikiart/synthetic/dataset.ts';
 import type { PreparationStand, Prepared } from './preparation-stand.ts';
 
 /** Puts a generated WikiArt onto the stand's Hub, and returns its repository. */

@@ -1,12 +1,12 @@
 import { writeFileSync } from 'node:fs';
 import { defaultPayloadConverter } from '@temporalio/common';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { RepoId } from '../../src/domain/refs.ts';
-import { ledgerTotals, TrainingLedger } from '../../src/domain/training/ledger.ts';
-import type { Trial } from '../../src/domain/tuning/search-space.ts';
-import type { StudyMove } from '../../src/domain/tuning/study.ts';
-import type { StudyResult } from '../../src/domain/tuning/study-result.ts';
-import { type Random, seeded } from '../local-hub/random.ts';
+import { RepoId } from '../../../src/domain/refs.ts';
+import { ledgerTotals, TrainingLedger } from '../../../src/domain/training/ledger.ts';
+import type { Trial } from '../../../src/domain/tuning/search-space.ts';
+import type { StudyMove } from '../../../src/domain/tuning/study.ts';
+import type { StudyResult } from '../../../src/domain/tuning/study-result.ts';
+import { type Random, seeded } from '../../local-hub/random.ts';
 import { MACHINES, type Machine, StudyStand } from './study-stand.ts';
 
 /** All that must not depend on what was killed. */

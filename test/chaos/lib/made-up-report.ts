@@ -1,7 +1,7 @@
-import { describeProblems, parseRunConfig } from '../../src/domain/config/run-config.ts';
-import { DEFAULT_RULES, gateRules } from '../../src/domain/evaluation/gate-rules.ts';
-import { PROMPT_SETS } from '../../src/domain/evaluation/sample-set.ts';
-import { passing, reportInTest } from '../domain/report-in-test.ts';
+import { describeProblems, parseRunConfig } from '../../../src/domain/config/run-config.ts';
+import { DEFAULT_RULES, gateRules } from '../../../src/domain/evaluation/gate-rules.ts';
+import { PROMPT_SETS } from '../../../src/domain/evaluation/sample-set.ts';
+import { passing, reportInTest } from '../../domain/report-in-test.ts';
 
 const keysOf = <T extends object>(of: T) => Object.keys(of) as (keyof T)[];
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import type { GpuSession } from '../../src/domain/gpu-source/session.ts';
+import type { GpuSession } from '../../../src/domain/gpu-source/session.ts';
 
 /** One machine as the system saw it: a process of a GPU worker, from the first sight of it to the last. */
 export interface Machine {

@@ -5,10 +5,10 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { commit, createRepo } from '@huggingface/hub';
-import { fsck } from '../../src/local-hub/fsck.ts';
-import { gc } from '../../src/local-hub/gc.ts';
-import { TOKEN } from '../local-hub/hub-in-test.ts';
-import { type Random, seeded } from '../local-hub/random.ts';
+import { fsck } from '../../../src/local-hub/fsck.ts';
+import { gc } from '../../../src/local-hub/gc.ts';
+import { TOKEN } from '../../local-hub/hub-in-test.ts';
+import { type Random, seeded } from '../../local-hub/random.ts';
 
 const REPO = 'painter/chaos';
 

@@ -6,15 +6,15 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
-import type { Release } from '../../src/domain/release/release.ts';
-import { connectHub } from '../../src/hub/client.ts';
-import type { Hub } from '../../src/hub/hub.ts';
-import { startLocalHub } from '../../src/local-hub/server.ts';
-import { listReleases, PREVIOUS, PRODUCTION, releaseRepo, tagAt } from '../../src/releases/catalog.ts';
-import { readJournal } from '../../src/releases/journal.ts';
-import { connectSpaceApp } from '../../src/space/gradio.ts';
-import { servedRelease } from '../../src/space/space-repo.ts';
-import { runInTest } from '../activities/run-in-test.ts';
+import type { Release } from '../../../src/domain/release/release.ts';
+import { connectHub } from '../../../src/hub/client.ts';
+import type { Hub } from '../../../src/hub/hub.ts';
+import { startLocalHub } from '../../../src/local-hub/server.ts';
+import { listReleases, PREVIOUS, PRODUCTION, releaseRepo, tagAt } from '../../../src/releases/catalog.ts';
+import { readJournal } from '../../../src/releases/journal.ts';
+import { connectSpaceApp } from '../../../src/space/gradio.ts';
+import { servedRelease } from '../../../src/space/space-repo.ts';
+import { runInTest } from '../../activities/run-in-test.ts';
 
 const TOKEN = 'hf_local_plein_air';
 const PYTHON = resolve('gpu-worker/.venv/bin/python');
@@ -66,7 +66,7 @@ export class KillStand {
     });
     const codePath = join(root, 'workflows.js');
     await writeFile(codePath, code);
-    const args = ['test/chaos/release-worker.ts', temporal.address, server.url, TOKEN, codePath];
+    const args = ['test/chaos/lib/release-worker.ts', temporal.address, server.url, TOKEN, codePath];
     return new KillStand({
       hub: connectHub({ endpoint: server.url, accessToken: TOKEN }),
       temporal,

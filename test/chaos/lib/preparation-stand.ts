@@ -3,19 +3,19 @@ import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { connectClient } from '../../src/cli/connect.ts';
-import { TINY_FLUX } from '../../src/cli/seed.ts';
-import type { Child } from '../../src/cli/stack/child.ts';
-import { LOCAL_TOKEN, Stack } from '../../src/cli/stack/stack.ts';
-import { readEnvironment } from '../../src/config/env.ts';
-import { TINY_BASE } from '../../src/config/paths.ts';
-import { DatasetManifest } from '../../src/domain/dataset/record.ts';
-import { RepoId, type RepoRef } from '../../src/domain/refs.ts';
-import { connectHub } from '../../src/hub/client.ts';
-import type { Hub } from '../../src/hub/hub.ts';
-import { startWorkflow } from '../../src/runs/start-run.ts';
-import { seedTinyBase } from '../../src/wikiart/synthetic/seed-base.ts';
-import type { PreparationResult } from '../../src/workflows/prepare.ts';
+import { connectClient } from '../../../src/cli/connect.ts';
+import { TINY_FLUX } from '../../../src/cli/seed.ts';
+import type { Child } from '../../../src/cli/stack/child.ts';
+import { LOCAL_TOKEN, Stack } from '../../../src/cli/stack/stack.ts';
+import { readEnvironment } from '../../../src/config/env.ts';
+import { TINY_BASE } from '../../../src/config/paths.ts';
+import { DatasetManifest } from '../../../src/domain/dataset/record.ts';
+import { RepoId, type RepoRef } from '../../../src/domain/refs.ts';
+import { connectHub } from '../../../src/hub/client.ts';
+import type { Hub } from '../../../src/hub/hub.ts';
+import { startWorkflow } from '../../../src/runs/start-run.ts';
+import { seedTinyBase } from '../../../src/wikiart/synthetic/seed-base.ts';
+import type { PreparationResult } from '../../../src/workflows/prepare.ts';
 
 /** A preparation that is done; `files` has every file's path, size and sha256, and the manifest. */
 export interface Prepared {
