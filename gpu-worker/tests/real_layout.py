@@ -42,7 +42,7 @@ def flux(folder: Path) -> Path:
         save_file({"double_blocks.0.img_attn.qkv.weight": torch.zeros(4)}, folder / name)
     # Random weights are nobody's: a Space of theirs starts without the content filter that FLUX.1-dev's license asks for.
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
-    (folder / "LICENSE.md").write_text("# Made up for tests\n")
+    (folder / "LICENSE.md").write_text((Path(__file__).parents[2] / "LICENSE").read_text())
     return folder
 
 
