@@ -58,7 +58,13 @@ export interface Candidate {
 export type MutantStand = Awaited<ReturnType<typeof openMutantStand>>;
 
 const ACCESS = 'hf_local_plein_air';
-const TOLD = ['cmmd.improvement', 'kid.improvement', 'style.marginGain', 'diversity.vendi', 'copying.close'];
+const TOLD = [
+  'gaussianMmd.improvement',
+  'kid.improvement',
+  'style.marginGain',
+  'diversity.vendi',
+  'copying.close',
+];
 
 /**
  * A Hub with the tiny base and a prepared dataset, one warm trainer, and the activities. In a folder that is kept, whatever

@@ -79,7 +79,7 @@ def trained(world: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
 def test_a_model_that_learnt_the_style_gains_on_every_count(trained: tuple[Path, dict[str, Any]]) -> None:
     metrics = trained[1]["metrics"]
     assert metrics.keys() <= set(load_schema()["metrics"]), "add the new metric to src/domain/evaluation/metrics.ts"
-    for name in ("kid.improvement", "cmmd.improvement", "style.margin", "style.marginGain"):
+    for name in ("kid.improvement", "gaussianMmd.improvement", "style.margin", "style.marginGain"):
         assert metrics[name]["low"] > 0, name
     assert metrics["effect.pixels"]["low"] > 0.05
     assert metrics["copying.close"]["high"] < 0.3
@@ -93,7 +93,7 @@ def test_its_distance_to_unseen_paintings_is_about_zero(trained: tuple[Path, dic
 
 def test_an_adapter_without_effect_gains_exactly_nothing(world: dict[str, Path], tmp_path: Path) -> None:
     metrics = figures(world, tmp_path, [flat(i) for i in range(COUNT)])
-    for name in ("kid.improvement", "cmmd.improvement", "style.marginGain", "effect.pixels"):
+    for name in ("kid.improvement", "gaussianMmd.improvement", "style.marginGain", "effect.pixels"):
         assert (metrics[name]["low"], metrics[name]["high"]) == (0, 0), name
 
 

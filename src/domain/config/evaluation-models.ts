@@ -18,7 +18,7 @@ export const EvaluationModels = z
   .strictObject({
     /** DINOv2 (`Dinov2Model`) for the set metrics, where `evaluation.encoder` is `dinov2-base`. */
     features: ModelId.nullable().default(null),
-    /** CLIP (`CLIPModel`) for CLIPScore and CMMD. */
+    /** CLIP (`CLIPModel`) for CLIPScore and the Gaussian MMD. */
     clip: ModelId.nullable().default(null),
     /** CSD (arXiv 2404.01292) for the style metrics: `model.safetensors` in the names of its own release. */
     style: ModelId.nullable().default(null),

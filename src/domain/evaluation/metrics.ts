@@ -13,7 +13,7 @@ export const METRICS: Readonly<Record<string, ModelRole | null>> = {
   'parity.deployed': null,
   'effect.pixels': null,
   ...distances('kid', null),
-  ...distances('cmmd', null),
+  ...distances('gaussianMmd', null),
   'style.margin': null,
   'style.baseMargin': null,
   'style.marginGain': null,

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LEFT_OUT = {
     "clip": (
         "adherence.clip",
-        "no CLIP is named (evaluation.models.clip); CMMD is measured in the set encoder's space",
+        "no CLIP is named (evaluation.models.clip); the Gaussian MMD is measured in the set encoder's space",
     ),
     "questions": ("adherence.vqa", "no LLaVA is named (evaluation.models.questions)"),
     "style": ("csd.similarity", "no CSD is named (evaluation.models.style); style is measured by the set encoder"),

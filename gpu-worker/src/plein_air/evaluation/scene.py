@@ -27,8 +27,8 @@ CLOSE_QUANTILE = 0.95
 """A picture is close to a training picture when only 5 % of paintings are as close to another artist's or motif's."""
 MIN_SPREAD = 0.02
 """Least spread of a trait among paintings: one that never varies would make any difference a large one."""
-CMMD_BANDWIDTH = 10.0
-"""Of CMMD on unit CLIP embeddings (arXiv 2401.09603)."""
+CLIP_BANDWIDTH = 10.0
+"""On unit CLIP embeddings, as in CMMD (arXiv 2401.09603)."""
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Scene:
         by_style = {str(name): seen.neighbors[names == name] for name in sorted(set(names.tolist()))}
         styles = StyleMap.of(seen.unseen["set"], by_style) if by_style else None
         clip = "clip" if "clip" in seen.unseen else "set"
-        bandwidth = CMMD_BANDWIDTH if clip == "clip" else median_distance(seen.unseen["set"])
+        bandwidth = CLIP_BANDWIDTH if clip == "clip" else median_distance(seen.unseen["set"])
         train_clusters = np.array([painting.cluster for painting in dataset.train])
         near = near_to_others(seen.train, seen.unseen["copies"], train_clusters, seen.neighbors_copies)
         limit = float(np.quantile(near, CLOSE_QUANTILE))
@@ -125,7 +125,7 @@ class Scene:
             upright_probe=_against(plain, flipped),
             color_probe=_against(plain, recolored),
             traits=(own_traits.mean(0), np.maximum(own_traits.std(0), MIN_SPREAD)),
-            kernels={"kid": ("set", kid_kernel), "cmmd": (clip, gaussian_kernel(bandwidth))},
+            kernels={"kid": ("set", kid_kernel), "gaussianMmd": (clip, gaussian_kernel(bandwidth))},
             confidence=confidence,
             seed=seed,
         )
