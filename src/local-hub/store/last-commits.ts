@@ -1,6 +1,6 @@
-import { isFolder } from './directories.ts';
+import { type Entry, isFolder, readFolder } from './directories.ts';
+import type { ObjectStore } from './objects.ts';
 import type { Repo } from './repo.ts';
-import { locate } from './tree.ts';
 
 /** The commit that last changed a path, as listings show it. */
 export interface LastCommit {
@@ -9,33 +9,75 @@ export interface LastCommit {
   readonly date: string;
 }
 
-/** Walks history from a commit back until the last change of every path is found. */
+/** Paths whose last change is still looked for, by folder. */
+interface Open {
+  /** The path itself; undefined: it is looked for no longer, or never was. */
+  path?: string | undefined;
+  readonly inside: Map<string, Open>;
+}
+
+/**
+ * Walks history from a commit back until the last change of every path is found. Folders that a commit left alone are not
+ * entered, and one that it changed is read once for all of its paths.
+ */
 export async function lastCommits(
   repo: Repo,
   from: string,
   paths: readonly string[],
 ): Promise<Map<string, LastCommit>> {
   const found = new Map<string, LastCommit>();
-  let open = new Map<string, string | undefined>();
-  const fingerprint = async (tree: string | null, path: string): Promise<string | undefined> => {
-    const entry = await locate(repo.objects, tree, path.split('/'));
-    return entry && (isFolder(entry) ? entry.tree : entry.sha256);
-  };
+  const open = openPaths(paths);
   let oid: string | undefined = from;
-  let commit = await repo.commit(from);
-  for (const path of paths) open.set(path, await fingerprint(commit.tree, path));
-  while (oid !== undefined && open.size > 0) {
-    const parentOid: string | undefined = commit.parents[0];
-    const parent = parentOid === undefined ? undefined : await repo.commit(parentOid);
-    const still = new Map<string, string | undefined>();
-    for (const [path, print] of open) {
-      const before = parent && (parent.tree === commit.tree ? print : await fingerprint(parent.tree, path));
-      if (before === print && parent) still.set(path, print);
-      else found.set(path, { id: oid, title: commit.title, date: commit.date });
-    }
-    open = still;
-    oid = parentOid;
-    if (parent) commit = parent;
+  while (oid !== undefined && open.inside.size > 0) {
+    const id: string = oid;
+    const { tree, title, date, parents } = await repo.commit(id);
+    oid = parents[0];
+    const before = oid === undefined ? null : (await repo.commit(oid)).tree;
+    await settle(repo.objects, { now: tree, before }, open, (path) => found.set(path, { id, title, date }));
   }
   return found;
 }
+
+function openPaths(paths: readonly string[]): Open {
+  const root: Open = { inside: new Map() };
+  for (const path of paths) {
+    let at = root;
+    for (const name of path.split('/')) {
+      const next: Open = at.inside.get(name) ?? { inside: new Map() };
+      at.inside.set(name, next);
+      at = next;
+    }
+    at.path = path;
+  }
+  return root;
+}
+
+/** Tells every open path that differs between two folders, and closes it. */
+async function settle(
+  objects: ObjectStore,
+  folder: { now: string | null; before: string | null },
+  open: Open,
+  tell: (path: string) => void,
+): Promise<void> {
+  if (folder.now === folder.before) return;
+  const [now, before] = [await byName(objects, folder.now), await byName(objects, folder.before)];
+  for (const [name, one] of open.inside) {
+    const [is, was] = [now.get(name), before.get(name)];
+    if (printOf(is) === printOf(was)) continue;
+    if (one.path !== undefined) tell(one.path);
+    one.path = undefined;
+    if (one.inside.size > 0) await settle(objects, { now: treeOf(is), before: treeOf(was) }, one, tell);
+    if (one.inside.size === 0) open.inside.delete(name);
+  }
+}
+
+async function byName(objects: ObjectStore, folder: string | null): Promise<Map<string, Entry>> {
+  const entries = folder === null ? [] : await readFolder(objects, folder);
+  return new Map(entries.map((entry) => [entry.name, entry]));
+}
+
+const treeOf = (entry: Entry | undefined): string | null =>
+  entry !== undefined && isFolder(entry) ? entry.tree : null;
+
+const printOf = (entry: Entry | undefined): string | undefined =>
+  entry && (isFolder(entry) ? entry.tree : entry.sha256);
