@@ -8,10 +8,13 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isAlive, takeLock } from './setup-lock.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const at = (...parts) => join(root, ...parts);
 const children = new Set();
+/** Held from the first part that has work to do until set-up ends; two at a time would install over each other. */
+let lock = null;
 /** An installed package brings its build, and npm has installed its modules. */
 const isPackage = !existsSync(at('tsconfig.build.json'));
 
@@ -20,8 +23,10 @@ export async function setUp({ dev = false } = {}) {
   const started = Date.now();
   checkNode();
   const python = findPython();
-  const stop = (signal) => {
+  const release = async () => (await lock)?.();
+  const stop = async (signal) => {
     for (const child of children) child.kill('SIGTERM');
+    await release();
     process.exit(signal === 'SIGINT' ? 130 : 143);
   };
   process.once('SIGINT', stop).once('SIGTERM', stop);
@@ -48,6 +53,9 @@ export async function setUp({ dev = false } = {}) {
   } catch (error) {
     for (const child of children) child.kill('SIGTERM');
     throw error;
+  } finally {
+    await release();
+    lock = null;
   }
   process.off('SIGINT', stop).off('SIGTERM', stop);
   return (Date.now() - started) / 1000;
@@ -146,7 +154,12 @@ function statDirectory(path) {
 /** Runs one part unless its stamp says that it is up to date; the stamp is written last. */
 async function part(name, stamp, stampFile, work) {
   const accepted = Array.isArray(stamp) ? stamp : [stamp];
-  if (existsSync(stampFile) && accepted.includes(readFileSync(stampFile, 'utf8'))) return;
+  const isReady = () => existsSync(stampFile) && accepted.includes(readFileSync(stampFile, 'utf8'));
+  if (isReady()) return;
+  lock ??= takeLock(at('.setup.lock'), say);
+  await lock;
+  // Whoever had the lock before may have done it.
+  if (isReady()) return;
   const started = Date.now();
   say(`set-up: ${name} …`);
   await work();
@@ -158,8 +171,25 @@ async function part(name, stamp, stampFile, work) {
 
 const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
 
-const installNodeModules = () =>
-  command('node modules', npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+function installNodeModules() {
+  const owner = runningStack();
+  if (owner !== null)
+    fail(
+      `expected no running stack while node modules are installed anew (another Node than before, or other packages), got one (process ${owner}): end "plein-air up" first, or use the Node that it runs on`,
+    );
+  return command('node modules', npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+}
+
+/** The process that holds the stack of this folder; null: none runs. */
+function runningStack() {
+  try {
+    const file = join(process.env.PLEIN_AIR_DATA_DIR ?? join(process.cwd(), '.plein-air'), 'stack.json');
+    const { owner } = JSON.parse(readFileSync(file, 'utf8'));
+    return Number.isInteger(owner) && isAlive(owner) ? owner : null;
+  } catch {
+    return null;
+  }
+}
 
 async function build() {
   await command('build', process.execPath, [
