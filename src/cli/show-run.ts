@@ -1,6 +1,6 @@
 import type { Client } from '@temporalio/client';
 import type { GpuWork } from '../domain/run/gpu-report.ts';
-import { outcomeOf } from '../domain/run/outcome.ts';
+import { type Outcome, outcomeOf } from '../domain/run/outcome.ts';
 import { GPU_QUEUE } from '../domain/run/task-queues.ts';
 import { fleetStatus } from '../runs/fleet-status.ts';
 import { stateOf } from '../runs/list-runs.ts';
@@ -65,18 +65,29 @@ export function describeSnapshot(snapshot: RunSnapshot, warnings: string[], now 
   if (status?.needs != null) lines.push(pc.yellow(`! ${status.needs}`));
   const outcome = outcomeOf(status ?? { ...NOTHING_KNOWN, failure: snapshot.failure });
   if (outcome.kind !== 'unfinished') lines.push(outcomeLine(outcome));
-  if (snapshot.failure !== null && snapshot.type === 'fineTune')
+  // Of an input that could not work nothing is saved: the same words would be refused again.
+  if (snapshot.failure !== null && snapshot.type === 'fineTune' && snapshot.failure.kind !== 'InvalidInput')
     lines.push(pc.dim(`continue it from what is saved: plein-air resume ${snapshot.workflowId}`));
   return lines;
 }
 
 const NOTHING_KNOWN = { phases: [], gate: null, approval: null, release: null };
 
-/** The run's own state where it is known, else Temporal's. */
+/** The run's own state where it is known, else Temporal's; of one that has completed, what came of it. */
 function stateIn({ execution, status }: RunSnapshot): string {
+  const kind = status === null ? 'unfinished' : outcomeOf(status).kind;
+  const ended = execution === 'COMPLETED' ? ENDS[kind] : undefined;
   const verdict = status?.gate?.verdict ?? '';
-  return stateOf({ execution, state: status?.state ?? '', verdict }).toUpperCase();
+  return (ended ?? stateOf({ execution, state: status?.state ?? '', verdict })).toUpperCase();
 }
+
+/** A word for runs that have completed; the others are named by Temporal. */
+const ENDS: Partial<Record<Outcome['kind'], string>> = {
+  released: 'released',
+  'released-against-gate': 'released',
+  rejected: 'rejected',
+  'not-approved': 'not approved',
+};
 
 function describePending(activity: PendingActivity, now: Date): string {
   const { type, running, worker, attempt, waitingSince, lastFailure } = activity;
