@@ -7,6 +7,7 @@ import type { Trial } from '../domain/tuning/search-space.ts';
 import { type PendingActivity, type RunSnapshot, takeSnapshot } from '../runs/run-snapshot.ts';
 import pc, { forTerminal, writeLine } from './colors.ts';
 import { duration } from './output.ts';
+import { progressWords, type ShownProgress } from './progress-line.ts';
 
 export interface WatchOptions {
   /** Where lines go; bars are drawn only on a terminal. */
@@ -81,6 +82,11 @@ export function figures(progress: GpuProgress): string {
     .join('  ');
 }
 
+/** Columns of the bar; the words after it matter more. */
+const BAR = 12;
+/** Longest line where the output is no terminal. */
+const MAX_PLAIN = 160;
+
 class View {
   private readonly out: NodeJS.WriteStream;
   private readonly shown = new Set<string>();
@@ -115,12 +121,10 @@ class View {
   }
 
   private showActive(phase: string, { running, progress, type }: PendingActivity): void {
-    if (!running) this.progress(phase, 'waiting for a worker', 0, 1);
-    else if (progress === null) this.progress(phase, type, 0, 1);
-    else {
-      const eta = progress.etaSeconds === null ? '' : `  ${duration(progress.etaSeconds)} left`;
-      this.progress(phase, `${progress.stage}  ${figures(progress)}${eta}`, progress.done, progress.total);
-    }
+    const nothing = { figures: '', etaSeconds: null, done: 0, total: 1 };
+    if (!running) this.progress(phase, { ...nothing, stage: 'waiting for a worker' });
+    else if (progress === null) this.progress(phase, { ...nothing, stage: type });
+    else this.progress(phase, { ...progress, figures: figures(progress) });
   }
 
   private once(key: string, line: string): void {
@@ -130,29 +134,32 @@ class View {
     writeLine(this.out, line);
   }
 
-  private progress(phase: string, words: string, done: number, total: number): void {
+  private progress(phase: string, progress: ShownProgress): void {
+    const { stage, done, total } = progress;
     if (!this.out.isTTY) {
-      const tenth = total <= 1 ? 0 : Math.floor((done / total) * 4);
-      const key = `${phase} ${words.split('  ')[0]} ${tenth}`;
+      const quarter = total <= 1 ? 0 : Math.floor((done / total) * 4);
+      const key = `${phase} ${stage} ${quarter}`;
       if (key !== this.lastPlain && total > 1)
-        writeLine(this.out, `  ${phase}: ${done} of ${total}  ${words}`);
+        writeLine(this.out, `  ${phase}: ${progressWords(progress, MAX_PLAIN)}`);
       this.lastPlain = key;
       return;
     }
+    const room = (this.out.columns || 80) - phase.length - BAR - 5;
+    const words = forTerminal(progressWords(progress, room));
     if (this.bar === null) {
       this.bar = new SingleBar({
-        format: `  {phase} {bar} {value}/{total}  {words}`,
-        barsize: 24,
+        format: '  {phase} {bar} {words}',
+        barsize: BAR,
         stream: this.out,
         hideCursor: true,
         clearOnComplete: true,
         barCompleteChar: '━',
         barIncompleteChar: '╌',
       });
-      this.bar.start(total, done, { phase, words: forTerminal(words) });
+      this.bar.start(total, done, { phase, words });
     }
     this.bar.setTotal(total);
-    this.bar.update(done, { phase, words: forTerminal(words) });
+    this.bar.update(done, { phase, words });
   }
 
   private hideBar(): void {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import pc, { forTerminal, shownWidth, writeLine } from '../../src/cli/colors.ts';
 import { table } from '../../src/cli/output.ts';
+import { progressWords } from '../../src/cli/progress-line.ts';
 import { RollbackInput } from '../../src/domain/config/release-inputs.ts';
 import { parseFields, parseRunConfig } from '../../src/domain/config/run-config.ts';
 
@@ -60,5 +61,24 @@ describe('input', () => {
       '__proto__',
     ]);
     expect(parseFields(RollbackInput, JSON.parse('{"model":"m","__proto__":1}')).ok).toBe(false);
+  });
+});
+
+describe('the line about work under way', () => {
+  const training = {
+    stage: 'train',
+    figures: 'loss 0.791  held-out 0.864',
+    etaSeconds: 30.6,
+    done: 150,
+    total: 300,
+  };
+
+  it('has amount with its unit and the time left first, and never more than the columns that there are', () => {
+    expect(progressWords(training, 60)).toBe('150 of 300  30.6 s left  train  loss 0.791  held-out 0.864');
+    expect(progressWords(training, 40)).toBe('150 of 300  30.6 s left  train');
+    const bytes = { ...training, stage: 'download dataset', figures: '', done: 700_877, total: 19_726_498 };
+    expect(progressWords(bytes, 80)).toBe('0.7 of 19.7 MB  30.6 s left  download dataset');
+    for (let columns = 0; columns < 100; columns++)
+      expect(progressWords(training, columns).length).toBeLessThanOrEqual(columns);
   });
 });
