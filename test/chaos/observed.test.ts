@@ -47,6 +47,12 @@ function spans(): Span[] {
     );
 }
 
+/** Spans whose parent is not among them. */
+function withoutParent(trace: Span[]): Span[] {
+  const ids = new Set(trace.map(({ spanId }) => spanId));
+  return trace.filter(({ parentSpanId = '' }) => !ids.has(parentSpanId));
+}
+
 /** Every series that the workers serve now: its name and the names of its labels. */
 async function series(): Promise<Map<string, Set<string>>> {
   const found = new Map<string, Set<string>>();
@@ -166,15 +172,18 @@ describe('a service that is watched', () => {
   it('sends one connected trace of a run, its study and its GPU work, and no token', async () => {
     const started = `RunWorkflow:fineTune`;
     const ofRun = (span: Span) => text(span.attributes, 'temporalWorkflowId') === RUN;
-    // The root of a run ends, and is sent, with the run.
-    await until('the last spans', 60, async () => {
-      const seen = spans();
-      const trace = seen.find((s) => s.name === 'RunActivity:openRun' && ofRun(s))?.traceId;
-      return seen.some((s) => s.traceId === trace && s.name === started);
-    });
+    const traceOf = (all: Span[]) => {
+      const id = all.find((span) => span.name === 'RunActivity:openRun' && ofRun(span))?.traceId;
+      return all.filter((span) => span.traceId === id);
+    };
+    // Each worker sends its spans every few seconds: the last ones of another may have parents that are still to come.
+    await until('the root of the trace and every parent in it', 60, async () => {
+      const seen = traceOf(spans());
+      return seen.some(({ name }) => name === started) && withoutParent(seen).length === 1;
+    }).catch(() => undefined);
     const all = spans();
-    const { traceId } = all.find((s) => s.name === 'RunActivity:openRun' && ofRun(s)) as Span;
-    const trace = all.filter((span) => span.traceId === traceId);
+    const trace = traceOf(all);
+    const traceId = trace[0]?.traceId;
     const names = new Set(trace.map((span) => span.name));
     for (const activity of ['train', 'evaluate', 'judge', 'deploy', 'document', 'recordStudy'])
       expect(names).toContain(`RunActivity:${activity}`);
@@ -182,11 +191,7 @@ describe('a service that is watched', () => {
     expect(new Set(trace.map((span) => span.service))).toEqual(
       new Set(['plein-air-pipeline', 'plein-air-gpu']),
     );
-    const ids = new Set(trace.map((span) => span.spanId));
-    const roots = trace.filter(
-      (span) => (span.parentSpanId ?? '') === '' || !ids.has(span.parentSpanId ?? ''),
-    );
-    expect(roots.map((span) => span.name)).toEqual([started]);
+    expect(withoutParent(trace).map((span) => span.name)).toEqual([started]);
     // Every activity that worked for the run is in its trace, and nobody's look at it is.
     expect(all.filter((span) => ofRun(span) && span.traceId !== traceId)).toEqual([]);
     expect(all.filter((span) => span.name.startsWith('HandleQuery'))).toEqual([]);
