@@ -4,6 +4,7 @@
  *   npm run chaos                       every fault 20 times; a table at the end
  *   npm run chaos -- --times 3          a short form
  *   npm run chaos -- --only 'kill -9 GPU;SIGSTOP'   faults by parts of their names
+ *   npm run chaos -- --patience         also what takes long: the Hub away for 20 minutes
  *   npm run chaos -- --postgres         Temporal on PostgreSQL, and PostgreSQL among the victims
  *
  * Everything is real but the trainer, which is simulated: its weights are a hash chain over the steps, so that a lost or
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     root: { type: 'string' },
     keep: { type: 'boolean', default: false },
     json: { type: 'string' },
+    patience: { type: 'boolean', default: false },
   },
 });
 
@@ -55,8 +57,16 @@ class Chaos {
   private reference = '';
   private number = 0;
 
-  constructor(scene: Scene) {
-    this.scene = scene;
+  /** What was wrong in the midst of a fault. */
+  private midst: string[] = [];
+
+  constructor(scene: Pick<Scene, 'topology' | 'temporalProxy' | 'hubProxy'>) {
+    this.scene = {
+      ...scene,
+      runs: () => [...this.open],
+      wrong: (words) => this.midst.push(words),
+      again: (run) => startRun(scene.topology, smallRun(run, { steps: STEPS })),
+    };
   }
 
   private async begin(): Promise<void> {
@@ -105,7 +115,11 @@ class Chaos {
     this.open.clear();
     const runs = this.ended.slice(first);
     const seen = await Promise.all(runs.map((run) => faultsOf(this.scene.topology, run, this.reference)));
-    const wrong = [...stuck, ...seen.flat().filter((word) => !word.includes('RUNNING'))];
+    const wrong = [
+      ...this.midst.splice(0),
+      ...stuck,
+      ...seen.flat().filter((word) => !word.includes('RUNNING')),
+    ];
     this.rows.push({
       fault: fault.name,
       times,
@@ -169,7 +183,7 @@ try {
   const names = values.only?.split(';');
   for (const fault of FAULTS) {
     if (names !== undefined && !names.some((name) => fault.name.includes(name))) continue;
-    const lacking = lacks(fault, topology, values.postgres);
+    const lacking = lacks(fault, topology, values);
     if (lacking !== null) {
       process.stderr.write(`${fault.name}: left out, ${lacking}\n`);
       continue;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Relay, Weather } from './relay.ts';
+import { persistently } from './runs.ts';
 import type { Folder, Topology } from './topology.ts';
 
 /** What faults befall. */
@@ -8,13 +9,19 @@ export interface Scene {
   /** Between workers and the servers. */
   temporalProxy: Relay;
   hubProxy: Relay;
+  /** Runs that are under way. */
+  runs(): readonly string[];
+  /** Says what is wrong about a run in the midst of it. */
+  wrong(words: string): void;
+  /** Starts a run again that has ended, which goes on from what is saved. */
+  again(run: string): Promise<void>;
 }
 
 /** Something bad that happens, and is over when it returns. */
 export interface Fault {
   name: string;
   /** What must be there for it; undefined: nothing besides the topology. */
-  needs?: 'postgres' | { disk: Folder } | 'clocks';
+  needs?: 'postgres' | { disk: Folder } | 'clocks' | 'patience';
   strike(scene: Scene): Promise<void>;
 }
 
@@ -33,6 +40,43 @@ function killing(...kinds: string[]): Fault['strike'] {
       await topology.bring(name);
     await topology.mend();
   };
+}
+
+/** A person cancels a run whose GPU worker has just vanished; it must end as cancelled, and continue when it is started again. */
+async function cancelWithoutGpu({ topology, runs, wrong, again }: Scene): Promise<void> {
+  const run = pick(runs());
+  await Promise.all(topology.names('gpu').map((name) => topology.kill(name)));
+  if (run !== undefined) {
+    const handle = topology.client.workflow.getHandle(run);
+    await persistently(() => handle.cancel()).catch(() => undefined);
+    const ended = () => persistently(async () => (await handle.describe()).status.name);
+    const end = Date.now() + CANCEL_PATIENCE_MS;
+    while ((await ended()) === 'RUNNING' && Date.now() < end) await sleep(500);
+    const how = await ended();
+    // It may have ended well just before it was asked.
+    if (how !== 'CANCELLED' && how !== 'COMPLETED')
+      wrong(`${run}: cancelled with a dead GPU, and it is ${how}`);
+    if (how !== 'COMPLETED') await again(run);
+  }
+  for (const name of topology.names('gpu')) await topology.bring(name);
+}
+
+/** A dead worker's heartbeat times out, and the last report may take two minutes. */
+const CANCEL_PATIENCE_MS = 6 * 60_000;
+
+/** Every run refuses a decision that comes too early; then all that remember it are gone. */
+async function refusedThenRestart({ topology, runs, wrong }: Scene): Promise<void> {
+  for (const run of runs()) {
+    const decision = topology.client.workflow
+      .getHandle(run)
+      .executeUpdate('approve', { args: [{ by: 'chaos', reason: 'too early' }] });
+    await decision.then(
+      () => wrong(`${run}: approved before there was anything to approve`),
+      () => undefined,
+    );
+  }
+  await killing('pipeline')({ topology } as Scene);
+  await killing('pipeline')({ topology } as Scene);
 }
 
 /** A worker that stands still for longer than it may be silent: its successor takes over, then it wakes up. */
@@ -78,10 +122,16 @@ function clockJump(kind: string, jump: number, seconds: number): Pick<Fault, 'ne
 }
 
 /** What of the topology a fault lacks here, in words; null: it can strike. */
-export function lacks(fault: Fault, topology: Topology, postgres: boolean): string | null {
+export function lacks(
+  fault: Fault,
+  topology: Topology,
+  { postgres, patience }: { postgres: boolean; patience: boolean },
+): string | null {
   const { needs } = fault;
   if (needs === undefined || (needs === 'postgres' && postgres)) return null;
+  if (needs === 'patience' && patience) return null;
   if (needs === 'postgres') return 'only with --postgres';
+  if (needs === 'patience') return 'only with --patience';
   if (needs === 'clocks') return topology.hasClocks() ? null : 'libfaketime is not installed';
   if (needs.disk === 'postgres' && !postgres) return 'only with --postgres';
   if (needs.disk === 'temporal' && postgres) return 'its files are in PostgreSQL';
@@ -90,6 +140,9 @@ export function lacks(fault: Fault, topology: Topology, postgres: boolean): stri
 
 /** Every fault, in the order of the table. */
 export const FAULTS: Fault[] = [
+  { name: 'cancelled while every GPU worker is dead, then started again', strike: cancelWithoutGpu },
+  { name: 'approval refused in every run, then the workers restart', strike: refusedThenRestart },
+  { name: 'Hub away for 20 min', needs: 'patience', strike: weather('hubProxy', { kind: 'cut' }, 20 * 60) },
   { name: 'kill -9 GPU worker', strike: killing('gpu') },
   { name: 'kill -9 pipeline worker', strike: killing('pipeline') },
   { name: 'kill -9 local Hub', strike: killing('hub') },
