@@ -61,7 +61,7 @@ export class KillStand {
       server: { executable: { type: 'existing-path', path } },
     });
     const { code } = await bundleWorkflowCode({
-      workflowsPath: resolve('test/chaos/release-workflows.ts'),
+      workflowsPath: resolve('test/chaos/lib/release-workflows.ts'),
       logger: new DefaultLogger('ERROR', () => undefined),
     });
     const codePath = join(root, 'workflows.js');
