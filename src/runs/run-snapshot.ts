@@ -1,4 +1,4 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { type Client, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import { decodeArrayFromPayloads } from '@temporalio/common/lib/internal-non-workflow/index.js';
 import { cutMessage, PipelineError } from '../domain/errors.ts';
 import type { GpuProgress } from '../domain/run/activities.ts';
@@ -105,6 +105,8 @@ async function failureOf(client: Client, workflowId: string): Promise<Failure | 
     await client.workflow.getHandle(workflowId).result();
     return null;
   } catch (error) {
+    // A server that did not answer says nothing about how the workflow ended.
+    if (!(error instanceof WorkflowFailedError)) throw error;
     return describeFailure(error);
   }
 }

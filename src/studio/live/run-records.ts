@@ -1,7 +1,8 @@
 import { EVALUATION_FOLDER } from '../../activities/evaluate/cache-key.ts';
 import type { RunConfig } from '../../domain/config/run-config.ts';
+import { PipelineError } from '../../domain/errors.ts';
 import { Verdict } from '../../domain/evaluation/gate.ts';
-import type { CommitSha, RepoRef, RunName } from '../../domain/refs.ts';
+import type { CommitRef, CommitSha, RepoRef, RunName } from '../../domain/refs.ts';
 import { RUN_RECORD, RunRecord } from '../../domain/run/context.ts';
 import { runRepos } from '../../domain/run/repositories.ts';
 import { type RunSummary, StoredSummary, SUMMARY_RECORD } from '../../domain/run/summary.ts';
@@ -10,7 +11,11 @@ import type { Hub } from '../../hub/hub.ts';
 import { jsonOrNull } from '../../hub/verified-json.ts';
 import type { CurvePoint } from '../../reports/figures/plots.ts';
 import { StoredSamples } from '../../reports/records/evaluation-records.ts';
-import { readTrainingRecords } from '../../reports/records/from-records.ts';
+import {
+  NO_TRAINING,
+  readTrainingRecords,
+  type TrainingRecords,
+} from '../../reports/records/from-records.ts';
 import { downsample } from './downsample.ts';
 
 /** The same prompts and seeds as base, candidate and production painted them: paths in the record repository. */
@@ -45,12 +50,14 @@ export interface StoredRun {
   /** Contact sheets, such as `kept`. */
   sheets: string[];
   hasReport: boolean;
+  /** What of it cannot be read, in sentences. */
+  problems: string[];
 }
 
 const NOTHING: Omit<StoredRun, 'repos'> = {
   ...{ config: null, record: null, checkpoints: null, strips: [], samples: [], verdict: null, summary: null },
   curves: { loss: [], heldOut: [], learningRate: [] },
-  ...{ points: 0, attempts: [], saved: [], sheets: [], hasReport: false },
+  ...{ points: 0, attempts: [], saved: [], sheets: [], hasReport: false, problems: [] },
 };
 
 /** Points of a curve that a page shows: more than a screen has columns. */
@@ -132,16 +139,26 @@ function pairsOf(listed: StoredSamples, paths: Set<string>): SamplePair[] {
     });
 }
 
+/** Curves and attempts; records of another version cost themselves and nothing else. */
+async function readTraining(hub: Hub, at: CommitRef): Promise<TrainingRecords & { problems: string[] }> {
+  try {
+    return { ...(await readTrainingRecords(hub, at)), problems: [] };
+  } catch (error) {
+    if (!(error instanceof PipelineError) || error.kind !== 'Corrupt') throw error;
+    return { ...NO_TRAINING, problems: [error.message] };
+  }
+}
+
 async function readCheckpoints(hub: Hub, repo: RepoRef, commit: CommitSha): Promise<Partial<StoredRun>> {
   const [trained, files] = await Promise.all([
-    readTrainingRecords(hub, { ...repo, commit }),
+    readTraining(hub, { ...repo, commit }),
     hub.list(repo, commit, 'checkpoints'),
   ]);
   const saved = files.flatMap(({ path }) => {
     const step = /^checkpoints\/step-(\d+)\/manifest\.json$/.exec(path)?.[1];
     return step === undefined ? [] : [Number(step)];
   });
-  const { curves, attempts } = trained;
+  const { curves, attempts, problems } = trained;
   const thin = (points: CurvePoint[]) => downsample(points, MAX_POINTS);
   return {
     checkpoints: commit,
@@ -151,7 +168,7 @@ async function readCheckpoints(hub: Hub, repo: RepoRef, commit: CommitSha): Prom
       learningRate: thin(curves.learningRate),
     },
     points: curves.loss.length,
-    attempts,
+    ...{ attempts, problems },
     saved: saved.sort((a, b) => a - b),
   };
 }

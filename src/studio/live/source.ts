@@ -32,6 +32,8 @@ export async function reading<T>(what: string, read: () => Promise<T>): Promise<
   } catch (error) {
     if (error instanceof PipelineError && error.kind === 'InvalidInput') throw error;
     const words = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
-    return { ok: false, why: `${what} does not answer: ${words}` };
+    // Something came, and it was not what was expected: waiting does not help.
+    const isRefusal = error instanceof PipelineError && error.kind !== 'HubUnavailable';
+    return { ok: false, why: isRefusal ? `${what}: ${words}` : `${what} does not answer: ${words}` };
   }
 }

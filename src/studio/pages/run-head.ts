@@ -48,7 +48,7 @@ export function head(view: RunView): Html {
   const { snapshot } = view;
   const facts = factsOf(view);
   const state = stateIn(view, facts);
-  const known = facts === null ? '' : `${shown(facts.model)} · profile ${shown(facts.profile)}`;
+  const known = facts === null ? '' : `${shown(facts.model)} · profile ${shown(facts.profile)} · `;
   return html`<p class="state" aria-live="polite">${mark(state, toneOfState(state))} ${outcomeSentence(view, facts)}</p>
 <p class="facts-line">${known}${snapshot === null ? '' : took(snapshot)}</p>
 ${facts === null ? '' : phaseLine(facts.phases)}
@@ -57,7 +57,7 @@ ${snapshot?.execution === 'RUNNING' ? progressOf(snapshot) : ''}`;
 
 function took({ startedAt, closedAt }: RunSnapshot): Html {
   const seconds = closedAt === null ? null : (closedAt.getTime() - startedAt.getTime()) / 1000;
-  return html` · began ${time(startedAt)}${seconds === null ? '' : ` · took ${duration(seconds)}`}`;
+  return html`began ${time(startedAt)}${seconds === null ? '' : ` · took ${duration(seconds)}`}`;
 }
 
 function outcomeSentence({ snapshot }: RunView, facts: RunFacts | null): Html {
@@ -111,7 +111,7 @@ function progressOf(snapshot: RunSnapshot): Html {
 }
 
 /** Why a run stands still, and what a person has to do. */
-export function needs({ snapshot, obstacles }: RunView): Html {
+export function needs({ snapshot, obstacles, stored }: RunView): Html {
   if (snapshot === null) return html``;
   const sentences: string[] = [];
   const { status, study, execution, failingTask, failure, workflowId } = snapshot;
@@ -128,7 +128,7 @@ export function needs({ snapshot, obstacles }: RunView): Html {
         `${type}${running ? ' runs again' : ' waits'}, attempt ${attempt}, after: ${lastFailure.split('\n')[0]}`,
       );
   if (failure !== null) sentences.push(`What is saved can be continued: plein-air resume ${workflowId}`);
-  sentences.push(...obstacles);
+  sentences.push(...obstacles, ...(stored?.problems ?? []));
   if (sentences.length === 0) return html``;
   return html`<section class="needs" aria-label="What needs attention"><ul>${sentences.map((s) => html`<li>${shown(s)}</li>`)}</ul></section>`;
 }
