@@ -2,6 +2,8 @@
  * What Studio's pages take, on a stack that runs: `plein-air up` in one terminal, then
  * `node scripts/ts.mjs bench/studio.ts [DATA_FOLDER] [SECONDS]` in another. Prints one line a figure.
  *
+ * With the name of a run that is under way as third argument it measures the pages that watch this run, and nothing else.
+ *
  * It starts and ends 1,000 workflows, stores a run with 50,000 metric points, and leaves one run waiting for a GPU that
  * nobody has, which 50 pages then watch.
  */
@@ -20,6 +22,7 @@ import { freePort } from '../src/wire/free-port.ts';
 
 const dataDir = process.argv[2] ?? '.plein-air';
 const seconds = Number(process.argv[3] ?? 30);
+const given = process.argv[4];
 const RUNS = 1000;
 const POINTS = 50_000;
 const PAGES = 50;
@@ -102,7 +105,8 @@ async function share(): Promise<number> {
   return (100 * (cpuSeconds() - before)) / ((performance.now() - at) / 1000);
 }
 
-try {
+/** The list, and a run with many figures. */
+async function measureLists(): Promise<void> {
   const known = (await client.workflow.count("WorkflowId STARTS_WITH 'listed-'")).count;
   for (let i = known; i < RUNS; i += 20)
     await Promise.all(
@@ -138,7 +142,10 @@ try {
     `run of ${POINTS} points: page ${cold.ms.toFixed(0)} ms, ${cold.bytes} bytes; curve ${curve.ms.toFixed(0)} ms, ${curve.bytes} bytes`,
   );
   await measure('the same, known already', '/runs/listed-1', 5);
+}
 
+/** Starts a run that soon waits for a GPU which nobody has; its name. */
+async function waitingRun(): Promise<string> {
   const run = 'watched';
   const isThere = await client.workflow
     .getHandle(run)
@@ -162,6 +169,12 @@ try {
     if (children > 0 || waits === true) break;
     await sleep(1000);
   }
+  return run;
+}
+
+try {
+  if (given === undefined) await measureLists();
+  const run = given ?? (await waitingRun());
   await sleep(5000);
   const idle = await share();
   const memoryBefore = memory();
