@@ -76,10 +76,11 @@ async function measure(name: string, path: string, times: number): Promise<void>
 }
 
 /** CPU seconds that the processes of the stack and Studio have used, with all that they started. */
-function cpuSeconds(): number {
+function cpuSeconds(isStudioAlone = false): number {
   const table = execFileSync('ps', ['-eo', 'pid=,ppid='], { encoding: 'utf8' }).trim().split('\n');
   const parents = new Map(table.map((line) => line.trim().split(/\s+/).map(Number) as [number, number]));
-  const own = new Set([...(stack?.processes.map(({ pid }) => pid) ?? []), Number(studio.pid)]);
+  const others = isStudioAlone ? [] : (stack?.processes.map(({ pid }) => pid) ?? []);
+  const own = new Set([...others, Number(studio.pid)]);
   const isOwn = (pid: number): boolean => own.has(pid) || (pid > 1 && isOwn(parents.get(pid) ?? 0));
   let ticks = 0;
   for (const pid of parents.keys()) {
@@ -99,10 +100,10 @@ function cpuSeconds(): number {
 const memory = () =>
   Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${studio.pid}/status`, 'utf8'))?.[1]) / 1024;
 
-async function share(): Promise<number> {
-  const [before, at] = [cpuSeconds(), performance.now()];
+async function share(isStudioAlone = false): Promise<number> {
+  const [before, at] = [cpuSeconds(isStudioAlone), performance.now()];
   await sleep(seconds * 1000);
-  return (100 * (cpuSeconds() - before)) / ((performance.now() - at) / 1000);
+  return (100 * (cpuSeconds(isStudioAlone) - before)) / ((performance.now() - at) / 1000);
 }
 
 /** The list, and a run with many figures. */
@@ -184,9 +185,9 @@ try {
     return stream;
   });
   await sleep(5000);
-  const watched = await share();
+  const [watched, alone] = await Promise.all([share(), share(true)]);
   console.log(
-    `${PAGES} open pages of one run: ${(watched - idle).toFixed(1)} % of one core more than the ${idle.toFixed(1)} % of the idle stack; Studio ${memoryBefore.toFixed(0)} → ${memory().toFixed(0)} MiB`,
+    `${PAGES} open pages of one run: ${(watched - idle).toFixed(1)} % of one core more than the ${idle.toFixed(1)} % of the idle stack; Studio ${alone.toFixed(1)} %, ${memoryBefore.toFixed(0)} → ${memory().toFixed(0)} MiB`,
   );
   for (const stream of streams) stream.destroy();
 } finally {

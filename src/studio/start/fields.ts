@@ -62,17 +62,9 @@ function fieldOf(schema: Schema, path: string): FormField | null {
   }
   const one = { path, options: [], nullable: false };
   if (schema.enum !== undefined) return { ...one, kind: 'choice', options: schema.enum.map(String) };
-  switch (schema.type) {
-    case 'boolean':
-      return { ...one, kind: 'choice', options: ['true', 'false'] };
-    case 'number':
-    case 'integer':
-      return { ...one, kind: 'number' };
-    case 'string':
-      return { ...one, kind: 'text' };
-    default:
-      return null;
-  }
+  if (schema.type === 'boolean') return { ...one, kind: 'choice', options: ['true', 'false'] };
+  if (schema.type === 'number' || schema.type === 'integer') return { ...one, kind: 'number' };
+  return schema.type === 'string' ? { ...one, kind: 'text' } : null;
 }
 
 /** A field's value in a configuration, as a form shows it. */
