@@ -111,7 +111,14 @@ describe('bounds', () => {
 
   it('that are one point are bounds; those that are no numbers or upside down fail', () => {
     expect(about('above', figure(1, 1, 1)).outcome).toBe('pass');
-    for (const bad of [figure(null, 1, 2), figure(1, null, 2), figure(1, 1, null), figure(2, 1, 1)])
+    for (const bad of [
+      figure(null, 1, 2),
+      figure(1, null, 2),
+      figure(1, 1, null),
+      figure(2, 1, 1),
+      figure(1, 2, Infinity),
+      figure(1, Number.NaN, 2),
+    ])
       expect(about('above', bad).outcome).toBe('fail');
   });
 
