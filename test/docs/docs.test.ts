@@ -92,7 +92,7 @@ describe('the commands that the documents name', () => {
     help.set(key, known);
     return known;
   };
-  const GROUPS = new Set(['models', 'hub', 'schedule', 'gpu', 'codec']);
+  const GROUPS = new Set(['models', 'hub', 'schedule', 'gpu', 'codec', 'config']);
 
   it('exist, with the options that are shown', async () => {
     expect(lines.length).toBeGreaterThan(10);
