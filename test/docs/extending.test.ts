@@ -33,7 +33,7 @@ describe('docs/extending.md', () => {
     expect(missing).toEqual([]);
   });
 
-  it('A command: every file of commands is called', () => {
+  it('A command: every file of commands is in the list', () => {
     const callers = ['src/cli/commands/pipeline.ts', 'src/cli/main.ts'].map(read).join('\n');
     const adders = readdirSync(join(root, 'src/cli/commands')).flatMap((file) =>
       [...read(join('src/cli/commands', file)).matchAll(/export function (add\w+Commands?)\(/g)].map(
@@ -41,7 +41,7 @@ describe('docs/extending.md', () => {
       ),
     );
     expect(adders.length).toBeGreaterThan(8);
-    expect(adders.filter((name) => !callers.includes(`${name}(program)`))).toEqual([]);
+    expect(adders.filter((name) => !new RegExp(`\\b${name}\\b`).test(callers))).toEqual([]);
   });
 });
 
