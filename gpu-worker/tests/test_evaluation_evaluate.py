@@ -18,7 +18,7 @@ import painted_sets
 from conftest import NoEvents
 from painted_sets import SAMPLES, flat, rings, strokes, write_samples
 from plein_air.errors import Stopped, TrainerError
-from plein_air.evaluation import encoding, pictures
+from plein_air.evaluation import copying, encoding, pictures
 from plein_air.evaluation import evaluate as evaluating
 from plein_air.evaluation.copying import near_to_others
 from plein_air.evaluation.probes import RIDGE, Probe
@@ -325,7 +325,7 @@ def test_no_more_than_a_few_pictures_are_in_memory(
     measure(world, candidate, tmp_path / "report")
     assert len(alive) > 3 * 104
     # A batch of paintings, or the originals that copies are planted of and what they are blended with.
-    assert most <= 36
+    assert most <= 2 * copying.PLANTED + 4
 
 
 def test_many_paintings_are_compared_in_little_memory() -> None:

@@ -179,7 +179,7 @@ def copies() -> Copies:
 
 
 def test_planted_copies_are_found_however_they_were_changed(copies: Copies) -> None:
-    for kind, pictures in plant(drawn(range(6)), drawn(range(2000, 2006))).items():
+    for kind, pictures in plant(drawn(range(6)), drawn(range(2000, 2006))):
         found = copies.find(pictures, lambda: None)
         assert (found.likeness > copies.limit).mean() >= 0.8, kind
         assert (found.painting[found.likeness > copies.limit] < 6).all(), kind
