@@ -103,6 +103,16 @@ describeWithPython('a Space that the Hub runs', () => {
     expect(listed).not.toContain('no paint left');
   });
 
+  it('sees that its app has ended, though what the app started holds its output', async () => {
+    await upload(`import subprocess, sys
+subprocess.Popen(["sleep", "600"], start_new_session=True, stdin=subprocess.DEVNULL)
+raise RuntimeError("gone, and my child stays")`);
+    const { errorMessage } = await until('RUNTIME_ERROR');
+    expect(errorMessage).toContain('gone, and my child stays');
+    await upload(SMALL_APP('after it'));
+    await until('RUNNING');
+  });
+
   const hasNamespaces =
     spawnSync('unshare', ['--user', '--map-root-user', '--mount', '--pid', '--fork', 'true']).status === 0;
   (hasNamespaces ? it : it.skip)(

@@ -6,6 +6,8 @@ import { isolated } from './isolation.ts';
 const LOG_LINES = 400;
 const GRACE_MS = 3000;
 const PROBE_MS = 200;
+/** Time for what an app that has ended said last. */
+const LAST_WORDS_MS = 1000;
 
 /**
  * Runs the app as `__main__` in a process that ends when this one does: its end closes the pipe that a thread waits on.
@@ -52,6 +54,8 @@ export class AppProcess {
         this.#exit = error.message;
         done();
       });
+      // What the app started may hold its pipes for as long as it likes: the app has ended all the same.
+      child.once('exit', () => setTimeout(() => this.#closePipes(), LAST_WORDS_MS).unref());
       // Not `exit`: what the app said last would still be in the pipe.
       child.once('close', (code, signal) => {
         this.#exit = signal ? `ended by ${signal}` : `ended with code ${code}`;
@@ -110,6 +114,10 @@ export class AppProcess {
       await Promise.race([delay(PROBE_MS), this.#ended]);
     }
     return false;
+  }
+
+  #closePipes(): void {
+    for (const stream of [this.#child.stdout, this.#child.stderr]) stream?.destroy();
   }
 
   /** Asks the process to end, and makes it after a moment. */

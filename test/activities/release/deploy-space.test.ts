@@ -156,7 +156,7 @@ describeWithPython('a release whose Space really runs', () => {
   }, 300_000);
 
   it('puts the old one back when the run is cancelled while the Space starts', async () => {
-    const cancelled = await request('cancelled');
+    const cancelled = await request('cancelled', { startMinutes: 2 });
     const before = await tagAt(hub, cancelled.context.repos.release, PRODUCTION);
     const abort = new AbortController();
     const deploying = createDeploy({
