@@ -12,7 +12,9 @@ export async function trainOnly(request: TrainRequest): Promise<Training> {
     heartbeatTimeout: '4s',
     retry: { ...options.retry, initialInterval: '0.2s', maximumInterval: '0.2s' },
   });
-  return new Pause().interruptible(
+  const pause = new Pause();
+  pause.listen();
+  return pause.interruptible(
     () => gpu.train(request),
     ({ outcome }) => outcome === 'done',
   );
