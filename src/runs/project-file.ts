@@ -1,28 +1,16 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'yaml';
+import { readYamlFile } from '../config/yaml-file.ts';
 import { PipelineError } from '../domain/errors.ts';
 
 /** The file of a folder that says what its runs have in common; `--input`, `--set` and options are laid over it. */
 export const PROJECT_FILE = 'plein-air.yaml';
 
-/** Four times what an input may be in JSON: comments count here. */
-const MAX_BYTES = 256 * 1024;
-
 /** The input that `plein-air.yaml` of a folder gives; null where there is none. Fields are checked with the whole input. */
 export function projectInput(folder = process.cwd()): Record<string, unknown> | null {
   const path = join(folder, PROJECT_FILE);
   if (!existsSync(path)) return null;
-  let value: unknown;
-  try {
-    const text = readFileSync(path, 'utf8');
-    if (text.length > MAX_BYTES) throw new Error(`expected at most ${MAX_BYTES} bytes, got ${text.length}`);
-    value = parse(text, { maxAliasCount: 20 }) ?? {};
-  } catch (error) {
-    throw new PipelineError('InvalidInput', `${path} cannot be read: ${(error as Error).message}`, {
-      cause: error,
-    });
-  }
+  const value = readYamlFile(path) ?? {};
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new PipelineError(
       'InvalidInput',

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { type Client, ScheduleNotFoundError } from '@temporalio/client';
 import type { Command } from 'commander';
-import { parse } from 'yaml';
+import { readYamlFile } from '../../config/yaml-file.ts';
 import { parseFields } from '../../domain/config/run-config.ts';
 import { type ReevaluationSchedule, ScheduleFile, scheduleId } from '../../domain/config/schedule-file.ts';
 import { PipelineError } from '../../domain/errors.ts';
@@ -103,14 +102,5 @@ function readSchedules(options: ApplyOptions, model: string | undefined): Reeval
       'InvalidInput',
       '--file: expected everything else in the file, got other options too',
     );
-  let content: unknown;
-  try {
-    content = parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new PipelineError(
-      'InvalidInput',
-      `--file: expected YAML in ${file}, got: ${error instanceof Error ? error.message : String(error)}`,
-    );
-  }
-  return mustParse(file, parseFields(ScheduleFile, content)).schedules;
+  return mustParse(file, parseFields(ScheduleFile, readYamlFile(file))).schedules;
 }

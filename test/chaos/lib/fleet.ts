@@ -9,7 +9,7 @@ import { type Child, startChild } from '../../../src/cli/stack/child.ts';
 import { processEnvironment, pythonPath, readEnvironment, temporalPath } from '../../../src/config/env.ts';
 import { PROJECT, TINY_BASE } from '../../../src/config/paths.ts';
 import { parseRunConfig } from '../../../src/domain/config/run-config.ts';
-import { type CommitRef, RepoId, type RepoRef, RunName } from '../../../src/domain/refs.ts';
+import { type CommitRef, RepoId, RunName } from '../../../src/domain/refs.ts';
 import type { TrainRequest } from '../../../src/domain/run/activities.ts';
 import { runRepos } from '../../../src/domain/run/repositories.ts';
 import type { Training } from '../../../src/domain/training/training.ts';
@@ -17,6 +17,7 @@ import { connectHub } from '../../../src/hub/client.ts';
 import type { Hub } from '../../../src/hub/hub.ts';
 import { freePort } from '../../../src/wire/free-port.ts';
 import { isAlive, signalIfThere } from '../../../src/wire/processes.ts';
+import { upload } from '../../activities/training-stand.ts';
 import { TOKEN } from '../../local-hub/hub-in-test.ts';
 
 /** A GPU machine of the fleet: a worker in an empty folder. */
@@ -254,14 +255,4 @@ async function writeDataset(python: string, folder: string): Promise<void> {
   await execa(python, ['-c', script, folder], {
     env: { PYTHONPATH: join(PROJECT, 'gpu-worker', 'tests'), OMP_NUM_THREADS: '1' },
   });
-}
-
-async function upload(hub: Hub, repo: RepoRef, folder: string): Promise<CommitRef> {
-  const found = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = found
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((file) => ({ path: file.slice(folder.length + 1), content: { file } }));
-  await hub.ensureRepo(repo);
-  return { ...repo, commit: await hub.commit({ repo, message: 'Upload', files }) };
 }
